@@ -1,0 +1,58 @@
+# Every target does its own set-up: a .venv in this clone, reused while pyproject.toml is unchanged.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+ARGS ?=
+
+.PHONY: help setup demo serve test check format generate fuzz bench bench-peers clean
+
+help: ## these lines
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is older: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "setting up $(VENV) (a minute or two, once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[collector]' --group dev
+	@touch $@
+
+setup: $(STAMP) ## the virtual environment
+
+demo: $(STAMP) ## train a real model through the SDK and ask the collector about it (KEEP=1: leave it running)
+	@$(BIN)/python -m crucible_collector.demo $(if $(KEEP),--keep) $(if $(DIR),--data-dir $(DIR)) $(ARGS)
+
+serve: $(STAMP) ## run the collector with its own database in .crucible/
+	@$(BIN)/crucible-collector serve --data-dir .crucible $(ARGS)
+
+test: $(STAMP) ## every test
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## lint, types, import contracts, generated files
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/mypy tests
+	@$(BIN)/lint-imports
+	@$(BIN)/python schemas/generate.py --check
+
+format: $(STAMP) ## let ruff rewrite what it can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+generate: $(STAMP) ## rewrite what is generated from schemas/registry
+	@$(BIN)/python schemas/generate.py
+
+fuzz: $(STAMP) ## the decoder against the official parser, for longer (SECONDS=600)
+	@$(BIN)/python tests/fuzz/fuzz_decode.py --seconds $(or $(SECONDS),600)
+
+bench: $(STAMP) ## the numbers of the README's table; writes build/bench/bench.json
+	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
+
+bench-peers: $(STAMP) ## the same load through rotel and MLflow, installed apart in build/peers
+	@$(BIN)/python tests/benchmarks/peers.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist

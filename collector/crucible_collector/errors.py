@@ -1,0 +1,66 @@
+"""Every exception the collector raises on purpose.
+
+    CollectorError
+    ├── SettingsError          start-up stops with this one line, exit code 2
+    ├── RefusedError           the sender is answered with it; it never unwinds further
+    │   ├── MalformedError     the sender's fault, never to be retried
+    │   ├── TooLargeError      the sender's fault, never to be retried
+    │   └── OverloadedError    ours (or the disk's, or the database's): come back in `retry_after_s`
+    ├── JournalError           the journal directory cannot be used
+    │   └── JournalLockedError another collector holds it
+    └── DatabaseError          the database cannot be used as asked (wrong version, no rights)
+
+Two questions pick the class: may the sender retry, and whose fault is it? One table in
+`receive.answers` maps RefusedError to gRPC and HTTP. A bad record is not an exception at all but a
+`batch.Reason`.
+"""
+
+from __future__ import annotations
+
+
+class CollectorError(Exception):
+    """The root: catching it catches what the collector itself found wrong."""
+
+
+class SettingsError(CollectorError):
+    """A setting is unknown or has a bad value; the message names key, value and what is accepted."""
+
+
+class RefusedError(CollectorError):
+    """A whole request is refused; `reason` is the word counted in the ledger and in metrics."""
+
+    reason = "refused"
+
+
+class MalformedError(RefusedError):
+    """The body is not what it says it is (protobuf, JSON, gzip, content type)."""
+
+    reason = "malformed"
+
+
+class TooLargeError(RefusedError):
+    """The body is over a limit after decompression, or has more records than one request may."""
+
+    reason = "too_large"
+
+
+class OverloadedError(RefusedError):
+    """Nothing is wrong with the request; there is no room for it now."""
+
+    reason = "overloaded"
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class JournalError(CollectorError):
+    """The journal directory cannot be used."""
+
+
+class JournalLockedError(JournalError):
+    """Another collector works on this data directory."""
+
+
+class DatabaseError(CollectorError):
+    """The database cannot be used as asked."""

@@ -1,0 +1,74 @@
+"""What the collector counts about itself; `GET /metrics` prints it in the Prometheus text format.
+
+One module, so that the names can be read in one place. Labels are few and bounded: signal, reason,
+transport, stage. The delivery ledger is not here but in the database (see `store.ledger`); the
+exporter adds it at scrape time.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+REQUESTS = Counter(
+    "crucible_requests",
+    "Requests answered, by transport (grpc, http), signal and outcome (ok, partial, malformed, too_large, overloaded, error).",
+    ("transport", "signal", "outcome"),
+    registry=REGISTRY,
+)
+RECEIVED_RECORDS = Counter(
+    "crucible_received_records",
+    "Records in acknowledged requests, refused ones included.",
+    ("signal",),
+    registry=REGISTRY,
+)
+REFUSED_RECORDS = Counter(
+    "crucible_refused_records",
+    "Records refused by the check, by reason.",
+    ("signal", "reason"),
+    registry=REGISTRY,
+)
+REQUEST_BYTES = Counter(
+    "crucible_request_bytes", "Body bytes after decompression.", ("signal",), registry=REGISTRY
+)
+ACKNOWLEDGE_SECONDS = Histogram(
+    "crucible_acknowledge_seconds",
+    "From a request's last byte to its answer, the sync of the journal included.",
+    ("transport",),
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
+BYTES_IN_FLIGHT = Gauge(
+    "crucible_bytes_in_flight", "Request bytes admitted and not yet answered.", registry=REGISTRY
+)
+UNCAUGHT_ERRORS = Counter(
+    "crucible_uncaught_errors",
+    "Exceptions that reached an outermost loop: each is a defect worth reporting.",
+    ("loop",),
+    registry=REGISTRY,
+)
+JOURNAL_BYTES = Gauge(
+    "crucible_journal_bytes", "Journal bytes not yet committed to the database.", registry=REGISTRY
+)
+JOURNAL_DISK_BYTES = Gauge(
+    "crucible_journal_disk_bytes", "Size of the journal's files on disk.", registry=REGISTRY
+)
+JOURNAL_SYNCS = Counter(
+    "crucible_journal_syncs", "Group commits of the journal.", registry=REGISTRY
+)
+JOURNAL_SYNC_SECONDS = Histogram(
+    "crucible_journal_sync_seconds",
+    "Duration of one write and fdatasync.",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
+    registry=REGISTRY,
+)
+JOURNAL_DAMAGED_RECORDS = Counter(
+    "crucible_journal_damaged_records",
+    "Journal records found torn or corrupt and set aside.",
+    ("kind",),
+    registry=REGISTRY,
+)
+DEAD_LETTERS = Counter(
+    "crucible_dead_letters", "Records the database refused for good.", ("signal",), registry=REGISTRY
+)

@@ -9,6 +9,8 @@
     ├── JournalError           the journal directory cannot be used
     │   └── JournalLockedError another collector holds it
     └── DatabaseError          the database cannot be used as asked (wrong version, no rights)
+        ├── DatabaseAwayError  it does not answer now; asking again later is right
+        └── QueryTooSlowError  a reader's query ran into its time limit
 
 Two questions pick the class: may the sender retry, and whose fault is it? One table in
 `receive.answers` maps RefusedError to gRPC and HTTP. A bad record is not an exception at all but a
@@ -64,3 +66,11 @@ class JournalLockedError(JournalError):
 
 class DatabaseError(CollectorError):
     """The database cannot be used as asked."""
+
+
+class DatabaseAwayError(DatabaseError):
+    """The database does not answer now; the same question later is right."""
+
+
+class QueryTooSlowError(DatabaseError):
+    """A reader's query ran into its time limit; a narrower question may not."""

@@ -54,6 +54,9 @@ class Reason(enum.IntEnum):
     EMPTY_METRIC = 7  # a metric without a name, or a data point of no known kind
     REFUSED_BY_DATABASE = 8  # set aside as a dead letter after PostgreSQL refused it for good
     CORRUPT = 9  # its journal record was damaged after the acknowledgement
+    # A request refused whole counts as one record: nobody can say how many it held.
+    MALFORMED_REQUEST = 10
+    REQUEST_TOO_LARGE = 11
 
     @property
     def label(self) -> str:

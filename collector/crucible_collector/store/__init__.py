@@ -1,0 +1,7 @@
+"""The database: the only package that knows psycopg.
+
+In the order of a start: `binaries` finds PostgreSQL, `account` says which user may run it,
+`leftovers` ends what a killed collector left running, `embedded` runs it; `servers` says what a
+server can do, `migrate` brings the schema `crucible` up to date; `connect` opens connections by
+intent; `partitions` makes room ahead of the data; `maintenance` keeps what grows within bounds.
+"""

@@ -1,0 +1,33 @@
+-- What migrations themselves stand on. Run before the first one; may be run again.
+
+create schema if not exists crucible;
+
+create table if not exists crucible.migrations (
+    name text collate "C" primary key,
+    sha256 text not null,
+    applied_at timestamptz not null default now()
+);
+
+-- Gives a relation its parts by day of `time`: a hypertable where it was created as a plain table,
+-- or the default partition where it was created partitioned.
+-- A day, because it is the unit in which data is dropped and compressed; an installation whose days
+-- outgrow memory sets a shorter interval with set_chunk_time_interval.
+create or replace function crucible.store_by_time(relation name) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    extension_schema name;
+begin
+    if (select relkind from pg_class where oid = format('crucible.%I', relation)::regclass) = 'p' then
+        execute format('create table crucible.%I partition of crucible.%I default',
+                       relation || '_default', relation);
+    else
+        select nspname into strict extension_schema
+        from pg_extension join pg_namespace on pg_namespace.oid = extnamespace
+        where extname = 'timescaledb';
+        execute format(
+            'select %1$I.create_hypertable(%2$L::regclass, %1$I.by_range(''time'', interval ''1 day''),'
+            ' create_default_indexes => false)',
+            extension_schema, format('crucible.%I', relation));
+    end if;
+end
+$$;

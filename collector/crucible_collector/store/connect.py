@@ -1,0 +1,116 @@
+"""Open connections by intent: what a connection is for decides its settings.
+
+One thing is not obvious: the ingest connection commits asynchronously. Rows and the journal's
+position are in one transaction, so a crash of the server takes both back together, and the journal
+keeps what it released for ten minutes: the collector reads it again and nothing is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import conninfo, sql
+from psycopg_pool import ConnectionPool
+
+CONNECT_TIMEOUT_S = 10
+# A network that died without a word is noticed after about this long, sending or waiting.
+DEAD_PEER_S = 20
+READ_TIMEOUT = "30s"
+READERS_MIN, READERS_MAX = 1, 8
+READER_WAIT_S = 5.0
+READER_IDLE_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a connection is for; `settings` are set in its session."""
+
+    name: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    autocommit: bool = True
+
+
+_EVERY = {"timezone": "UTC", "client_min_messages": "warning"}
+
+INGEST = Intent(
+    "crucible ingest",
+    {
+        **_EVERY,
+        "synchronous_commit": "off",
+        # A transaction that is held up by somebody's lock gives up and is tried again.
+        "lock_timeout": "30s",
+        "idle_in_transaction_session_timeout": "60s",
+        "jit": "off",
+    },
+)
+READ = Intent(
+    "crucible read",
+    {
+        **_EVERY,
+        "statement_timeout": READ_TIMEOUT,
+        "default_transaction_read_only": "on",
+        "idle_in_transaction_session_timeout": "60s",
+        # Partial indexes and partitions are chosen by the values, which a generic plan ignores.
+        "plan_cache_mode": "force_custom_plan",
+        "jit": "off",
+    },
+)
+MAINTENANCE = Intent("crucible maintenance", {**_EVERY, "lock_timeout": "5s"})
+
+
+def connect(dsn: str, intent: Intent) -> psycopg.Connection[tuple[Any, ...]]:
+    """Open one connection for `intent`; psycopg.OperationalError where the server is away."""
+    conn = psycopg.connect(
+        _with_keepalives(dsn, intent), autocommit=intent.autocommit, prepare_threshold=None
+    )
+    _configure(conn, intent)
+    return conn
+
+
+def ingest_connection(dsn: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """Open the connection that writes windows; autocommit, so transactions are explicit."""
+    return connect(dsn, INGEST)
+
+
+def reader_pool(dsn: str) -> ConnectionPool[psycopg.Connection[tuple[Any, ...]]]:
+    """Return a closed pool of read-only connections; its owner opens and closes it."""
+    return ConnectionPool(
+        _with_keepalives(dsn, READ),
+        kwargs={"autocommit": READ.autocommit, "prepare_threshold": None},
+        configure=lambda conn: _configure(conn, READ),
+        check=ConnectionPool.check_connection,
+        min_size=READERS_MIN,
+        max_size=READERS_MAX,
+        timeout=READER_WAIT_S,
+        max_idle=READER_IDLE_S,
+        name=READ.name,
+        open=False,
+    )
+
+
+def _configure(conn: psycopg.Connection[Any], intent: Intent) -> None:
+    statement = sql.SQL("; ").join(
+        sql.SQL("set {} = {}").format(sql.Identifier(key), sql.Literal(value))
+        for key, value in intent.settings.items()
+    )
+    conn.execute(statement)
+    if not conn.autocommit:
+        conn.commit()
+
+
+def _with_keepalives(dsn: str, intent: Intent) -> str:
+    """The caller's own parameters win over these."""
+    given = conninfo.conninfo_to_dict(dsn)
+    defaults: dict[str, str | int | None] = {
+        "application_name": intent.name,
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "keepalives": 1,
+        "keepalives_idle": DEAD_PEER_S // 2,
+        "keepalives_interval": DEAD_PEER_S // 8,
+        "keepalives_count": 4,
+        "tcp_user_timeout": DEAD_PEER_S * 1000,
+    }
+    return conninfo.make_conninfo("", **(defaults | given))

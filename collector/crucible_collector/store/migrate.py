@@ -1,0 +1,203 @@
+"""Bring the schema `crucible` up to date: numbered files, once each, in order.
+
+Each migration is a transaction of its own that first takes an advisory lock and then looks again at
+what is applied, so any number of collectors may start at once. A file that was applied is frozen by
+its hash; `migrations/frozen.txt` lists those that a release has carried.
+
+The same files make both kinds of store: where there is no TimescaleDB, the mark
+`/* partitioned by time */` becomes a partition clause.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from crucible_collector.errors import DatabaseError
+from crucible_collector.store.connect import MAINTENANCE, connect
+from crucible_collector.store.servers import (
+    Capabilities,
+    TimescaleSetting,
+    check_server,
+    relations_are_hypertables,
+    timescaledb_is_loaded,
+    timescaledb_licence,
+    timescaledb_version,
+)
+
+MARK = "/* partitioned by time */"
+LOCK_KEY = int.from_bytes(b"crucible")  # any 63-bit number that nobody else is likely to take
+LOCK_TIMEOUT = "60s"  # another collector's migration of a large table may take a while
+OBJECTS_NAME = "objects"  # the row that remembers which functions, views and comments are there
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def migrate(
+    dsn: str, log: logging.Logger, *, timescaledb: TimescaleSetting = "auto"
+) -> Capabilities:
+    """Apply what is missing and return what the server can do. Safe to call at every start.
+
+    Raises DatabaseError where the server, its rights or its contents do not allow it.
+    """
+    try:
+        with connect(dsn, MAINTENANCE) as conn:
+            capabilities = check_server(conn)
+            conn.execute(sql.SQL("set lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
+            capabilities = _choose_timescaledb(conn, capabilities, timescaledb, log)
+            while _apply_next(conn, capabilities, log):
+                pass
+            return capabilities
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise DatabaseError(
+            f"the role may not do what the store needs (create a schema and tables): {error}"
+        ) from error
+    except psycopg.errors.LockNotAvailable as error:
+        raise DatabaseError(
+            f"another session kept the database locked for {LOCK_TIMEOUT}: {error}"
+        ) from error
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """Every numbered migration of this version, in order."""
+    return _read("migrations")
+
+
+def frozen() -> dict[str, str]:
+    """The released migrations and their hashes."""
+    text = _folder("migrations").joinpath("frozen.txt").read_text("utf-8")
+    return dict(line.split() for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def _folder(name: str) -> Traversable:
+    return resources.files("crucible_collector.store").joinpath(name)
+
+
+def _read(folder: str) -> tuple[Migration, ...]:
+    files = sorted(
+        (entry for entry in _folder(folder).iterdir() if entry.name.endswith(".sql")),
+        key=lambda entry: entry.name,
+    )
+    return tuple(Migration(entry.name, entry.read_text("utf-8")) for entry in files)
+
+
+@cache
+def _objects() -> Migration:
+    """Functions, views and comments, as one: they are replaced whenever any of them changed."""
+    bootstrap = _folder("bootstrap.sql").read_text("utf-8")
+    parts = [bootstrap, *(part.text for part in _read("objects"))]
+    return Migration(OBJECTS_NAME, "\n".join(parts))
+
+
+def _choose_timescaledb(
+    conn: psycopg.Connection[Any],
+    capabilities: Capabilities,
+    setting: TimescaleSetting,
+    log: logging.Logger,
+) -> Capabilities:
+    """Use TimescaleDB if it is wanted and there; what an earlier start chose stays chosen."""
+    hypertables = relations_are_hypertables(conn)
+    if hypertables is None:
+        hypertables = setting == "auto" and _create_extension(conn, log)
+    elif not hypertables and setting == "auto" and timescaledb_is_loaded(conn):
+        log.info("TimescaleDB is there but this store was made without it and stays so")
+    if not hypertables:
+        return capabilities
+    return replace(
+        capabilities,
+        timescaledb=timescaledb_version(conn),
+        timescaledb_licence=timescaledb_licence(conn),
+    )
+
+
+def _create_extension(conn: psycopg.Connection[Any], log: logging.Logger) -> bool:
+    if not timescaledb_is_loaded(conn):
+        return False
+    try:
+        with conn.transaction():
+            _lock(conn)
+            if timescaledb_version(conn) is None:
+                conn.execute("create extension if not exists timescaledb")
+    except psycopg.errors.InsufficientPrivilege:
+        log.warning(
+            "TimescaleDB is there but the role may not create it; going on without: "
+            "let an administrator run `create extension timescaledb` in an empty database"
+        )
+        return False
+    return timescaledb_version(conn) is not None
+
+
+def _apply_next(
+    conn: psycopg.Connection[Any], capabilities: Capabilities, log: logging.Logger
+) -> bool:
+    """Apply the first missing migration, then the objects; return whether there was anything."""
+    with conn.transaction():
+        _lock(conn)
+        applied = _applied(conn)
+        _refuse_strangers(applied)
+        missing = next((each for each in migrations() if each.name not in applied), None)
+        if missing is not None:
+            if not applied:
+                conn.execute(_folder("bootstrap.sql").read_bytes())
+            conn.execute(_for_server(missing, capabilities).encode())
+        elif applied.get(OBJECTS_NAME) != _objects().sha256:
+            missing = _objects()
+            conn.execute(missing.text.encode())
+        else:
+            return False
+        conn.execute(
+            "insert into crucible.migrations (name, sha256) values (%s, %s)"
+            " on conflict (name) do update set sha256 = excluded.sha256, applied_at = now()",
+            (missing.name, missing.sha256),
+        )
+    log.info("migrated the database", extra={"migration": missing.name})
+    return True
+
+
+def _lock(conn: psycopg.Connection[Any]) -> None:
+    conn.execute("select pg_advisory_xact_lock(%s)", (LOCK_KEY,))
+
+
+def _applied(conn: psycopg.Connection[Any]) -> dict[str, str]:
+    if conn.execute("select to_regclass('crucible.migrations')").fetchone() == (None,):
+        return {}
+    return dict(conn.execute("select name, sha256 from crucible.migrations").fetchall())
+
+
+def _refuse_strangers(applied: dict[str, str]) -> None:
+    known = {each.name: each.sha256 for each in migrations()}
+    for name, sha256 in applied.items():
+        if name == OBJECTS_NAME:
+            continue
+        if name not in known:
+            raise DatabaseError(
+                f"the database has migration {name}, which this version does not know: "
+                "it was made by a newer collector; use that one"
+            )
+        if known[name] != sha256:
+            raise DatabaseError(
+                f"migration {name} was applied with other contents (sha256 {sha256[:12]}…): "
+                "the database was made by a different build"
+            )
+
+
+def _for_server(migration: Migration, capabilities: Capabilities) -> str:
+    clause = "" if capabilities.timescaledb else "partition by range (time)"
+    return migration.text.replace(MARK, clause)

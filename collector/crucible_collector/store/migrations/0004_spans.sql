@@ -1,0 +1,41 @@
+-- Every span and event. Columns lie in order of alignment: eight-byte ones first, text last.
+
+create table crucible.spans (
+    time timestamptz not null,
+    duration_ns bigint not null,
+    span_id bigint not null,
+    parent_span_id bigint,
+    resource_id bigint not null,
+    scope_id bigint not null,
+    step bigint,
+    epoch bigint,
+    input_tokens bigint,
+    output_tokens bigint,
+    cost_usd float8,
+    flags bigint,
+    dropped_attributes_count bigint,
+    dropped_events_count bigint,
+    dropped_links_count bigint,
+    sample_probability float8 not null default 1,
+    sample_threshold bigint,
+    trace_span_count int,
+    time_ns_rest smallint not null default 0,
+    kind smallint not null default 0,
+    status_code smallint not null default 0,
+    trace_id uuid not null,
+    name text collate "C" not null,
+    event_name text collate "C",
+    status_message text,
+    experiment_id text collate "C",
+    run_id text collate "C",
+    condition text collate "C",
+    correlation_id text collate "C",
+    model text collate "C",
+    trace_state text,
+    keep_reason text collate "C",
+    attributes jsonb,
+    events jsonb,
+    links jsonb
+) /* partitioned by time */;
+
+select crucible.store_by_time('spans');

@@ -1,0 +1,167 @@
+"""The real PostgreSQL servers that tests run against, and a fresh migrated database for each test.
+
+A server is started once a session and migrated once, into a template; a test's database is a copy
+of that (tens of milliseconds). On TimescaleDB the copy is made with the extension's background
+workers held back, since `create database … template` refuses a template that anybody is using.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+from psycopg import conninfo, sql
+
+from crucible_collector.store import binaries
+from crucible_collector.store.embedded import EmbeddedServer
+from crucible_collector.store.migrate import migrate
+
+URL_VARIABLE = "CRUCIBLE_TEST_DATABASE_URL"
+TIMESCALE_IMAGE = "timescale/timescaledb:2.28.3-pg18"
+TEMPLATE = f"crucible_template_{os.getpid()}"
+LOG = logging.getLogger("tests.databases")
+
+# Durability is for tests of durability, which start a server of their own.
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "64MB",
+    "max_wal_size": "512MB",
+    "min_wal_size": "32MB",
+    "max_connections": "60",
+}
+# No jobs run by themselves in tests, so no worker is in a database's way.
+QUIET_TIMESCALEDB = {"timescaledb.max_background_workers": "0"}
+
+
+@dataclass
+class TestServer:
+    """A running server and how it was come by (for the summary)."""
+
+    __test__ = False
+
+    kind: str  # plain or timescale
+    source: str
+    admin_dsn: str
+    embedded: EmbeddedServer | None = None
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _has_template: bool = False
+
+    @contextmanager
+    def database(self, *, migrated: bool = True) -> Iterator[str]:
+        """Yield the DSN of a fresh database, dropped afterwards."""
+        name = f"test_{os.getpid()}_{next(self._numbers)}"
+        if migrated and not self._has_template:
+            self._make_template()
+        self._create(name, TEMPLATE if migrated else "template0")
+        try:
+            yield self.dsn(name)
+        finally:
+            self._admin("drop database if exists {} with (force)", name)
+
+    def dsn(self, database: str) -> str:
+        return conninfo.make_conninfo(self.admin_dsn, dbname=database)
+
+    def drop_template(self) -> None:
+        """Leave a server that lives on as it was found."""
+        if self._has_template:
+            self._admin("drop database if exists {} with (force)", TEMPLATE)
+
+    def _make_template(self) -> None:
+        self._admin("drop database if exists {} with (force)", TEMPLATE)
+        self._create(TEMPLATE, "template0")
+        capabilities = migrate(self.dsn(TEMPLATE), LOG)
+        if (capabilities.timescaledb is not None) != (self.kind == "timescale"):
+            raise RuntimeError(f"{self.source} is not a {self.kind} server")
+        self._has_template = True
+
+    def _create(self, name: str, template: str) -> None:
+        with psycopg.connect(self.admin_dsn, autocommit=True) as conn:
+            conn.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s",
+                (template,),
+            )
+            conn.execute(
+                sql.SQL("create database {} template {} encoding 'UTF8'").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+
+    def _admin(self, statement: str, name: str) -> None:
+        with psycopg.connect(self.admin_dsn, autocommit=True) as conn:
+            conn.execute(sql.SQL(statement).format(sql.Identifier(name)))
+
+
+@contextmanager
+def plain_server() -> Iterator[TestServer]:
+    """Yield a PostgreSQL without TimescaleDB: the embedded one, of whichever binaries there are."""
+    with _started(None, {**FAST, "shared_preload_libraries": ""}) as embedded:
+        yield TestServer("plain", f"embedded PostgreSQL {embedded.version}", embedded.dsn, embedded)
+
+
+@contextmanager
+def timescale_server() -> Iterator[TestServer | None]:
+    """Yield a TimescaleDB: the one that CRUCIBLE_TEST_DATABASE_URL names, else one of the system's
+    binaries, else one in Docker; None where there is none.
+    """
+    url = os.environ.get(URL_VARIABLE)
+    installed = next((found for found in _system_binaries() if found.has_timescaledb), None)
+    if url:
+        server = TestServer("timescale", URL_VARIABLE, url)
+        try:
+            yield server
+        finally:
+            server.drop_template()
+    elif installed:
+        with _started(installed.directory, {**FAST, **QUIET_TIMESCALEDB}) as embedded:
+            source = f"PostgreSQL {installed.version} with TimescaleDB in {installed.directory}"
+            yield TestServer("timescale", source, embedded.dsn, embedded)
+    else:
+        with _container() as server:
+            yield server
+
+
+def _system_binaries() -> Iterator[binaries.Binaries]:
+    for directory in binaries.system_directories():
+        found = binaries.inspect(directory)
+        if found and found.major >= binaries.MAJOR_MIN:
+            yield found
+
+
+@contextmanager
+def _started(bin_dir: Path | None, settings: dict[str, str]) -> Iterator[EmbeddedServer]:
+    directory = Path(tempfile.mkdtemp(prefix="crucible-test-"))
+    server = EmbeddedServer(directory, bin_dir, LOG, settings=settings)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _fails(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode != 0
+
+
+@contextmanager
+def _container() -> Iterator[TestServer | None]:
+    """Docker counts only where its daemon answers; the client alone is not enough."""
+    client = shutil.which("docker")
+    if client is None or _fails(client, "info"):
+        yield None
+        return
+    from testcontainers.postgres import PostgresContainer
+
+    with PostgresContainer(TIMESCALE_IMAGE, driver=None) as container:
+        yield TestServer("timescale", f"Docker {TIMESCALE_IMAGE}", container.get_connection_url())

@@ -1,0 +1,71 @@
+"""Write what follows from the registry: `crucible_schema/events.py` and `REFERENCE.md`.
+
+    python schemas/generate.py            write them
+    python schemas/generate.py --check    write nothing; exit 1 and name what is stale
+
+Exit code 2 and one line where the registry itself is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from types import ModuleType
+
+HERE = Path(__file__).resolve().parent
+
+if "crucible_schema" not in sys.modules:
+    # An empty package in the place of the real one, whose `__init__` imports the very module that
+    # is to be generated: it must be possible to mend a broken one.
+    _package = ModuleType("crucible_schema")
+    _package.__path__ = [str(HERE / "crucible_schema")]
+    sys.modules["crucible_schema"] = _package
+    sys.path.insert(0, str(HERE))
+
+from generator.form import RegistryError  # noqa: E402 - after the package it imports from
+from generator.python_module import python_module  # noqa: E402
+from generator.reference_page import reference_page  # noqa: E402
+from generator.resolve import read_registry  # noqa: E402
+
+
+def generate(directory: Path) -> dict[Path, str]:
+    """Make the text of every generated file from `directory`/registry."""
+    registry = read_registry(directory / "registry")
+    return {
+        directory / "crucible_schema" / "events.py": python_module(registry),
+        directory / "REFERENCE.md": reference_page(registry),
+    }
+
+
+def stale(files: dict[Path, str]) -> list[Path]:
+    """List the files that are missing or say something else."""
+    return [
+        path
+        for path, text in files.items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Write what follows from schemas/registry.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
+    parser.add_argument("--directory", type=Path, default=HERE, help="the schemas directory")
+    options = parser.parse_args(arguments)
+    try:
+        files = generate(options.directory)
+    except RegistryError as error:
+        print(f"registry: {error}", file=sys.stderr)
+        return 2
+    outdated = stale(files)
+    for path in outdated:
+        if options.check:
+            print(f"stale: {path.relative_to(options.directory)}; run schemas/generate.py")
+        else:
+            path.write_text(files[path], encoding="utf-8")
+            print(f"wrote {path.relative_to(options.directory)}")
+    return 1 if outdated and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

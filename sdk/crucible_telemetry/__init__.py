@@ -1,0 +1,40 @@
+"""Instruments an ML experiment: what it does becomes OpenTelemetry spans, sent over OTLP.
+
+    import crucible_telemetry as crucible
+
+    crucible.configure(service_name="trainer")
+    with crucible.experiment("lr-sweep", condition="lr=1e-3") as experiment:
+        with experiment.training(model_name="mlp", config=config) as training:
+            for epoch in training.epochs(10):
+                for batch in epoch.batches(loader):
+                    batch.log(loss=step(batch.data))
+
+The map, in the order in which an event meets them: `experiment`, `training` and `epoch` are what a
+user holds, each a `scope`; `fields` and `values` turn what they are told into attributes; `ids` and
+`telemetry` give ids, times and the tracer; `delivery` queues ended spans and `exporting` sends
+them. `settings` reads arguments and environment, `faults` counts what went wrong, `testing` records
+in memory.
+
+No call after `configure()` raises into the experiment or waits for the network, save `flush()` and
+`shutdown()`, which have deadlines.
+"""
+
+from crucible_telemetry.epoch import Batch, Epoch
+from crucible_telemetry.experiment import Experiment, experiment, training
+from crucible_telemetry.settings import ConfigurationError
+from crucible_telemetry.telemetry import configure, counts, flush, shutdown
+from crucible_telemetry.training import Training
+
+__all__ = [
+    "Batch",
+    "ConfigurationError",
+    "Epoch",
+    "Experiment",
+    "Training",
+    "configure",
+    "counts",
+    "experiment",
+    "flush",
+    "shutdown",
+    "training",
+]

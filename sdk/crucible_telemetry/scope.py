@@ -1,0 +1,332 @@
+"""What experiments, trainings, epochs and batches have in common: a span with a life.
+
+A scope records nothing but its beginning until it ends; then everything goes out as one span. The
+long-lived ones also send a start marker at once, so that a run is visible while it runs.
+
+What a reader could not guess: a `for` loop never tells its iterator why it was left. `break` and an
+exception both just close the generator. A scope that was left that way is therefore *left*, not
+ended: it ends well when its parent goes on (logs, opens the next scope, ends without an error) and
+fails if an exception comes out of the parent. An exception that is caught between the two looks
+like a `break`.
+
+No method raises; each counts its own errors (see `faults`). The current scope is put back by
+comparing, not by token, because a generator may be closed from another context than it was
+started in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+from opentelemetry import baggage, context, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, Span, StatusCode
+
+from crucible_schema import events as names
+from crucible_telemetry import faults, telemetry, values
+from crucible_telemetry.faults import Fault, guarded
+from crucible_telemetry.values import AttributeValue
+
+MEASUREMENT_PREFIX = "crucible.measurement."
+MEASUREMENTS_MAX = (
+    96  # of OpenTelemetry's 128 attributes a span: beyond it identity would be evicted
+)
+_MEASUREMENT_NAME_BYTES_MAX = 200
+
+_BAGGAGE = (names.CORRELATION_ID, names.EXPERIMENT_ID, names.RUN_ID)
+
+COMPLETED, FAILED, CANCELLED = "completed", "failed", "cancelled"
+
+current_scope: ContextVar[Scope | None] = ContextVar("crucible_telemetry_scope", default=None)
+
+
+class Scope:
+    """An open span, what its children inherit, and the children that are still open."""
+
+    span_name: ClassVar[str]
+    has_own_trace: ClassVar[bool] = True
+    has_start_marker: ClassVar[bool] = True
+
+    def __init__(self, parent: Scope | None) -> None:
+        self._telemetry: telemetry.Telemetry = (
+            telemetry.current() if parent is None else parent._telemetry
+        )
+        self._parent = parent
+        self._inherited: dict[str, AttributeValue] = (
+            {} if parent is None else dict(parent._inherited)
+        )
+        self._attributes: dict[str, AttributeValue] = {}
+        self._measurements: dict[str, values.Number] = {}
+        self._children: dict[int, Scope] = {}
+        self._span: Span | None = None
+        self._context = Context()  # what spans inside are started in
+        self._outer_scope: Scope | None = None
+        self._outer_context: Context | None = None
+        self._entered_context: Context | None = None
+        self._start_ns = self._start_monotonic_ns = 0
+        self._left_ns: int | None = None
+        self._is_open = self._is_ended = False
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace_back: TracebackType | None,
+    ) -> None:
+        self.close(error)
+
+    @guarded
+    def open(self) -> None:
+        """Begin. `with` does it; call it yourself where begin and end lie in different functions."""
+        if self._is_open or self._is_ended:
+            return
+        if self._parent is not None:
+            self._parent._settle()
+            self._parent._children[id(self)] = self
+        self._is_open = True
+        clock = self._telemetry.clock
+        self._start_ns, self._start_monotonic_ns = clock.wall_ns(), clock.monotonic_ns()
+        tracer = self._telemetry.tracer
+        if tracer is not None:
+            self._start_span(tracer)
+        self._begin()
+        if tracer is not None and self.has_start_marker:
+            attributes = {**self._inherited, **self._attributes}
+            self._emit(f"{self.span_name}.start", self._start_ns, self._start_ns, attributes)
+        self._enter()
+
+    @guarded
+    def close(self, error: BaseException | None = None) -> None:
+        """End, with the exception that ended it if one did. A second call does nothing."""
+        if not self._is_open:
+            return
+        self._is_open, self._is_ended = False, True
+        end_ns = self._now_ns() if self._left_ns is None else self._left_ns
+        for child in list(self._children.values()):
+            child.close(error)
+        self._exit()
+        if self._parent is not None:
+            self._parent._children.pop(id(self), None)
+        self._finish(error)
+        if self._span is not None:
+            self._end_span(self._span, error, end_ns)
+
+    def log(self, measurements: Mapping[str, Any] | None = None, /, **named: Any) -> None:
+        """Record numbers; the last one of a name counts. None stands for "not measured".
+
+        A mapping takes names that are no Python identifiers: `log({"optim/entropy": 0.3})`.
+        """
+        try:
+            if self._children:
+                self._settle()
+            if self._is_ended:
+                faults.note(Fault.AFTER_END, "%s had ended when it was to log", self.span_name)
+                return
+            if measurements is not None:
+                self._record({**measurements, **named})
+            else:
+                self._record(named)
+        except Exception:  # noqa: BLE001 - the outermost line; spelt out, a wrapper costs 0.2 µs
+            faults.note(Fault.ERROR, "log failed", exc_info=True)
+
+    @property
+    def parent(self) -> Scope | None:
+        return self._parent
+
+    @property
+    def correlation_id(self) -> str:
+        """What joins everything of one story; known once the outermost scope is open."""
+        return str(self._inherited.get(names.CORRELATION_ID, ""))
+
+    # What subclasses add.
+
+    def _begin(self) -> None:
+        """Set what is known only once the span has its ids; the start marker comes after this."""
+
+    def _finish(self, error: BaseException | None) -> None:
+        """Set the last attributes."""
+
+    def _links(self) -> Sequence[Link]:
+        return ()
+
+    def _status(self, error: BaseException | None) -> str | None:
+        """The value of `crucible.status` at the end; None leaves it out."""
+        return None if error is None else outcome(error)
+
+    # What is inside.
+
+    def _record(self, measurements: Mapping[str, Any]) -> None:
+        recorded = self._measurements
+        for name, value in measurements.items():
+            number = value if type(value) is float else values.number(value)
+            if number is None:
+                if value is not None:
+                    kind = type(value).__name__
+                    faults.note(Fault.NOT_A_NUMBER, "%s=%s is not a number; left out", name, kind)
+            elif name in recorded or len(recorded) < MEASUREMENTS_MAX:
+                recorded[name] = number
+            else:
+                faults.note(
+                    Fault.TOO_MANY_MEASUREMENTS,
+                    "%s has more than %d measurements; %s left out",
+                    self.span_name,
+                    MEASUREMENTS_MAX,
+                    name,
+                )
+
+    def _describe(self, key: str, value: Any) -> None:
+        """Set an attribute of this scope alone."""
+        converted = values.attribute(value)
+        if converted is not None:
+            self._attributes[key] = converted
+        elif value is not None:
+            faults.note(Fault.TOO_LARGE, "%s is too large to be sent", key)
+
+    def _now_ns(self) -> int:
+        elapsed_ns = self._telemetry.clock.monotonic_ns() - self._start_monotonic_ns
+        return self._start_ns + elapsed_ns
+
+    def _settle(self) -> None:
+        """Let the children that were left by a `break` end well."""
+        for child in list(self._children.values()):
+            if child._left_ns is not None:
+                child.close()
+
+    @guarded
+    def _leave(self) -> None:
+        """Note that the loop over this scope was left; how it ended will show."""
+        self._left_ns = self._now_ns()
+        self._exit()
+
+    def _start_span(self, tracer: trace.Tracer) -> None:
+        own_trace = self.has_own_trace or self._parent is None
+        self._span = tracer.start_span(
+            self.span_name,
+            context=Context() if own_trace or self._parent is None else self._parent._context,
+            links=self._links(),
+            start_time=self._start_ns,
+        )
+        self._context = trace.set_span_in_context(self._span, Context())
+
+    def _emit(
+        self, name: str, start_ns: int, end_ns: int, attributes: Mapping[str, AttributeValue]
+    ) -> None:
+        """Send an event of its own as a child of this scope."""
+        if self._telemetry.tracer is None:
+            return
+        span = self._telemetry.tracer.start_span(
+            name, context=self._context, attributes=attributes, start_time=start_ns
+        )
+        span.end(end_time=end_ns)
+
+    def _end_span(self, span: Span, error: BaseException | None, end_ns: int) -> None:
+        attributes = {**self._inherited, **self._attributes}
+        for name, number in self._measurements.items():
+            attributes[measurement_key(name)] = number
+        status = self._status(error)
+        if status is not None:
+            attributes[names.STATUS] = status
+        if error is not None and is_failure(error):
+            kind = type(error)
+            attributes[names.ERROR_KIND] = f"{kind.__module__}.{kind.__qualname__}"
+            attributes[names.ERROR_REASON] = values.bounded_text(error)
+            span.record_exception(error, timestamp=end_ns, escaped=True)
+            span.set_status(StatusCode.ERROR, values.bounded_text(f"{kind.__name__}: {error}"))
+        span.set_attributes(attributes)
+        span.end(end_time=end_ns)
+
+    def _enter(self) -> None:
+        self._outer_scope = innermost_open(current_scope.get())
+        current_scope.set(self)
+
+    def _exit(self) -> None:
+        current_scope.set(innermost_open(current_scope.get(), other_than=self))
+
+    @guarded
+    def _set_correlation(self, correlation_id: str | None) -> None:
+        if correlation_id is not None:
+            text = values.bounded_text(correlation_id, values.CORRELATION_ID_CHARACTERS_MAX)
+            self._inherited[names.CORRELATION_ID] = text
+
+    def _correlate(self) -> None:
+        """Settle the correlation id, and let OpenTelemetry's propagators carry it as baggage."""
+        if self._telemetry.tracer is None:
+            telemetry.remind()
+        if names.CORRELATION_ID not in self._inherited:
+            carried = baggage.get_baggage(names.CORRELATION_ID)
+            self._set_correlation(str(carried) if carried else self._trace_id())
+        self._outer_context = context.get_current()
+        entered = self._outer_context
+        for key in _BAGGAGE:
+            if key in self._inherited:
+                entered = baggage.set_baggage(key, self._inherited[key], entered)
+        if self._telemetry.is_shared and self._span is not None:
+            # Only in a provider that is shared: the user's own spans would otherwise get parents
+            # that their backend never sees.
+            entered = trace.set_span_in_context(self._span, entered)
+        self._entered_context = entered
+        context.attach(entered)
+
+    def _trace_id(self) -> str:
+        span_context = (
+            trace.INVALID_SPAN_CONTEXT if self._span is None else self._span.get_span_context()
+        )
+        return trace.format_trace_id(
+            span_context.trace_id or self._telemetry.ids.generate_trace_id()
+        )
+
+    def _exit_context(self) -> None:
+        if self._outer_context is not None and context.get_current() is self._entered_context:
+            context.attach(self._outer_context)
+        self._outer_context = self._entered_context = None
+
+
+def link_to_current_span() -> tuple[Link, ...]:
+    """Return a link to the user's own span around this, if there is one."""
+    span_context = trace.get_current_span().get_span_context()
+    return (Link(span_context),) if span_context.is_valid else ()
+
+
+def innermost_open(scope: Scope | None, other_than: Scope | None = None) -> Scope | None:
+    """Return the scope, or the one around it where it is over (closed from another context, say)."""
+    while scope is not None and (
+        scope is other_than or not scope._is_open or scope._left_ns is not None
+    ):
+        scope = scope._outer_scope
+    return scope
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether an exception means that something went wrong, not that somebody ended it.
+
+    KeyboardInterrupt, GeneratorExit and asyncio's CancelledError are no `Exception`s.
+    """
+    if isinstance(error, SystemExit):
+        return error.code not in {None, 0}
+    return isinstance(error, Exception)
+
+
+def outcome(error: BaseException | None) -> str:
+    """Return the run status that an ending means."""
+    if error is None:
+        return COMPLETED
+    return FAILED if is_failure(error) else CANCELLED
+
+
+_measurement_keys: dict[str, str] = {}
+
+
+def measurement_key(name: str) -> str:
+    key = _measurement_keys.get(name)
+    if key is None:
+        key = MEASUREMENT_PREFIX + values.bounded_id(name, _MEASUREMENT_NAME_BYTES_MAX)
+        if len(_measurement_keys) < 10_000:  # a program that makes names up must not fill memory
+            _measurement_keys[name] = key
+    return key

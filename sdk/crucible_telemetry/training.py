@@ -1,0 +1,253 @@
+"""A training run: its own trace, its epochs and checkpoints, and what it came to.
+
+Steps count through the whole run from 0, epochs from 0. A run that takes up another one's work says
+so with `first_step` and `epochs(…, start=…)`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from opentelemetry.trace import Link
+
+from crucible_schema import events as names
+from crucible_telemetry import fields, values
+from crucible_telemetry.epoch import Epoch
+from crucible_telemetry.faults import guarded
+from crucible_telemetry.scope import (
+    COMPLETED,
+    Scope,
+    link_to_current_span,
+    measurement_key,
+    outcome,
+)
+
+EARLY_STOPPED = "early_stopped"
+START, STOP = "crucible_train.training.start", "crucible_train.training.stop"
+CHECKPOINT_SAVED = "crucible_train.checkpoint.saved"
+
+# The best epoch is judged by the first of these that it logged; true where less is better.
+_CRITERIA = (("val_loss", True), ("val_accuracy", False), ("loss", True), ("accuracy", False))
+
+
+class Training(Scope):
+    """One training run; `crucible.training()` says what it takes."""
+
+    span_name: ClassVar[str] = "crucible_train.training"
+
+    def __init__(
+        self,
+        parent: Scope | None,
+        *,
+        run_id: str | None,
+        first_step: int,
+        rank: int | None,
+        correlation_id: str | None,
+        metadata: Mapping[str, Any],
+    ) -> None:
+        super().__init__(parent)
+        self.epochs_planned: int | None = None
+        self._steps = itertools.count(values.whole(first_step))
+        self._last_step: int | None = None
+        self._epoch: Epoch | None = None  # the newest
+        self._epoch_count = 0  # those that ended
+        self._next_epoch = 0
+        self._stops_early = False
+        self._last: dict[str, values.Number] = {}  # the newest loss and accuracy
+        self._best = _Best()
+        self._checkpoint_paths: list[str] = []
+        self._prepare(run_id, rank, correlation_id, metadata)
+
+    @guarded
+    def _prepare(
+        self,
+        run_id: str | None,
+        rank: int | None,
+        correlation_id: str | None,
+        metadata: Mapping[str, Any],
+    ) -> None:
+        run_id = self._telemetry.ids.generate_run_id() if run_id is None else run_id
+        self._inherited[names.RUN_ID] = values.bounded_id(run_id)
+        rank = rank_of_environment() if rank is None else rank
+        if rank is not None:
+            self._inherited[names.RANK] = values.whole(rank)
+        self._set_correlation(correlation_id)
+        self._attributes.update(fields.attributes(START, metadata))
+        planned = self._attributes.get(names.TRAINING_EPOCHS)
+        self.epochs_planned = planned if isinstance(planned, int) else None
+
+    @property
+    def run_id(self) -> str:
+        return str(self._inherited.get(names.RUN_ID, ""))
+
+    def epochs(self, count: int, *, start: int = 0) -> Iterator[Epoch]:
+        """Yield epochs `start` to `count - 1`, fewer after `stop_early()`."""
+        self.epochs_planned = count
+        for index in range(start, count):
+            if self._stops_early:
+                return
+            epoch = self.epoch(index)
+            epoch.open()
+            try:
+                yield epoch
+            except GeneratorExit:
+                epoch._leave()
+                raise
+            epoch.close()
+
+    def epoch(self, index: int | None = None) -> Epoch:
+        """Return one epoch, to be used with `with` where a loop has a shape of its own."""
+        taken = self._next_epoch if index is None else values.whole(index)
+        self._next_epoch = taken + 1
+        return Epoch(self, taken)
+
+    def stop_early(self) -> None:
+        """End with status `early_stopped`; `epochs()` yields no further epoch."""
+        self._stops_early = True
+
+    def describe(self, **metadata: Any) -> None:
+        """Add what is known only later, e.g. `final_model_version="4"`, `patience=3`."""
+        self._describe_all(metadata)
+
+    @guarded
+    def checkpoint(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        metrics: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        kind: str | None = None,
+        size_bytes: int | None = None,
+        duration_s: float | None = None,
+    ) -> None:
+        """Tell that a checkpoint was saved, now. The size of a file that is there is looked up.
+
+        metrics: numbers that belong to it. kind: "state" (the training can go on from it) or
+        "sampler". duration_s: how long saving took.
+        """
+        self._settle()
+        text = str(values.attribute(path))
+        size_bytes = _size_bytes(path) if size_bytes is None else size_bytes
+        attributes = dict(self._inherited)
+        metadata = {"checkpoint_path": text, "checkpoint_name": name, "kind": kind}
+        attributes.update(fields.attributes(CHECKPOINT_SAVED, metadata))
+        for key, value in {"model_size_bytes": size_bytes, **(metrics or {})}.items():
+            if (number := values.number(value)) is not None:
+                attributes[measurement_key(key)] = number
+        if self._last_step is not None:
+            attributes[names.STEP] = self._last_step
+        if self._epoch is not None:
+            attributes[names.EPOCH] = self._epoch.index
+        self._checkpoint_paths.append(text)
+        now_ns = self._now_ns()
+        self._emit(CHECKPOINT_SAVED, now_ns - int((duration_s or 0) * 1e9), now_ns, attributes)
+
+    # What epochs and batches tell.
+
+    def next_step(self, step: int | None = None) -> int:
+        """Count a step; a step that the caller counts itself sets the count."""
+        if step is None:
+            taken = next(self._steps)
+        else:
+            taken = values.whole(step)
+            self._steps = itertools.count(taken + 1)
+        self._last_step = taken
+        return taken
+
+    def begun(self, epoch: Epoch) -> None:
+        self._epoch = epoch
+
+    def remember(self, measurements: Mapping[str, values.Number]) -> None:
+        for name in ("loss", "accuracy"):
+            if name in measurements:
+                self._last[name] = measurements[name]
+
+    def ended(self, epoch: Epoch, measurements: Mapping[str, values.Number]) -> None:
+        self._epoch_count += 1
+        self.remember(measurements)
+        self._best.consider(epoch.index, measurements)
+
+    # The end.
+
+    def _begin(self) -> None:
+        self._correlate()
+
+    def _links(self) -> Sequence[Link]:
+        around = None if self._parent is None else self._parent._span
+        own = () if around is None else (Link(around.get_span_context()),)
+        return (*own, *link_to_current_span())
+
+    @guarded
+    def _describe_all(self, metadata: Mapping[str, Any]) -> None:
+        self._attributes.update(fields.attributes(STOP, metadata))
+
+    def _finish(self, error: BaseException | None) -> None:
+        self._exit_context()
+        recorded = self._measurements
+        recorded.setdefault("total_epochs", self._epoch_count)
+        recorded.setdefault("total_steps", next(self._steps))
+        for name, number in self._last.items():
+            recorded.setdefault(f"final_{name}", number)
+        if self.epochs_planned is not None:
+            self._attributes[names.TRAINING_EPOCHS] = self.epochs_planned
+        if self._checkpoint_paths:
+            self._describe(names.TRAINING_CHECKPOINT_URIS, self._checkpoint_paths)
+        if self._best.index is not None and self._epoch_count > 1:
+            self._attributes[names.TRAINING_BEST_EPOCH] = self._best.index
+            self._describe_all({"best_metrics": self._best.measurements})
+        if error is not None:
+            self._tell_last_begun()
+
+    def _tell_last_begun(self) -> None:
+        if self._last_step is not None:
+            self._attributes[names.STEP] = self._last_step
+        if self._epoch is not None:
+            self._attributes[names.EPOCH] = self._epoch.index
+            if self._epoch.batch_count:
+                self._attributes[names.BATCH_INDEX] = self._epoch.batch_count - 1
+
+    def _status(self, error: BaseException | None) -> str | None:
+        status = outcome(error)
+        return EARLY_STOPPED if status == COMPLETED and self._stops_early else status
+
+
+class _Best:
+    """The best epoch so far."""
+
+    def __init__(self) -> None:
+        self.index: int | None = None
+        self.measurements: dict[str, values.Number] = {}
+        self._criterion: str | None = None
+        self._value = math.nan
+
+    def consider(self, index: int, measurements: Mapping[str, values.Number]) -> None:
+        for name, lower_is_better in _CRITERIA:
+            value = measurements.get(name)
+            if value is None or not math.isfinite(value):
+                continue
+            if self._criterion is not None:
+                is_better = value < self._value if lower_is_better else value > self._value
+                if name != self._criterion or not is_better:
+                    return  # worse, as good, or another number, which cannot be compared
+            self.index, self.measurements = index, dict(measurements)
+            self._criterion, self._value = name, value
+            return
+
+
+def rank_of_environment() -> int | None:
+    """Return the rank that torchrun and its like set; RANK alone may mean anything."""
+    rank = os.environ.get("RANK", "")
+    return int(rank) if "WORLD_SIZE" in os.environ and rank.isdecimal() else None
+
+
+def _size_bytes(path: str | os.PathLike[str]) -> int | None:
+    try:
+        file = Path(path)
+        return file.stat().st_size if file.is_file() else None
+    except (OSError, ValueError):
+        return None

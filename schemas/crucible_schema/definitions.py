@@ -162,8 +162,12 @@ class MeasurementUse:
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """An event's length: the span's own, in ns on the wire; `unit` is what its producer counts in."""
+    """An event's length: the span's own, in ns on the wire.
 
+    `field` and `unit` are those of the `measurements` map of the package the event comes from.
+    """
+
+    field: str = "duration"
     unit: str = "ns"
     is_required: bool = True
     watch: Watch | None = None

@@ -146,8 +146,10 @@ class _Code:
         return "\n".join(uses.lines("IDENTITY: Final = ", "", 0))
 
     def _call(self, item: Definition) -> Bracketed:
-        arguments = []
-        for field in dataclasses.fields(item):
+        arguments: list[Expression] = []
+        # What is used, and how firmly, reads well without its parameter's name.
+        positional = 2 if isinstance(item, AttributeUse | MeasurementUse) else 0
+        for index, field in enumerate(dataclasses.fields(item)):
             value = getattr(item, field.name)
             if value == field.default:
                 continue
@@ -155,7 +157,8 @@ class _Code:
                 code = self._overridden(item.attributes)
             else:
                 code = self._value(value)
-            arguments.append(Named(f"{field.name}=", code))
+            by_place = index == len(arguments) < positional
+            arguments.append(code if by_place else Named(f"{field.name}=", code))
         return Bracketed(type(item).__name__, arguments)
 
     def _overridden(self, uses: tuple[AttributeUse, ...]) -> Expression:

@@ -11,6 +11,7 @@ from crucible_schema.definitions import (
     Duration,
     FreeMeasurements,
     Instrument,
+    Phase,
     Watch,
 )
 from generator.fields import (
@@ -63,8 +64,9 @@ class Group:
     name: str = ""
     # event
     producer: str = ""
+    phase: Phase | None = None
     duration: Duration | None = None
-    free_measurements: FreeMeasurements | None = None
+    free_measurements: FreeMeasurements = FreeMeasurements.NONE
     aliases: tuple[str, ...] = ()
     # metric
     unit: str = ""
@@ -141,23 +143,31 @@ def _read_event(form: Form, annotations: Form, group: Group) -> None:
     group.name = form.name("name")
     if group.name != _name_of(form, group):
         raise form.wrong("name", f"the id must be event.{group.name}")
-    group.producer = (
-        annotations.name("producer")
-        if annotations.has("producer")
-        else group.name.partition(".")[0]
-    )
+    package, action = group.name.partition(".")[0], group.name.rpartition(".")[2]
+    group.producer = annotations.name("producer") if annotations.has("producer") else package
+    if annotations.has("phase"):
+        group.phase = annotations.choice("phase", Phase)
+    elif action in set(Phase):
+        group.phase = Phase(action)
     if annotations.has("free_measurements"):
         group.free_measurements = annotations.choice("free_measurements", FreeMeasurements)
     group.aliases = annotations.texts("aliases")
-    duration = annotations.child("duration")
-    if duration is not None:
-        is_required = duration.flag("required")
-        group.duration = Duration(
-            unit=read_unit(duration, DURATION_UNITS),
-            is_required=True if is_required is None else is_required,
-            watch=read_watch(duration),
-        )
-        duration.close()
+    group.duration = _read_duration(annotations)
+
+
+def _read_duration(annotations: Form) -> Duration | None:
+    form = annotations.child("duration")
+    if form is None:
+        return None
+    is_required = form.flag("required")
+    duration = Duration(
+        field=form.name("field") if form.has("field") else "duration",
+        unit=read_unit(form, DURATION_UNITS),
+        is_required=True if is_required is None else is_required,
+        watch=read_watch(form),
+    )
+    form.close()
+    return duration
 
 
 def _read_metric(form: Form, annotations: Form, group: Group) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from crucible_schema.definitions import (
     AttributeUse,
+    Duration,
     EventDefinition,
     FreeMeasurements,
     LifecycleDefinition,
@@ -33,7 +34,8 @@ a number with a unit; one marked *series* becomes a point of a curve, with the s
 `crucible.step`, each time. Names that are not listed are stored all the same.
 
 Fields marked **!** are required; a condition in the last column says when one is. *JSON* marks
-text that holds JSON.
+text that holds JSON. A **field** is the name in the `measurements` or `metadata` map of the Elixir
+packages that the events come from: the last part of the key, where nothing else is said.
 """
 
 
@@ -95,8 +97,9 @@ def _facts(event: EventDefinition) -> str:
     if event.duration is not None:
         optional = "" if event.duration.is_required else ", where measured"
         facts.append(f"Duration: the span's{optional}{_watched(event.duration.watch)}.")
-        if event.duration.unit != "ns":
-            facts.append(f"`{event.producer}` counts it in {event.duration.unit}.")
+        usual, field, unit = Duration(), event.duration.field, event.duration.unit
+        if (field, unit) != (usual.field, usual.unit):
+            facts.append(f"In `{event.producer}` it is `{field}`, in {unit}.")
     elif event.phase is not Phase.START:
         facts.append("It has no duration.")
     facts.append(_FREE[event.free_measurements])

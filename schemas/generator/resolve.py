@@ -14,7 +14,6 @@ from crucible_schema.definitions import (
     AttributeUse,
     EventDefinition,
     EventKind,
-    FreeMeasurements,
     LifecycleDefinition,
     MeasurementDefinition,
     MeasurementUse,
@@ -109,24 +108,35 @@ class _Resolver:
         """Find the span that each event of a life-cycle belongs to."""
         owners: dict[str, Group] = {}
         for span in spans:
-            for event_id in span.events:
-                event = self.groups.get(event_id)
-                if event is None or event.type is not GroupType.EVENT:
-                    raise RegistryError(f"{span.place}: events: no event group {event_id!r}")
-                if event.name not in {f"{span.name}.{phase}" for phase in Phase}:
-                    raise RegistryError(
-                        f"{span.place}: events: {event_id!r} is not this span's start, stop or exception"
-                    )
-                owners[event_id] = span
-            if f"event.{span.name}.{Phase.STOP}" not in span.events:
-                raise RegistryError(f"{span.place}: events: a span needs its .stop")
+            for event in self._phases(span).values():
+                if event.id in owners:
+                    raise RegistryError(f"{span.place}: events: {event.id!r} has a span already")
+                owners[event.id] = span
         return owners
 
+    def _phases(self, span: Group) -> dict[Phase, Group]:
+        """Find the events that a span makes; it may lack a start or an exception, not its stop."""
+        phases: dict[Phase, Group] = {}
+        for event_id in span.events:
+            event = self.groups.get(event_id)
+            if event is None or event.type is not GroupType.EVENT:
+                raise RegistryError(f"{span.place}: events: no event group {event_id!r}")
+            if event.phase is None:
+                raise RegistryError(
+                    f"{span.place}: events: {event_id!r} is no start, stop or exception"
+                )
+            if event.phase in phases:
+                raise RegistryError(f"{span.place}: events: {event_id!r} is a second {event.phase}")
+            phases[event.phase] = event
+        if Phase.STOP not in phases:
+            raise RegistryError(f"{span.place}: events: a span needs a stop")
+        return phases
+
     def _event(self, group: Group, span: Group | None) -> EventDefinition:
-        phase = _phase(group)
+        phase = group.phase
         if phase is not None and span is None:
             raise RegistryError(f"{group.place}: no span group names this {phase} in its events")
-        _check_duration(group, phase)
+        _check_duration(group)
         uses = (self._uses(span) if span else {}) | self._uses(group)
         self._check_identity(group, uses)
         _check_fields(group, uses)
@@ -139,7 +149,7 @@ class _Resolver:
             span_name=span.name if span and ends else group.name,
             attributes=_attributes(uses),
             measurements=_measurements(uses),
-            free_measurements=group.free_measurements or FreeMeasurements.NONE,
+            free_measurements=group.free_measurements,
             phase=phase,
             lifecycle=span.name if span else None,
             duration=group.duration,
@@ -155,16 +165,13 @@ class _Resolver:
             )
 
     def _lifecycle(self, span: Group) -> LifecycleDefinition:
-        def name_of(phase: Phase) -> str | None:
-            name = f"{span.name}.{phase}"
-            return name if f"event.{name}" in span.events else None
-
+        names = {phase: event.name for phase, event in self._phases(span).items()}
         return LifecycleDefinition(
             span_name=span.name,
             brief=span.brief,
-            stop=f"{span.name}.{Phase.STOP}",
-            start=name_of(Phase.START),
-            exception=name_of(Phase.EXCEPTION),
+            stop=names[Phase.STOP],
+            start=names.get(Phase.START),
+            exception=names.get(Phase.EXCEPTION),
             note=span.note,
         )
 
@@ -216,15 +223,10 @@ def _measurements(uses: Uses) -> tuple[MeasurementUse, ...]:
     return tuple(use for use in uses.values() if isinstance(use, MeasurementUse))
 
 
-def _phase(group: Group) -> Phase | None:
-    action = group.name.rpartition(".")[2]
-    return Phase(action) if action in set(Phase) else None
-
-
-def _check_duration(group: Group, phase: Phase | None) -> None:
-    if phase is Phase.START and group.duration is not None:
+def _check_duration(group: Group) -> None:
+    if group.phase is Phase.START and group.duration is not None:
         raise RegistryError(f"{group.place}: annotations: duration: a start has none yet")
-    if phase in {Phase.STOP, Phase.EXCEPTION} and group.duration is None:
+    if group.phase in {Phase.STOP, Phase.EXCEPTION} and group.duration is None:
         raise RegistryError(f"{group.place}: annotations: duration: required for the end of a span")
 
 

@@ -118,7 +118,6 @@ LIFTED: dict[str, AttributeKind] = {
     "crucible.run.id": AttributeKind.STRING,
     "crucible.condition": AttributeKind.STRING,
     "crucible.correlation.id": AttributeKind.STRING,
-    "crucible.event.name": AttributeKind.STRING,
     "crucible.step": AttributeKind.INT,
     "crucible.epoch": AttributeKind.INT,
 }

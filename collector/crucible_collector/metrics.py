@@ -70,5 +70,46 @@ JOURNAL_DAMAGED_RECORDS = Counter(
     registry=REGISTRY,
 )
 DEAD_LETTERS = Counter(
-    "crucible_dead_letters", "Records the database refused for good.", ("signal",), registry=REGISTRY
+    "crucible_dead_letters",
+    "Records the database refused for good.",
+    ("signal",),
+    registry=REGISTRY,
+)
+REVERSED_SPANS = Counter(
+    "crucible_reversed_spans",
+    "Spans that ended before they began: stored with duration 0.",
+    registry=REGISTRY,
+)
+WINDOW_SECONDS = Histogram(
+    "crucible_window_seconds",
+    "Time that one window spends in a stage (prepare, write).",
+    ("stage",),
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
+WINDOWS = Counter(
+    "crucible_windows",
+    "Windows by outcome: committed, retried (database away), restarted (position moved by another transaction), halved (database refused rows).",
+    ("outcome",),
+    registry=REGISTRY,
+)
+STORED_ROWS = Counter(
+    "crucible_stored_rows", "Rows committed, by relation.", ("relation",), registry=REGISTRY
+)
+DUPLICATE_REQUESTS = Counter(
+    "crucible_duplicate_requests", "Requests recognised as resent.", registry=REGISTRY
+)
+LAG_SECONDS = Gauge(
+    "crucible_lag_seconds",
+    "Time since the receipt of the newest request in the database; 0 while nothing waits.",
+    registry=REGISTRY,
+)
+DATABASE_UP = Gauge(
+    "crucible_database_up", "1 while the writer's last transaction succeeded.", registry=REGISTRY
+)
+EVICTED_KEYS = Counter(
+    "crucible_evicted_keys",
+    "Remembered ids of dimensions let go to stay within bounds.",
+    ("relation",),
+    registry=REGISTRY,
 )

@@ -1,0 +1,100 @@
+"""The database as the service sees it: its own or a given one, brought up to date before it is used.
+
+A given database that is away is not an error, at the start or later: the journal takes what comes,
+and the pipeline asks again until it is there. The collector's own database must start.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+from crucible_collector.errors import DatabaseAwayError
+from crucible_collector.settings import Settings
+from crucible_collector.store.connect import ingest_connection, reader_pool
+from crucible_collector.store.embedded import EmbeddedServer
+from crucible_collector.store.migrate import migrate
+from crucible_collector.store.read import Reader
+from crucible_collector.store.servers import Capabilities
+
+log = logging.getLogger("crucible.database")
+
+EMBEDDED_DIRECTORY = "database"
+
+
+class Database:
+    """Owns the embedded server and the readers' pool; the writer's connection is the pipeline's."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._embedded: EmbeddedServer | None = None
+        self._pool: ConnectionPool[Any] | None = None
+        self._stopping = threading.Event()
+        self._supervisor: threading.Thread | None = None
+        self._migrating = threading.Lock()
+        self.capabilities: Capabilities | None = None  # None until it was brought up to date
+        self.dsn = settings.database_url or ""
+
+    def start(self) -> None:
+        """Start or reach the database. DatabaseError where it can never be used as it is."""
+        if not self.dsn:
+            embedded = EmbeddedServer(
+                self._settings.data_dir / EMBEDDED_DIRECTORY, self._settings.postgres_bin, log
+            )
+            self.dsn = embedded.start()
+            self._embedded = embedded
+            self._supervisor = threading.Thread(
+                target=embedded.supervise,
+                args=(self._stopping,),
+                name="database-supervise",
+                daemon=True,
+            )
+            self._supervisor.start()
+        try:
+            self.bring_up_to_date()
+        except psycopg.OperationalError as error:
+            log.warning(
+                "the database is away; the journal takes what comes: %s", str(error).strip()
+            )
+        self._pool = reader_pool(self.dsn)
+        self._pool.open(wait=False)
+
+    def bring_up_to_date(self) -> None:
+        """Migrate once in the life of the process; psycopg.Error, DatabaseError."""
+        with self._migrating:
+            if self.capabilities is None:
+                self.capabilities = migrate(self.dsn, log, timescaledb=self._settings.timescaledb)
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """A connection for writing windows, to a database that is up to date."""
+        self.bring_up_to_date()
+        return ingest_connection(self.dsn)
+
+    def json_rows(self, question: str, **parameters: object) -> list[str]:
+        """What the API asks (see store.read.Reads); DatabaseAwayError while there is no schema."""
+        if self._pool is None or self.capabilities is None:
+            raise DatabaseAwayError("the database has not been reached yet")
+        return Reader(self._pool).json_rows(question, **parameters)
+
+    def stop(self) -> None:
+        """Close the pool, end the embedded server: last in the stop order but for the journal."""
+        self._stopping.set()
+        if self._pool is not None:
+            self._pool.close()
+        if self._embedded is not None:
+            self._embedded.stop()
+        if self._supervisor is not None:
+            self._supervisor.join(10)
+
+    def describe(self) -> str:
+        """Which database this is, in a few words, without secrets."""
+        if self.capabilities is None:
+            return "not reached yet"
+        kind = "embedded " if self._embedded else ""
+        timescale = self.capabilities.timescaledb
+        with_ = f", TimescaleDB {timescale}" if timescale else ""
+        return f"{kind}PostgreSQL {self.capabilities.server_version}{with_}"

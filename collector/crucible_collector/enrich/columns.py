@@ -1,0 +1,172 @@
+"""Columns of a window read through its slots: identity, numbers, times; absent stays absent.
+
+A slot of the record wins over the same slot of its resource, so that a run id may be given once for
+a process or per span. Values of another kind than the column's stay in the attributes and are not
+read here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from crucible_collector.batch import (
+    I32,
+    I64,
+    SLOT,
+    AttributeKind,
+    Attributes,
+    Bool,
+    Records,
+    TextRef,
+)
+from crucible_collector.decode import text_array
+
+NS_PER_US = 1_000
+_TIMESTAMP = pa.timestamp("us", "UTC")
+
+
+def resource_of(records: Records) -> I64:
+    """The row of `records.resources` that each record belongs to."""
+    if not len(records.scopes.resource):
+        return np.zeros(0, np.int64)
+    return records.scopes.resource[records.scope].astype(np.int64)
+
+
+def _text_at(attributes: Attributes, at: I32) -> TextRef:
+    """The string values at the given rows of the attribute table; -1 and other kinds are absent."""
+    if not len(attributes.kind):
+        return absent(len(at))
+    there = (at >= 0) & (attributes.kind[at] == AttributeKind.STRING)
+    return TextRef(
+        np.where(there, attributes.value.offset[at], 0),
+        np.where(there, attributes.value.length[at], -1).astype(np.int32),
+    )
+
+
+def absent(rows: int) -> TextRef:
+    """A column in which every text is absent."""
+    return TextRef(np.zeros(rows, np.int64), np.full(rows, -1, np.int32))
+
+
+def unless_empty(ref: TextRef) -> TextRef:
+    """Empty texts as absent: proto3 does not tell one from the other."""
+    return TextRef(ref.offset, np.where(ref.length == 0, -1, ref.length).astype(np.int32))
+
+
+def unless_null(column: pa.Array) -> pa.Array | None:
+    """None for a column that says nothing at all, so that COPY leaves it out."""
+    return None if column.null_count == len(column) else column
+
+
+def first_text(*refs: TextRef) -> TextRef:
+    """The first of several columns that is there, row by row."""
+    offset, length = refs[0]
+    for other in refs[1:]:
+        missing = length < 0
+        if not missing.any():
+            break
+        offset = np.where(missing, other.offset, offset)
+        length = np.where(missing, other.length, length)
+    return TextRef(offset, length)
+
+
+def slot_text(records: Records, *keys: str, resources: bool = True) -> TextRef:
+    """String attribute by key: the record's own, the resource's where it has none; first key first."""
+    refs = [_text_at(records.attributes, records.slots[:, SLOT[key]]) for key in keys]
+    if resources and len(records.resources.request):
+        rows = resource_of(records)
+        for key in keys:
+            ref = _text_at(records.attributes, records.resources.slots[:, SLOT[key]])
+            if (ref.length >= 0).any():
+                refs.append(TextRef(ref.offset[rows], ref.length[rows]))
+    return first_text(*refs)
+
+
+def resource_text(records: Records, key: str) -> TextRef:
+    """String attribute of the resources, one row a resource."""
+    return _text_at(records.attributes, records.resources.slots[:, SLOT[key]])
+
+
+def slot_int(records: Records, *keys: str) -> tuple[I64, Bool]:
+    """Integer attribute by key, first key first: values (0 where absent) and where they are."""
+    values = np.zeros(len(records), np.int64)
+    there = np.zeros(len(records), np.bool_)
+    attributes = records.attributes
+    if not len(attributes.kind):
+        return values, there
+    for key in keys:
+        at = records.slots[:, SLOT[key]]
+        found = (at >= 0) & (attributes.kind[at] == AttributeKind.INT) & ~there
+        values = np.where(found, attributes.number[at], values)
+        there |= found
+    return values, there
+
+
+def slot_float(
+    records: Records, key: str
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], Bool]:
+    """Numeric attribute by key as float64, and where it is."""
+    attributes = records.attributes
+    at = records.slots[:, SLOT[key]]
+    if not len(attributes.kind):
+        return np.zeros(len(at)), np.zeros(len(at), np.bool_)
+    kind = attributes.kind[at]
+    number = attributes.number[at]
+    is_int = (at >= 0) & (kind == AttributeKind.INT)
+    is_double = (at >= 0) & (kind == AttributeKind.DOUBLE)
+    return np.where(is_int, number.astype(np.float64), number.view(np.float64)), is_int | is_double
+
+
+def texts(records: Records, ref: TextRef) -> pa.Array | None:
+    """The column as clean UTF-8, or None where no row has one."""
+    if not (ref.length >= 0).any():
+        return None
+    return text_array(records.buffer, ref)
+
+
+def text_of(records: Records, ref: TextRef, row: int) -> str | None:
+    """One cell of a text column, cleaned as `decode.text_array` cleans."""
+    length = int(ref.length[row])
+    if length < 0:
+        return None
+    offset = int(ref.offset[row])
+    raw = records.buffer[offset : offset + length].tobytes()
+    return raw.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def numbers(
+    values: np.ndarray[tuple[int], np.dtype[np.generic]], there: Bool, kind: pa.DataType
+) -> pa.Array | None:
+    """The column with nulls where `there` is False, or None where it is False everywhere."""
+    if not there.any():
+        return None
+    return pa.array(values, kind, mask=None if there.all() else ~there)
+
+
+def non_zero(values: I64, kind: pa.DataType) -> pa.Array | None:
+    """The column with null for 0 (proto3's "not set"), or None where nothing is set."""
+    return numbers(values, values != 0, kind)
+
+
+def times(ns: I64) -> tuple[pa.Array, pa.Array | None]:
+    """Nanoseconds as timestamptz and the rest below a microsecond (None where all are 0)."""
+    micro, rest = np.divmod(ns, NS_PER_US)
+    rest_array = pa.array(rest.astype(np.int16)) if rest.any() else None
+    return pa.array(micro, pa.int64()).view(_TIMESTAMP), rest_array
+
+
+def optional_times(ns: I64) -> pa.Array | None:
+    """Nanoseconds as timestamptz, null for 0, None where all are 0."""
+    if not ns.any():
+        return None
+    return pa.array(ns // NS_PER_US, pa.int64(), mask=ns == 0).view(_TIMESTAMP)
+
+
+def trace_ids(raw: np.ndarray[tuple[int, int], np.dtype[np.uint8]], there: Bool) -> pa.Array | None:
+    """(rows, 16) bytes as FixedSizeBinary(16), null where `there` is False."""
+    if not there.any():
+        return None
+    validity = None if there.all() else pa.array(there).buffers()[1]
+    data = pa.py_buffer(np.ascontiguousarray(raw))
+    return pa.Array.from_buffers(pa.binary(16), len(raw), [validity, data])

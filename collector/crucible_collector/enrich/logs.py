@@ -1,0 +1,80 @@
+"""Log records to rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from crucible_collector.batch import I64, Bool, Logs, Signal
+from crucible_collector.decode import any_value_json, attributes_json
+from crucible_collector.enrich.columns import (
+    first_text,
+    non_zero,
+    numbers,
+    optional_times,
+    slot_int,
+    slot_text,
+    texts,
+    times,
+    trace_ids,
+    unless_empty,
+    unless_null,
+)
+from crucible_collector.enrich.events import EventNames
+from crucible_collector.enrich.facts import Seen, collect
+from crucible_collector.enrich.window import (
+    Collected,
+    Identified,
+    identify,
+    identity_columns,
+    table,
+)
+
+
+def add_logs(logs: Logs, keep: Bool, received_ns: I64, collected: Collected) -> None:
+    """Add the table, dimensions and facts of a window's log records.
+
+    A record without a time of its own has the time it was observed, else that of its receipt.
+    """
+    if not len(logs):
+        return
+    identified = identify(logs, keep, received_ns, collected)
+    observed_ns = np.where(logs.observed_ns == 0, identified.received_ns, logs.observed_ns)
+    time_ns = np.where(logs.time_ns == 0, observed_ns, logs.time_ns)
+    made = table("logs", Signal.LOGS, identified, _columns(identified, logs, time_ns))
+    if made is not None:
+        collected.tables.append(made)
+    nameless = EventNames([], np.zeros(len(logs), np.int64))
+    collect(Seen(logs, nameless, time_ns, time_ns, keep, identified.resource_ids), collected.facts)
+
+
+def _columns(identified: Identified, logs: Logs, time_ns: I64) -> dict[str, Any]:
+    time, rest = times(time_ns)
+    step, has_step = slot_int(logs, "crucible.step")
+    epoch, has_epoch = slot_int(logs, "crucible.epoch")
+    event_name = first_text(
+        unless_empty(logs.event_name), slot_text(logs, "crucible.event.name", resources=False)
+    )
+    attributes = attributes_json(logs, lifted=True)
+    body = any_value_json(logs.buffer, logs.body_kind, logs.body_number, logs.body_value)
+    return {
+        "time": time,
+        "time_ns_rest": rest,
+        "observed_time": optional_times(logs.observed_ns),
+        "severity_number": non_zero(logs.severity_number, pa.int16()),
+        "severity_text": texts(logs, unless_empty(logs.severity_text)),
+        "body": unless_null(body),
+        "event_name": texts(logs, event_name),
+        "trace_id": trace_ids(logs.trace_id, logs.trace_id_length == 16),
+        "span_id": numbers(logs.span_id, logs.span_id_length == 8, pa.int64()),
+        "flags": non_zero(logs.flags, pa.int64()),
+        "resource_id": pa.array(identified.resource),
+        "scope_id": pa.array(identified.scope),
+        **identity_columns(logs),
+        "step": numbers(step, has_step, pa.int64()),
+        "epoch": numbers(epoch, has_epoch, pa.int64()),
+        "attributes": unless_null(attributes),
+        "dropped_attributes_count": non_zero(logs.dropped_attributes_count, pa.int64()),
+    }

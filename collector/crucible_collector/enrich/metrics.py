@@ -1,0 +1,181 @@
+"""OTLP metrics to rows: numbers into points, histograms of every kind and summaries into histograms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from crucible_collector.batch import I64, SLOT, Bool, MetricKind, Metrics, Signal
+from crucible_collector.decode import attribute_set_hash, exemplars_json, text_hash
+from crucible_collector.enrich.columns import (
+    non_zero,
+    numbers,
+    optional_times,
+    slot_int,
+    slot_text,
+    text_of,
+    times,
+    unless_null,
+)
+from crucible_collector.enrich.dimensions import json_of
+from crucible_collector.enrich.events import EventNames
+from crucible_collector.enrich.facts import Seen, collect
+from crucible_collector.enrich.hashing import distinct, fold
+from crucible_collector.enrich.series import by_series, series_row
+from crucible_collector.enrich.window import Collected, Identified, identify, table
+from crucible_collector.rows import Table
+
+# Where a point lies on the step axis is not part of which series it belongs to.
+_AXIS_SLOTS = (SLOT["crucible.step"], SLOT["crucible.epoch"])
+_TEMPORALITY = {0: "unspecified", 1: "delta", 2: "cumulative"}
+_NUMBER_KIND = {0: None, 1: "int", 2: "double"}
+_Columns = Callable[[Metrics, I64], dict[str, pa.Array | None]]
+_EXACT_INT_MAX = 2**53  # beyond it a float8 does not hold every integer
+
+
+def add_metrics(metrics: Metrics, keep: Bool, received_ns: I64, collected: Collected) -> None:
+    """Add the tables, dimensions and facts of a window's data points."""
+    if not len(metrics):
+        return
+    identified = identify(metrics, keep, received_ns, collected)
+    time_ns = np.where(metrics.time_ns == 0, identified.received_ns, metrics.time_ns)
+    ids = _series_ids(identified, metrics)
+    _new_series(identified, metrics, ids, collected)
+    is_number = metrics.metric_kind <= MetricKind.SUM
+    made = [
+        _table("points", identified, metrics, ids, time_ns, (is_number, _number_columns)),
+        _table("histograms", identified, metrics, ids, time_ns, (~is_number, _histogram_columns)),
+    ]
+    collected.tables += [each for each in made if each is not None]
+    nameless = EventNames([], np.zeros(len(metrics), np.int64))
+    collect(
+        Seen(metrics, nameless, time_ns, time_ns, keep, identified.resource_ids), collected.facts
+    )
+
+
+def _series_ids(identified: Identified, metrics: Metrics) -> I64:
+    buffer = metrics.buffer
+    return fold(
+        "metric",
+        identified.resource,
+        identified.scope,
+        text_hash(buffer, metrics.metric_name),
+        text_hash(buffer, metrics.metric_unit),
+        metrics.metric_kind,
+        metrics.temporality,
+        metrics.is_monotonic,
+        metrics.value_kind,
+        attribute_set_hash(metrics, exclude_slots=_AXIS_SLOTS),
+    )
+
+
+def _new_series(identified: Identified, metrics: Metrics, ids: I64, collected: Collected) -> None:
+    known, into = collected.known.series, collected.series.rows
+    first, _ = distinct(ids)
+    new = [row for row in first.tolist() if identified.keep[row] and int(ids[row]) not in known]
+    if not new:
+        return
+    texts = {
+        "run_id": slot_text(metrics, "crucible.run.id"),
+        "experiment_id": slot_text(metrics, "crucible.experiment.id"),
+        "unit": metrics.metric_unit,
+        "description": metrics.metric_description,
+    }
+    rank, has_rank = slot_int(metrics, "crucible.rank")
+    resource, scope = identified.resource, identified.scope
+    for row in new:
+        kind = MetricKind(int(metrics.metric_kind[row]))
+        with_temporality = kind not in (MetricKind.GAUGE, MetricKind.SUMMARY)
+        into[int(ids[row])] = series_row(
+            series_id=int(ids[row]),
+            source="metric",
+            metric=text_of(metrics, metrics.metric_name, row) or "",
+            rank=int(rank[row]) if has_rank[row] else None,
+            kind=kind.name.lower(),
+            temporality=_TEMPORALITY.get(int(metrics.temporality[row]))
+            if with_temporality
+            else None,
+            is_monotonic=bool(metrics.is_monotonic[row]) if kind is MetricKind.SUM else None,
+            number_kind=_NUMBER_KIND[int(metrics.value_kind[row])],
+            resource_id=int(resource[row]),
+            scope_id=int(scope[row]),
+            attributes=json_of(metrics, metrics.attribute_start, row),
+            **{name: text_of(metrics, ref, row) or None for name, ref in texts.items()},
+        )
+
+
+def _table(
+    relation: str,
+    identified: Identified,
+    metrics: Metrics,
+    ids: I64,
+    time_ns: I64,
+    chosen: tuple[Bool, _Columns],
+) -> Table | None:
+    """A table of the chosen records in (series, time) order, with columns of its own."""
+    is_chosen, columns = chosen
+    rows = np.flatnonzero(is_chosen & identified.keep)
+    if not len(rows):
+        return None
+    rows = rows[by_series(ids[rows], time_ns[rows])]
+    time, rest = times(time_ns[rows])
+    shared = {
+        "series_id": pa.array(ids[rows]),
+        "time": time,
+        "time_ns_rest": rest,
+        "start_time": optional_times(metrics.start_ns[rows]),
+        "flags": non_zero(metrics.flags[rows], pa.int64()),
+        "exemplars": _exemplars(metrics, rows),
+    }
+    return table(relation, Signal.METRICS, identified, shared | columns(metrics, rows), rows)
+
+
+def _exemplars(metrics: Metrics, rows: I64) -> pa.Array | None:
+    if not len(metrics.exemplar_message.offset):
+        return None
+    return unless_null(exemplars_json(metrics).take(pa.array(rows)))
+
+
+def _number_columns(metrics: Metrics, rows: I64) -> dict[str, pa.Array | None]:
+    step, has_step = slot_int(metrics, "crucible.step")
+    integers = metrics.int_value[rows]
+    is_inexact = (metrics.value_kind[rows] == 1) & (
+        (integers > _EXACT_INT_MAX) | (integers < -_EXACT_INT_MAX)
+    )
+    return {
+        "step": numbers(step[rows], has_step[rows], pa.int64()),
+        "value": numbers(metrics.double_value[rows], metrics.value_kind[rows] != 0, pa.float64()),
+        "value_int": numbers(integers, is_inexact, pa.int64()),
+    }
+
+
+def _histogram_columns(metrics: Metrics, rows: I64) -> dict[str, pa.Array | None]:
+    is_exponential = metrics.metric_kind[rows] == MetricKind.EXPONENTIAL_HISTOGRAM
+    lists = {
+        "bounds": (metrics.bounds_start, metrics.bounds),
+        "counts": (metrics.counts_start, metrics.counts),
+        "negative_counts": (metrics.negative_counts_start, metrics.negative_counts),
+        "quantile_values": (metrics.quantile_values_start, metrics.quantile_values),
+    }
+    return {
+        "count": pa.array(metrics.count[rows]),
+        "sum": numbers(metrics.sum[rows], metrics.has_sum[rows], pa.float64()),
+        "min": numbers(metrics.min[rows], metrics.has_min[rows], pa.float64()),
+        "max": numbers(metrics.max[rows], metrics.has_max[rows], pa.float64()),
+        "scale": numbers(metrics.scale[rows], is_exponential, pa.int32()),
+        "zero_count": numbers(metrics.zero_count[rows], is_exponential, pa.int64()),
+        "zero_threshold": numbers(metrics.zero_threshold[rows], is_exponential, pa.float64()),
+        "positive_offset": numbers(metrics.positive_offset[rows], is_exponential, pa.int32()),
+        "negative_offset": numbers(metrics.negative_offset[rows], is_exponential, pa.int32()),
+        **{name: _lists(start, values, rows) for name, (start, values) in lists.items()},
+    }
+
+
+def _lists(start: I64, values: np.ndarray[Any, Any], rows: I64) -> pa.Array | None:
+    if not len(values):
+        return None
+    column = pa.ListArray.from_arrays(pa.array(start, pa.int32()), pa.array(values))
+    return column.take(pa.array(rows))

@@ -1,0 +1,104 @@
+"""What the three signals share while their rows are built."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from crucible_collector.batch import I64, Bool, Records, Signal
+from crucible_collector.enrich.columns import resource_of, slot_text, texts
+from crucible_collector.enrich.dimensions import RESOURCE_COLUMNS, SCOPE_COLUMNS, resources, scopes
+from crucible_collector.enrich.facts import Facts
+from crucible_collector.enrich.series import SERIES_COLUMNS
+from crucible_collector.rows import Dimension, Table
+
+
+@dataclass(slots=True)
+class Known:
+    """Ids of dimensions that are certainly in the database: written by a committed window."""
+
+    resources: Container[int]
+    scopes: Container[int]
+    series: Container[int]
+
+
+@dataclass(slots=True)
+class Collected:
+    """The rows of a window as they come together, signal by signal."""
+
+    known: Known
+    tables: list[Table] = field(default_factory=list)
+    resources: Dimension = field(default_factory=lambda: Dimension("resources", RESOURCE_COLUMNS))
+    scopes: Dimension = field(default_factory=lambda: Dimension("scopes", SCOPE_COLUMNS))
+    series: Dimension = field(default_factory=lambda: Dimension("series", SERIES_COLUMNS))
+    facts: Facts = field(default_factory=lambda: Facts({}, {}))
+
+
+@dataclass(slots=True)
+class Identified:
+    """Records of one signal with the ids of their dimensions."""
+
+    records: Records
+    keep: Bool  # (rows) False: refused by the check
+    received_ns: I64  # (rows)
+    resource_ids: I64  # one a row of records.resources
+    scope_ids: I64  # one a row of records.scopes
+
+    @property
+    def resource(self) -> I64:
+        return self.resource_ids[resource_of(self.records)]
+
+    @property
+    def scope(self) -> I64:
+        return self.scope_ids[self.records.scope]
+
+
+def identify(records: Records, keep: Bool, received_ns: I64, collected: Collected) -> Identified:
+    """Give every record its resource and scope; `received_ns` is one a request of the window."""
+    return Identified(
+        records,
+        keep,
+        received_ns[records.request],
+        resources(records, collected.known.resources, collected.resources),
+        scopes(records, collected.known.scopes, collected.scopes),
+    )
+
+
+IDENTITY_TEXTS = {
+    "experiment_id": "crucible.experiment.id",
+    "run_id": "crucible.run.id",
+    "condition": "crucible.condition",
+    "correlation_id": "crucible.correlation.id",
+}
+
+
+def identity_columns(records: Records) -> dict[str, pa.Array | None]:
+    """The identity set as text columns."""
+    return {name: texts(records, slot_text(records, key)) for name, key in IDENTITY_TEXTS.items()}
+
+
+def table(
+    relation: str,
+    signal: Signal,
+    identified: Identified,
+    columns: dict[str, Any],
+    rows: I64 | None = None,
+) -> Table | None:
+    """A table of the kept records; columns that are None (all null) are left to their defaults.
+
+    `rows` says which record each row of the columns is (default: all, in order).
+    """
+    records = identified.records
+    batch = pa.RecordBatch.from_pydict({k: v for k, v in columns.items() if v is not None})
+    at = np.arange(len(records)) if rows is None else rows
+    keep = identified.keep[at]
+    if not keep.all():
+        batch = batch.filter(pa.array(keep))
+        at = at[keep]
+    if not len(at):
+        return None
+    return Table(relation, signal, batch, records.request[at], records.index[at], principal=True)

@@ -1,0 +1,260 @@
+"""The loop that empties the journal into the database: prepare the next window while one is written.
+
+Two threads: this one writes, one more prepares. The kernels and COPY release the GIL, so both run at
+once; nothing is queued between them but one prepared window. Whatever goes wrong with the database
+is answered by time: the position says what is stored, and the journal holds the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import psycopg
+
+from crucible_collector import metrics
+from crucible_collector.batch import Signal
+from crucible_collector.errors import DatabaseError
+from crucible_collector.journal import DeadLetters, Journal, Window
+from crucible_collector.pipeline.prepare import prepare, set_aside_whole
+from crucible_collector.pipeline.remembered import Remembered
+from crucible_collector.rows import SetAside, WindowRows
+from crucible_collector.store.copy import is_lasting, message_of
+from crucible_collector.store.window import (
+    Encoded,
+    PositionMovedError,
+    WindowWriter,
+    Written,
+    encode_tables,
+)
+
+log = logging.getLogger("crucible.pipeline")
+
+# A window is written in about half a second at the database's pace and holds what fits in memory.
+WINDOW_RECORDS_MAX = 16_384
+WINDOW_BYTES_MAX = 16 * 1024 * 1024
+# Small windows wait this long for company: a commit a millisecond helps nobody.
+LINGER_S = 0.05
+LINGER_RECORDS = 2_048
+_IDLE_WAIT_S = 0.5
+_RETRY_FIRST_S = 0.1
+_RETRY_LAST_S = 5.0
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A window with everything made that can be made before its transaction."""
+
+    rows: WindowRows
+    encoded: list[Encoded]
+
+
+class Pipeline:
+    """Owns the writer's connection and both threads; `start` and `stop` from one thread."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        writer: WindowWriter,
+        dead_letters: DeadLetters,
+        *,
+        committed: Callable[[WindowRows, Written], None] = lambda _rows, _written: None,
+        cover: Callable[[WindowRows], None] = lambda _rows: None,
+    ) -> None:
+        """`committed` hears of every window in the database; `cover` makes partitions for one."""
+        self._journal = journal
+        self._writer = writer
+        self._dead_letters = dead_letters
+        self._committed = committed
+        self._cover = cover
+        self._remembered = Remembered()
+        self._stopping = threading.Event()
+        self._drain_until = float("inf")
+        self._thread = threading.Thread(target=self._run, name="pipeline-write", daemon=True)
+        self._preparing = ThreadPoolExecutor(1, thread_name_prefix="pipeline-prepare")
+        self.position: int | None = None  # None until the database has answered once
+        self.is_writing = False  # whether the last thing asked of the database succeeded
+        self._received_s = 0.0  # receipt of the newest committed request, Unix time
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, grace_s: float) -> None:
+        """Write what the journal holds for at most `grace_s`, then end both threads."""
+        self._drain_until = time.monotonic() + grace_s
+        self._stopping.set()
+        self._thread.join(grace_s + 10)
+        self._preparing.shutdown(wait=True, cancel_futures=True)
+        self._writer.close()
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def lag_s(self, now_s: float) -> float:
+        """Seconds since the receipt of the newest request that is stored; 0 where nothing waits."""
+        if self.position is None or self.position >= self._journal.tail or not self._received_s:
+            return 0.0
+        return max(0.0, now_s - self._received_s)
+
+    def _run(self) -> None:
+        delay_s = _RETRY_FIRST_S
+        while not self._is_over():
+            try:
+                self._work()
+                delay_s = _RETRY_FIRST_S
+            except PositionMovedError:
+                metrics.WINDOWS.labels("restarted").inc()
+                log.info("the journal's position moved in the database: reading it again")
+            except (psycopg.Error, DatabaseError) as error:
+                self._database_failed(error, delay_s)
+                delay_s = min(delay_s * 2, _RETRY_LAST_S)
+            except Exception:
+                metrics.UNCAUGHT_ERRORS.labels("pipeline").inc()
+                log.exception("the pipeline failed and starts over")
+                self._pause(delay_s)
+                delay_s = min(delay_s * 2, _RETRY_LAST_S)
+
+    def _work(self) -> None:
+        """Write window after window until something is wrong or the work is over."""
+        self._remembered.forget()
+        position = self._writer.position(self._journal.head)
+        self._journal.advance_to(position)
+        self._journal.release(position)
+        self.position = position
+        self._database_answered()
+        log.info("writing from position %d; the journal ends at %d", position, self._journal.tail)
+        pending = self._preparing.submit(self._next, position)
+        try:
+            while not self._is_over():
+                prepared = pending.result()
+                if prepared is None:
+                    pending = self._preparing.submit(self._next, position)
+                    continue
+                position = prepared.rows.end
+                pending = self._preparing.submit(self._next, position)
+                self._write(prepared)
+                self.position = position
+                self._journal.release(position)
+        finally:
+            _settle(pending)
+
+    def _is_over(self) -> bool:
+        if not self._stopping.is_set():
+            return False
+        is_empty = self.position is not None and self.position >= self._journal.tail
+        return is_empty or time.monotonic() >= self._drain_until
+
+    def _pause(self, delay_s: float) -> None:
+        """Wait for a retry; while stopping, only as long as the grace allows."""
+        if self._stopping.is_set():
+            time.sleep(max(0.0, min(delay_s, self._drain_until - time.monotonic())))
+        else:
+            self._stopping.wait(delay_s)
+
+    def _next(self, position: int) -> Prepared | None:
+        """The next window from the position, prepared; None if none comes within a moment."""
+        journal = self._journal
+        if not journal.wait(position, 0.0 if self._stopping.is_set() else _IDLE_WAIT_S):
+            return None
+        window = journal.read(position, records_max=LINGER_RECORDS, bytes_max=WINDOW_BYTES_MAX)
+        if window is not None and window.record_count.sum() < LINGER_RECORDS:
+            self._stopping.wait(LINGER_S)
+        window = journal.read(position, records_max=WINDOW_RECORDS_MAX, bytes_max=WINDOW_BYTES_MAX)
+        if window is None:
+            return None
+        with metrics.WINDOW_SECONDS.labels("prepare").time():
+            try:
+                return self._prepared(window)
+            except Exception:
+                metrics.UNCAUGHT_ERRORS.labels("prepare").inc()
+                log.exception("a window cannot be prepared: taking its first request alone")
+        return self._alone(position)
+
+    def _prepared(self, window: Window) -> Prepared:
+        rows = prepare(window, self._remembered.known())
+        return Prepared(rows, encode_tables(rows))
+
+    def _alone(self, position: int) -> Prepared | None:
+        """The next request on its own; if even that cannot be prepared, it is set aside whole."""
+        window = self._journal.read(position, records_max=1, bytes_max=1)
+        if window is None:
+            return None
+        try:
+            return self._prepared(window)
+        except Exception as error:
+            log.exception("a request cannot be prepared: it is set aside")
+            return Prepared(set_aside_whole(window, f"{type(error).__name__}: {error}"), [])
+
+    def _write(self, prepared: Prepared) -> None:
+        rows = prepared.rows
+        self._remembered.mark_known(rows)
+        self._cover(rows)
+        with metrics.WINDOW_SECONDS.labels("write").time():
+            try:
+                written = self._transact(prepared, careful=False)
+            except psycopg.Error as error:
+                if not is_lasting(error):
+                    raise
+                metrics.WINDOWS.labels("halved").inc()
+                log.warning("the database refuses rows of a window: %s", message_of(error))
+                written = self._transact(prepared, careful=True)
+        self._after_commit(rows, written)
+
+    def _transact(self, prepared: Prepared, *, careful: bool) -> Written:
+        return self._writer.write(
+            prepared.rows,
+            prepared.encoded,
+            careful=careful,
+            bury=lambda set_aside: self._bury(prepared.rows, set_aside),
+        )
+
+    def _after_commit(self, rows: WindowRows, written: Written) -> None:
+        self._remembered.committed(rows)
+        metrics.WINDOWS.labels("committed").inc()
+        self._database_answered()
+        self._received_s = int(rows.requests.received_ns[-1]) / 1e9
+        metrics.DUPLICATE_REQUESTS.inc(len(written.duplicates))
+        for relation, count in written.rows.items():
+            metrics.STORED_ROWS.labels(relation).inc(count)
+        self._committed(rows, written)
+
+    def _bury(self, rows: WindowRows, set_aside: list[SetAside]) -> None:
+        """Keep the requests of refused records, each once with the indices of what was refused."""
+        by_request: dict[int, list[SetAside]] = {}
+        for record in set_aside:
+            by_request.setdefault(record.request, []).append(record)
+        for request, records in by_request.items():
+            begin = int(rows.window.body_offset[request])
+            body = rows.window.buffer[begin : begin + int(rows.window.body_length[request])]
+            messages = sorted({f"record {each.index}: {each.message}" for each in records})
+            signal = Signal(int(rows.requests.signal[request]))
+            self._dead_letters.put(
+                signal, body.tobytes(), records[0].reason.label, "; ".join(messages[:100])
+            )
+            metrics.DEAD_LETTERS.labels(signal.label).inc(len(records))
+
+    def _database_answered(self) -> None:
+        self.is_writing = True
+        metrics.DATABASE_UP.set(1)
+
+    def _database_failed(self, error: psycopg.Error | DatabaseError, delay_s: float) -> None:
+        self.is_writing = False
+        metrics.DATABASE_UP.set(0)
+        metrics.WINDOWS.labels("retried").inc()
+        log.warning(
+            "the database did not take a window, again in %.1f s (the journal keeps it): %s",
+            delay_s,
+            message_of(error) if isinstance(error, psycopg.Error) else error,
+        )
+        self._writer.close()
+        self._pause(delay_s)
+
+
+def _settle(pending: Future[Prepared | None]) -> None:
+    """Wait for a prepared window that will not be written, so that no two ever prepare at once."""
+    if not pending.cancel():
+        pending.exception()

@@ -1,0 +1,65 @@
+"""What committed windows put into the database, so that the next ones need not write it again.
+
+Only ever a short cut: forgetting costs a statement, never a row. State has one writer, the thread
+that writes windows; the thread that prepares the next one reads it. A window that does not commit
+leaves no trace here, and everything is forgotten when the database is found elsewhere than thought.
+"""
+
+from __future__ import annotations
+
+from crucible_collector.enrich.window import Known
+from crucible_collector.metrics import EVICTED_KEYS
+from crucible_collector.rows import RunFact, WindowRows
+
+# Ids kept a relation: 1,000,000 ints in a set are about 90 MB at worst; a team's series are far fewer.
+_IDS_MAX = 1_000_000
+_RUNS_MAX = 100_000
+# What a fact may say about a run that runs_seen.sql does not write.
+_IDENTITY = ("experiment_id", "condition", "service_name", "correlation_id", "resource_id")
+
+
+class Remembered:
+    """Ids of dimensions and the identity of runs that are in the database."""
+
+    def __init__(self) -> None:
+        self.resources: set[int] = set()
+        self.scopes: set[int] = set()
+        self.series: set[int] = set()
+        self.runs: dict[str, frozenset[str]] = {}
+
+    def known(self) -> Known:
+        """What `prepare` asks: live sets, so that it sees the newest commit."""
+        return Known(self.resources, self.scopes, self.series)
+
+    def forget(self) -> None:
+        """Start anew: the database may have been set back."""
+        for remembered in (self.resources, self.scopes, self.series):
+            remembered.clear()
+        self.runs.clear()
+
+    def mark_known(self, rows: WindowRows) -> None:
+        """Say of each run in the window whether its fact is news beyond times and steps."""
+        for fact in rows.runs.values():
+            filled = self.runs.get(fact.run_id)
+            fact.is_known = filled is not None and fact.kind is None and _filled(fact) <= filled
+
+    def committed(self, rows: WindowRows) -> None:
+        """The window is in the database."""
+        for remembered, dimension in (
+            (self.resources, rows.resources),
+            (self.scopes, rows.scopes),
+            (self.series, rows.series),
+        ):
+            if len(remembered) + len(dimension.rows) > _IDS_MAX:
+                EVICTED_KEYS.labels(dimension.relation).inc(len(remembered))
+                remembered.clear()
+            remembered.update(dimension.rows)
+        if len(self.runs) + len(rows.runs) > _RUNS_MAX:
+            EVICTED_KEYS.labels("runs").inc(len(self.runs))
+            self.runs.clear()
+        for fact in rows.runs.values():
+            self.runs[fact.run_id] = self.runs.get(fact.run_id, frozenset()) | _filled(fact)
+
+
+def _filled(fact: RunFact) -> frozenset[str]:
+    return frozenset(name for name in _IDENTITY if getattr(fact, name) is not None)

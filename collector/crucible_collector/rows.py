@@ -1,0 +1,131 @@
+"""What a window becomes before it is written: Arrow tables, dimensions, facts about runs, counts.
+
+Everything here is keyed by `request`, the index of the OTLP request in the window, because a
+request that turns out to be a duplicate inside the transaction takes its rows with it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from crucible_collector.batch import I32, I64, U8, Reason, Signal
+from crucible_collector.journal import Window
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows for one relation; the batch's column names are the relation's.
+
+    `principal`: each row is one record of the ledger. False where a record makes further rows
+    (the measurements of a span), which are not counted again.
+    """
+
+    relation: str
+    signal: Signal
+    batch: pa.RecordBatch
+    request: I32  # (rows) request of the window
+    index: I32  # (rows) record within its request
+    principal: bool
+
+
+@dataclass(slots=True)
+class Dimension:
+    """Rows of a table that is keyed by a hash and written once: values in the order of `columns`."""
+
+    relation: str
+    columns: tuple[str, ...]
+    rows: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class RunFact:
+    """What a window says about one run. `None` means that it says nothing.
+
+    `is_known`: all that the fact says besides its times, step and epoch is in the database already.
+    """
+
+    run_id: str
+    first_ns: int
+    last_ns: int
+    is_known: bool = False
+    experiment_id: str | None = None
+    condition: str | None = None
+    kind: str | None = None
+    status: str | None = None
+    model_name: str | None = None
+    model_version: str | None = None
+    dataset_name: str | None = None
+    config: str | None = None  # JSON text
+    summary: str | None = None  # JSON text
+    service_name: str | None = None
+    correlation_id: str | None = None
+    trace_id: uuid.UUID | None = None
+    resource_id: int | None = None
+    started_ns: int | None = None
+    ended_ns: int | None = None
+    last_step: int | None = None
+    last_epoch: int | None = None
+
+
+@dataclass(slots=True)
+class ExperimentFact:
+    """What a window says about one experiment."""
+
+    experiment_id: str
+    first_ns: int
+    last_ns: int
+    name: str | None = None
+    hypothesis: str | None = None
+    status: str | None = None
+    tags: list[str] | None = None
+
+
+@dataclass(slots=True)
+class Requests:
+    """The requests of a window, one row each, in journal order."""
+
+    signal: U8
+    digest: U8  # (n, 16)
+    received_ns: I64
+    record_count: I64
+    anonymous: U8  # 1: never taken for a duplicate
+
+
+@dataclass(slots=True)
+class SetAside:
+    """One record (or, with index -1, one whole request) that the database or the decoder refused."""
+
+    request: int
+    index: int
+    signal: Signal
+    reason: Reason
+    message: str
+
+
+@dataclass(slots=True)
+class WindowRows:
+    """One window, ready to be written in one transaction."""
+
+    window: Window
+    requests: Requests
+    tables: list[Table]
+    resources: Dimension
+    scopes: Dimension
+    series: Dimension
+    runs: dict[str, RunFact]
+    experiments: dict[str, ExperimentFact]
+    refused: dict[tuple[int, Reason], int]  # (request, reason) -> records refused by the check
+    set_aside: list[SetAside]  # found while decoding
+    damaged: dict[tuple[Signal, Reason], int]  # records lost to damaged journal bytes
+
+    @property
+    def start(self) -> int:
+        return self.window.start
+
+    @property
+    def end(self) -> int:
+        return self.window.end

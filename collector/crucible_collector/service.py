@@ -1,0 +1,202 @@
+"""The collector's parts in the order in which they start, and in reverse in which they stop.
+
+    journal (locks the data directory) → kernels → database → pipeline → receivers → API → ready
+
+SIGTERM or SIGINT: the receivers refuse new requests and finish those in hand, the pipeline drains the
+journal into the database for as long as the grace allows, the API and the database end, exit code 0.
+What was not drained is in the journal and is written at the next start.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+
+from prometheus_client import generate_latest
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from crucible_collector import decode, metrics
+from crucible_collector.api.app import create_app
+from crucible_collector.api.status import ComponentStatus
+from crucible_collector.database import Database
+from crucible_collector.errors import DatabaseAwayError, QueryTooSlowError, SettingsError
+from crucible_collector.journal import DeadLetters, Journal
+from crucible_collector.pipeline.pipeline import Pipeline
+from crucible_collector.receive import Admission, BoundedHttp, GrpcServer, Intake, Limits, OtlpHttp
+from crucible_collector.settings import Address, Settings, parse_address
+from crucible_collector.store.window import WindowWriter
+from crucible_collector.web_server import WebServer
+
+log = logging.getLogger("crucible.service")
+
+_SECONDS_PER_DAY = 86_400
+
+
+class Service:
+    """Owns every part; `start` and `stop` from the main thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stack = ExitStack()
+        self._database = Database(settings)
+        self._journal: Journal | None = None
+        self._pipeline: Pipeline | None = None
+        self._servers: dict[str, WebServer | GrpcServer] = {}
+        self.addresses: dict[str, Address] = {}
+
+    def start(self) -> None:
+        """Start every part; on failure those that run are stopped again."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
+        settings = self._settings
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self._journal = Journal.open(settings.data_dir / "journal", **self._journal_settings())
+        self._stack.callback(self._journal.close)
+        dead_letters = DeadLetters(
+            settings.data_dir / "dead-letters", settings.dead_letter_bytes_max
+        )
+        self._stack.callback(dead_letters.close)
+        decode.warm_up(log)
+        self._stack.callback(self._database.stop)
+        self._database.start()
+        self._start_pipeline(self._journal, dead_letters)
+        self._start_api()
+        self._start_receivers(self._journal)
+
+    def _journal_settings(self) -> dict[str, int | float]:
+        settings = self._settings
+        given: dict[str, int | float] = {
+            "bytes_max": settings.journal_bytes_max,
+            "retain_s": settings.journal_retain_s,
+        }
+        if settings.journal_segment_bytes is not None:
+            given["segment_bytes"] = settings.journal_segment_bytes
+        return given
+
+    def _start_pipeline(self, journal: Journal, dead_letters: DeadLetters) -> None:
+        writer = WindowWriter(
+            self._database.connect,
+            journal.journal_id,
+            f"{socket.gethostname()}:{self._settings.data_dir}",
+        )
+        self._pipeline = Pipeline(journal, writer, dead_letters)
+        self._pipeline.start()
+        self._stack.callback(self._pipeline.stop, self._settings.stop_grace_s)
+
+    def _start_api(self) -> None:
+        server = WebServer(create_app(self._database, self), name="api")
+        self._listen("api", server)
+
+    def _start_receivers(self, journal: Journal) -> None:
+        settings = self._settings
+        limits = Limits(
+            body_bytes_max=settings.body_bytes_max,
+            past_s=round(settings.past_days * _SECONDS_PER_DAY),
+            ahead_s=round(settings.ahead_s),
+        )
+        intake = Intake(journal, limits, Admission(settings.in_flight_bytes_max))
+        self._stack.callback(intake.close)
+        self._listen("http", WebServer(OtlpHttp(intake), name="otlp-http", http=BoundedHttp))
+        self._listen("grpc", GrpcServer(intake))
+
+    def _listen(self, name: str, server: WebServer | GrpcServer) -> None:
+        wanted = parse_address(getattr(self._settings, name))
+        try:
+            host, port = server.start(wanted.host, wanted.port)
+        except OSError as error:
+            raise SettingsError(
+                f"{name} = {wanted}: cannot listen there: {error.strerror or error}"
+            ) from None
+        if isinstance(server, GrpcServer):
+            self._stack.callback(server.stop, self._settings.stop_grace_s)
+        else:
+            self._stack.callback(server.stop)
+        self._servers[name] = server
+        self.addresses[name] = Address(host, port)
+
+    def stop(self) -> None:
+        """Stop what was started, last first."""
+        self._stack.close()
+
+    def health(self) -> Mapping[str, ComponentStatus]:
+        """What is up (see api.status.StatusSource)."""
+        journal, pipeline = self._journal, self._pipeline
+        states = {
+            name: ComponentStatus(server.is_alive(), str(self.addresses[name]))
+            for name, server in self._servers.items()
+        }
+        if journal is not None:
+            states["journal"] = ComponentStatus(not journal.is_full, self._lag())
+        if pipeline is not None:
+            states["pipeline"] = ComponentStatus(
+                pipeline.is_alive(), f"position {pipeline.position}"
+            )
+            states["database"] = ComponentStatus(pipeline.is_writing, self._database.describe())
+        return states
+
+    def _lag(self) -> str:
+        if self._journal is None or self._pipeline is None or self._pipeline.position is None:
+            return "waiting for the database"
+        waiting = max(0, self._journal.tail - self._pipeline.position)
+        return f"{waiting} bytes wait for the database"
+
+    def metrics_text(self) -> bytes:
+        """Everything counted in this process, and the ledger from the database."""
+        journal, pipeline = self._journal, self._pipeline
+        if journal is not None and pipeline is not None:
+            metrics.JOURNAL_BYTES.set(max(0, journal.tail - (pipeline.position or journal.head)))
+            metrics.JOURNAL_DISK_BYTES.set(journal.disk_bytes)
+            metrics.LAG_SECONDS.set(pipeline.lag_s(time.time()))
+        return generate_latest(metrics.REGISTRY) + generate_latest(_Ledger(self._database))
+
+
+class _Ledger(Collector):
+    """The delivery ledger as a metric, read at scrape time; absent while the database is."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(
+            "crucible_ledger_records",
+            "The delivery ledger in the database, over all journals: received = stored + rejected + duplicate.",
+            labels=("signal", "outcome", "reason"),
+        )
+        try:
+            rows = [json.loads(row) for row in self._database.json_rows("ledger_totals")]
+        except (DatabaseAwayError, QueryTooSlowError):
+            return
+        for row in rows:
+            family.add_metric((row["signal"], row["outcome"], row["reason"]), row["count"])
+        yield family
+
+
+def serve(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    service = Service(settings)
+    service.start()
+    shown = {name: str(address) for name, address in service.addresses.items()}
+    print(
+        f"ready grpc={shown['grpc']} http=http://{shown['http']} api=http://{shown['api']}",
+        flush=True,
+    )
+    stopping.wait()
+    log.info("stopping: no new requests are taken")
+    service.stop()
+    log.info("stopped")
+    return 0

@@ -1,0 +1,185 @@
+"""Settings: flags over CRUCIBLE_… environment over the TOML file over defaults, checked at start.
+
+A setting is declared once, here, with its default, its bounds and what it is for; flags, environment
+names, the TOML keys and the reference in the README follow from that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from crucible_collector.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "CRUCIBLE_"
+_ADDRESS = re.compile(r"^(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^:\s\[\]]+)):(?P<port>\d{1,5})$")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. Port 0 takes a free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in _LOOPBACK or self.host.startswith("127.")
+
+
+def parse_address(text: str) -> Address:
+    """`host:port`, an IPv6 host in brackets; raises ValueError."""
+    match = _ADDRESS.match(text)
+    if match is None or int(match["port"]) > 65_535:
+        raise ValueError("expected host:port, as in 127.0.0.1:4317")
+    return Address(match["v6"] or match["host"], int(match["port"]))
+
+
+def _is_address(text: str) -> str:
+    parse_address(text)
+    return text
+
+
+_AddressText = Annotated[str, AfterValidator(_is_address)]
+_MIB = 1024 * 1024
+
+
+class Settings(BaseModel):
+    """What `crucible-collector serve` can be told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data_dir: Path = Field(
+        Path("crucible-data"), description="directory of the journal and the embedded database"
+    )
+    database_url: str | None = Field(
+        None, description="PostgreSQL 15 or newer; without one the collector runs its own"
+    )
+    postgres_bin: Path | None = Field(
+        None, description="directory of the PostgreSQL programs for the collector's own database"
+    )
+    timescaledb: Literal["auto", "off"] = Field(
+        "auto", description="auto: use the extension where the server has it"
+    )
+    grpc: _AddressText = Field("127.0.0.1:4317", description="OTLP over gRPC, host:port")
+    http: _AddressText = Field("127.0.0.1:4318", description="OTLP over HTTP, host:port")
+    api: _AddressText = Field("127.0.0.1:8080", description="REST and the page, host:port")
+    insecure: bool = Field(
+        False, description="listen beyond loopback without TLS and keys, for trusted networks"
+    )
+    body_bytes_max: int = Field(
+        64 * _MIB, ge=1024, le=1024 * _MIB, description="largest request after decompression, bytes"
+    )
+    in_flight_bytes_max: int = Field(
+        256 * _MIB, ge=1024, description="request bytes being received and checked at once"
+    )
+    journal_bytes_max: int = Field(
+        8 * 1024 * _MIB, ge=16 * _MIB, description="journal size at which clients are told to wait"
+    )
+    journal_segment_bytes: int | None = Field(
+        None, ge=_MIB, description="size of one journal file; default: fits the largest request"
+    )
+    journal_retain_s: float = Field(
+        600.0,
+        ge=0,
+        description="how long journal data is kept after it is in the database, seconds",
+    )
+    dead_letter_bytes_max: int = Field(
+        256 * _MIB, ge=_MIB, description="size of the dead letters kept, bytes"
+    )
+    past_days: float = Field(
+        30.0, gt=0, description="records older than this at their receipt are rejected, days"
+    )
+    ahead_s: float = Field(
+        3600.0, gt=0, description="records further ahead than this are rejected, seconds"
+    )
+    stop_grace_s: float = Field(
+        10.0, ge=0, description="time to drain into the database at SIGTERM, seconds"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least severity that is logged"
+    )
+
+    def check_exposure(self) -> None:
+        """Refuse to listen beyond loopback unless told; raises SettingsError."""
+        for key in ("grpc", "http", "api"):
+            address = parse_address(getattr(self, key))
+            if not address.is_loopback and not self.insecure:
+                raise SettingsError(
+                    f"{key} = {address}: listening beyond loopback has neither TLS nor keys;"
+                    " choose a loopback address, or accept it with --insecure"
+                )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One flag a setting, and --config."""
+    parser.add_argument("--config", metavar="FILE", help="settings in TOML")
+    for name, field in Settings.model_fields.items():
+        flag = "--" + name.replace("_", "-")
+        help_ = f"{field.description} (default: {_shown(field.default)}; {ENVIRONMENT_PREFIX}{name.upper()})"
+        if field.annotation is bool:
+            parser.add_argument(flag, action="store_const", const="true", help=help_)
+        else:
+            parser.add_argument(flag, metavar="VALUE", help=help_)
+
+
+def _shown(default: Any) -> str:
+    return "none" if default is None else str(default)
+
+
+def load(arguments: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings in force; raises SettingsError with one readable line."""
+    sources: list[tuple[str, dict[str, Any]]] = []
+    config = arguments.config or environment.get(ENVIRONMENT_PREFIX + "CONFIG")
+    if config:
+        sources.append((str(config), _read_toml(Path(config))))
+    named = {name: ENVIRONMENT_PREFIX + name.upper() for name in Settings.model_fields}
+    sources.append(
+        ("environment", {n: environment[e] for n, e in named.items() if environment.get(e)})
+    )
+    flags = {n: v for n in named if (v := getattr(arguments, n)) is not None}
+    sources.append(("command line", flags))
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for source, found in sources:
+        values |= found
+        origin |= dict.fromkeys(found, source)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, values, origin)) from None
+    settings.check_exposure()
+    return settings
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise SettingsError(f"config = {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"config = {path}: not TOML: {error}") from None
+
+
+def _explain(error: ValidationError, values: Mapping[str, Any], origin: Mapping[str, str]) -> str:
+    """The first thing wrong, with its key, value, source and what is accepted."""
+    first = error.errors()[0]
+    key = str(first["loc"][0])
+    where = origin.get(key, "defaults")
+    if first["type"] == "extra_forbidden":
+        return f"{key}: unknown setting ({where}); known are {', '.join(Settings.model_fields)}"
+    message = first["msg"].removeprefix("Value error, ")
+    shown = "…" if "url" in key else repr(values.get(key))
+    return f"{key} = {shown} ({where}): {message[0].lower()}{message[1:]}"

@@ -1,0 +1,14 @@
+-- How far have these known runs come? The common case of runs.sql, in one statement for all.
+-- Primary key, in run_id order: collectors that share runs wait for each other, never deadlock.
+insert into crucible.runs as known (run_id, status, first_seen, last_seen, last_step, last_epoch)
+select run_id, 'running', first_seen, last_seen, last_step, last_epoch
+from unnest(
+  %(run_ids)s::text[], %(first_seen)s::timestamptz[], %(last_seen)s::timestamptz[],
+  %(last_steps)s::bigint[], %(last_epochs)s::bigint[]
+) as seen (run_id, first_seen, last_seen, last_step, last_epoch)
+order by run_id
+on conflict (run_id) do update set
+  status = case when known.status = 'stalled' then 'running' else known.status end,
+  last_seen = greatest(known.last_seen, excluded.last_seen),
+  last_step = greatest(known.last_step, excluded.last_step),
+  last_epoch = greatest(known.last_epoch, excluded.last_epoch)

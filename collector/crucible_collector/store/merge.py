@@ -1,0 +1,136 @@
+"""Rows that several windows and collectors write to: dimensions, experiments, runs.
+
+All are merged by `on conflict`, sorted by key, one table after another in one fixed order; a lasting
+refusal of one row (a constraint somebody added) costs that row alone and never the window.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from crucible_collector.rows import Dimension, ExperimentFact, RunFact, WindowRows
+from crucible_collector.store.copy import SCHEMA, is_lasting, message_of
+from crucible_collector.store.ingest import optional_timestamp, statement, timestamp
+
+log = logging.getLogger("crucible.store")
+
+
+def dimensions(connection: psycopg.Connection, rows: WindowRows, *, careful: bool) -> None:
+    """Insert the resources, scopes and series that this window met for the first time."""
+    for dimension in (rows.resources, rows.scopes, rows.series):
+        if dimension.rows:
+            _each(
+                connection,
+                _insert(dimension),
+                [dimension.rows[key] for key in sorted(dimension.rows)],
+                careful=careful,
+            )
+
+
+def _insert(dimension: Dimension) -> sql.Composed:
+    return sql.SQL("insert into {} ({}) values ({}) on conflict do nothing").format(
+        sql.Identifier(SCHEMA, dimension.relation),
+        sql.SQL(", ").join(map(sql.Identifier, dimension.columns)),
+        sql.SQL(", ").join(
+            sql.SQL("%s::jsonb") if column == "attributes" else sql.SQL("%s")
+            for column in dimension.columns
+        ),
+    )
+
+
+def facts(connection: psycopg.Connection, rows: WindowRows, *, careful: bool) -> None:
+    """Merge what the window says about experiments and runs."""
+    if rows.experiments:
+        _each(
+            connection,
+            statement("experiments"),
+            [_experiment(rows.experiments[key]) for key in sorted(rows.experiments)],
+            careful=careful,
+        )
+    runs = [rows.runs[key] for key in sorted(rows.runs)]
+    telling = [_run(fact) for fact in runs if not fact.is_known]
+    seen = [fact for fact in runs if fact.is_known]
+    if telling and seen:
+        # Two statements follow, each in run_id order; together they would be in none.
+        connection.execute(statement("runs_lock"), {"run_ids": [fact.run_id for fact in runs]})
+    if telling:
+        _each(connection, statement("runs"), telling, careful=careful)
+    if seen:
+        _seen(connection, seen)
+
+
+def _seen(connection: psycopg.Connection, seen: list[RunFact]) -> None:
+    connection.execute(
+        statement("runs_seen"),
+        {
+            "run_ids": [fact.run_id for fact in seen],
+            "first_seen": [timestamp(fact.first_ns) for fact in seen],
+            "last_seen": [timestamp(fact.last_ns) for fact in seen],
+            "last_steps": [fact.last_step for fact in seen],
+            "last_epochs": [fact.last_epoch for fact in seen],
+        },
+    )
+
+
+def _each(
+    connection: psycopg.Connection,
+    query: Any,
+    rows: Sequence[Mapping[str, Any] | Sequence[Any]],
+    *,
+    careful: bool,
+) -> None:
+    """Run the query for every row; with `careful`, a row that is refused for good is left out."""
+    if not careful:
+        with connection.cursor() as cursor:
+            cursor.executemany(query, rows)
+        return
+    for row in rows:
+        try:
+            with connection.transaction():
+                connection.execute(query, row)
+        except psycopg.Error as error:
+            if not is_lasting(error):
+                raise
+            log.warning("a row of a dimension was refused and left out: %s", message_of(error))
+
+
+def _experiment(fact: ExperimentFact) -> dict[str, Any]:
+    return {
+        "experiment_id": fact.experiment_id,
+        "name": fact.name,
+        "hypothesis": fact.hypothesis,
+        "status": fact.status,
+        "tags": fact.tags,
+        "first_seen": timestamp(fact.first_ns),
+        "last_seen": timestamp(fact.last_ns),
+    }
+
+
+def _run(fact: RunFact) -> dict[str, Any]:
+    return {
+        "run_id": fact.run_id,
+        "experiment_id": fact.experiment_id,
+        "condition": fact.condition,
+        "kind": fact.kind,
+        "status": fact.status,
+        "model_name": fact.model_name,
+        "model_version": fact.model_version,
+        "dataset_name": fact.dataset_name,
+        "config": fact.config,
+        "summary": fact.summary,
+        "service_name": fact.service_name,
+        "correlation_id": fact.correlation_id,
+        "trace_id": fact.trace_id,
+        "resource_id": fact.resource_id,
+        "started_at": optional_timestamp(fact.started_ns),
+        "ended_at": optional_timestamp(fact.ended_ns),
+        "first_seen": timestamp(fact.first_ns),
+        "last_seen": timestamp(fact.last_ns),
+        "last_step": fact.last_step,
+        "last_epoch": fact.last_epoch,
+    }

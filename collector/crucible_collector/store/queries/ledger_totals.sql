@@ -1,0 +1,6 @@
+-- What became of all records, over all journals?
+-- The ledger has some dozen rows a journal.
+select signal, outcome, reason, sum(count)::bigint as count
+from crucible.ledger
+group by signal, outcome, reason
+order by signal, outcome, reason

@@ -1,0 +1,248 @@
+"""One window, one transaction: position, digests, rows, dimensions, runs, ledger, or nothing.
+
+The first statement moves the journal's position from the window's start to its end; if it is not
+there any more, an earlier COMMIT that seemed lost has arrived after all, and nothing is written.
+Row locks are taken in one order everywhere (position, digests sorted, dimensions sorted by table and
+key, experiments, runs, ledger), so that several collectors never deadlock.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+
+from crucible_collector.batch import Reason, Signal
+from crucible_collector.rows import SetAside, Table, WindowRows
+from crucible_collector.store import merge
+from crucible_collector.store.copy import copy, copy_what_fits, encode
+from crucible_collector.store.ingest import statement, timestamp
+
+
+class PositionMovedError(Exception):
+    """The journal's position in the database is not the window's start: read it again."""
+
+
+@dataclass(slots=True)
+class Encoded:
+    """A table and its COPY bytes, made before the transaction begins."""
+
+    table: Table
+    data: bytes
+
+
+@dataclass(slots=True)
+class Written:
+    """What a transaction did, for the counters and the dead letters."""
+
+    rows: dict[str, int] = field(default_factory=dict)  # relation -> rows stored
+    duplicates: set[int] = field(default_factory=set)  # requests of the window
+    set_aside: list[SetAside] = field(default_factory=list)
+
+
+def encode_tables(rows: WindowRows) -> list[Encoded]:
+    """COPY bytes of every table of the window; releases the GIL for most of its time."""
+    return [Encoded(table, encode(table.batch)) for table in rows.tables]
+
+
+class WindowWriter:
+    """Writes windows of one journal over one connection. Not for several threads at once."""
+
+    def __init__(
+        self, connect: Callable[[], psycopg.Connection], journal_id: uuid.UUID, description: str
+    ) -> None:
+        self._connect = connect
+        self._journal_id = journal_id
+        self._description = description
+        self._connection: psycopg.Connection | None = None
+
+    def open(self) -> psycopg.Connection:
+        """The connection, made anew if the last one is gone."""
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect()
+        return self._connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def position(self, head: int) -> int:
+        """Where the database says this journal is stored up to; `head` if it has never seen it."""
+        row = (
+            self.open()
+            .execute(
+                statement("position_read"),
+                {"journal_id": self._journal_id, "head": head, "description": self._description},
+            )
+            .fetchone()
+        )
+        if row is None:
+            raise RuntimeError("position_read.sql returned no row")
+        return int(row[0])
+
+    def write(
+        self,
+        rows: WindowRows,
+        encoded: list[Encoded],
+        *,
+        careful: bool,
+        bury: Callable[[list[SetAside]], None],
+    ) -> Written:
+        """Write the window. With `careful`, rows that PostgreSQL refuses are found and set aside.
+
+        `bury` is given what was set aside before COMMIT: a crash between the two keeps a dead
+        letter twice rather than not at all. Raises PositionMovedError, or psycopg.Error with nothing written (or, where the connection
+        broke during COMMIT, possibly everything: the position tells).
+        """
+        connection = self.open()
+        with connection.transaction():
+            self._move_position(connection, rows)
+            written = Written(set_aside=list(rows.set_aside))
+            written.duplicates = _take_in_requests(connection, rows)
+            if careful:
+                connection.execute("set constraints all immediate")
+            for each in encoded:
+                _copy_table(connection, each, written, careful=careful)
+            merge.dimensions(connection, rows, careful=careful)
+            merge.facts(connection, rows, careful=careful)
+            self._add_to_ledger(connection, rows, written)
+            if written.set_aside:
+                bury(written.set_aside)
+        return written
+
+    def _move_position(self, connection: psycopg.Connection, rows: WindowRows) -> None:
+        moved = connection.execute(
+            statement("position"),
+            {"journal_id": self._journal_id, "start": rows.start, "end": rows.end},
+        )
+        if moved.rowcount != 1:
+            raise PositionMovedError
+
+    def _add_to_ledger(
+        self, connection: psycopg.Connection, rows: WindowRows, written: Written
+    ) -> None:
+        entries = ledger_entries(rows, written)
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                statement("ledger"),
+                [
+                    {
+                        "journal_id": self._journal_id,
+                        "signal": s,
+                        "outcome": o,
+                        "reason": r,
+                        "count": n,
+                    }
+                    for (s, o, r), n in sorted(entries.items())
+                    if n
+                ],
+            )
+
+
+def _take_in_requests(connection: psycopg.Connection, rows: WindowRows) -> set[int]:
+    """Remember the digests; return the requests of the window that were there already."""
+    requests = rows.requests
+    first: dict[uuid.UUID, int] = {}
+    duplicates = set()
+    for index in np.flatnonzero(requests.anonymous == 0).tolist():
+        digest = uuid.UUID(bytes=requests.digest[index].tobytes())
+        if digest in first:
+            duplicates.add(index)
+        else:
+            first[digest] = index
+    if not first:
+        return duplicates
+    new = connection.execute(
+        statement("requests"),
+        {
+            "digests": list(first),
+            "received_at": [
+                timestamp(int(requests.received_ns[index])) for index in first.values()
+            ],
+        },
+    ).fetchall()
+    is_new = {row[0] for row in new}
+    return duplicates | {index for digest, index in first.items() if digest not in is_new}
+
+
+def _copy_table(
+    connection: psycopg.Connection, encoded: Encoded, written: Written, *, careful: bool
+) -> None:
+    table, data = encoded.table, encoded.data
+    if written.duplicates:
+        fresh = ~np.isin(table.request, list(written.duplicates))
+        if not fresh.all():
+            table = _only(table, fresh)
+            data = encode(table.batch)
+    refused = 0
+    if not table.batch.num_rows:
+        return
+    if careful:
+        rows = copy_what_fits(connection, table.relation, table.batch)
+        refused = len(rows)
+        for row in rows:
+            written.set_aside.append(
+                SetAside(
+                    int(table.request[row.row]),
+                    int(table.index[row.row]) if table.principal else -2,
+                    table.signal,
+                    Reason.REFUSED_BY_DATABASE,
+                    f"{table.relation}: {row.message}",
+                )
+            )
+    else:
+        copy(connection, table.relation, table.batch.schema.names, data)
+    stored = table.batch.num_rows - refused
+    written.rows[table.relation] = written.rows.get(table.relation, 0) + stored
+
+
+def _only(table: Table, keep: np.ndarray[Any, np.dtype[np.bool_]]) -> Table:
+    return Table(
+        table.relation,
+        table.signal,
+        table.batch.filter(pa.array(keep)),
+        table.request[keep],
+        table.index[keep],
+        table.principal,
+    )
+
+
+def ledger_entries(rows: WindowRows, written: Written) -> dict[tuple[str, str, str], int]:
+    """(signal, outcome, reason) -> records: received = stored + rejected by reason + duplicate."""
+    entries: dict[tuple[str, str, str], int] = {}
+
+    def add(signal: Signal, outcome: str, reason: str, count: int) -> None:
+        key = (signal.label, outcome, reason)
+        entries[key] = entries.get(key, 0) + count
+
+    rejected = dict.fromkeys(range(len(rows.requests.signal)), 0)
+    for (request, reason), count in rows.refused.items():
+        rejected[request] += count
+        if request not in written.duplicates:
+            add(Signal(int(rows.requests.signal[request])), "rejected", reason.label, count)
+    for record in written.set_aside:
+        if record.index == -2 or record.request in written.duplicates:
+            continue
+        count = 1
+        if record.index < 0:
+            count = int(rows.requests.record_count[record.request]) - rejected[record.request]
+        rejected[record.request] += count
+        add(record.signal, "rejected", record.reason.label, count)
+    for request, (signal, count) in enumerate(
+        zip(rows.requests.signal.tolist(), rows.requests.record_count.tolist(), strict=True)
+    ):
+        add(Signal(signal), "received", "", count)
+        if request in written.duplicates:
+            add(Signal(signal), "duplicate", "", count)
+        else:
+            add(Signal(signal), "stored", "", count - rejected[request])
+    for (lost, reason), count in rows.damaged.items():
+        add(lost, "received", "", count)
+        add(lost, "rejected", reason.label, count)
+    return entries

@@ -1,0 +1,321 @@
+"""The main job in one command: train a real model under telemetry, then ask what happened.
+
+Starts a collector with its own database, trains a small NumPy network on scikit-learn's digits
+through the SDK for about twenty seconds, lets the learning rate go wrong for a few steps midway, and
+prints what the REST API knows of it. Run by `make demo`; `KEEP=1` leaves the collector running.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.datasets import load_digits
+from tqdm import tqdm
+
+import crucible_telemetry as crucible
+
+Array = npt.NDArray[np.float64]
+
+DEFAULT_PORTS = {"grpc": 4317, "http": 4318, "api": 8080}
+BATCH_SIZE = 32
+HIDDEN = 384
+LEARNING_RATE = 0.05
+FAULT_FACTOR = 60.0
+FAULT_STEPS = 12
+TRAIN_SECONDS = 20.0
+BARS = "▁▂▃▄▅▆▇█"
+
+
+class Network:
+    """Two layers, ReLU, softmax, trained by stochastic gradient descent."""
+
+    def __init__(self, inputs: int, classes: int, seed: int = 7) -> None:
+        random = np.random.default_rng(seed)
+        self.weights = [
+            random.normal(0, np.sqrt(2 / inputs), (inputs, HIDDEN)),
+            random.normal(0, np.sqrt(2 / HIDDEN), (HIDDEN, classes)),
+        ]
+        self.biases = [np.zeros(HIDDEN), np.zeros(classes)]
+
+    def forward(self, x: Array) -> tuple[Array, Array]:
+        """Hidden activations and class probabilities."""
+        hidden = np.maximum(x @ self.weights[0] + self.biases[0], 0)
+        logits = hidden @ self.weights[1] + self.biases[1]
+        exponent = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return hidden, exponent / exponent.sum(axis=1, keepdims=True)
+
+    def step(self, x: Array, y: npt.NDArray[np.int64], rate: float) -> tuple[float, float, float]:
+        """One descent step; returns loss, accuracy and the gradient's norm before it."""
+        hidden, probability = self.forward(x)
+        rows = np.arange(len(y))
+        loss = -np.log(probability[rows, y] + 1e-12).mean()
+        delta = probability.copy()
+        delta[rows, y] -= 1
+        delta /= len(y)
+        back = (delta @ self.weights[1].T) * (hidden > 0)
+        gradients = [x.T @ back, back.sum(axis=0), hidden.T @ delta, delta.sum(axis=0)]
+        norm = float(np.sqrt(sum((g**2).sum() for g in gradients)))
+        self.weights[0] -= rate * gradients[0]
+        self.biases[0] -= rate * gradients[1]
+        self.weights[1] -= rate * gradients[2]
+        self.biases[1] -= rate * gradients[3]
+        return float(loss), float((probability.argmax(axis=1) == y).mean()), norm
+
+    def evaluate(self, x: Array, y: npt.NDArray[np.int64]) -> tuple[float, float]:
+        """Loss and accuracy."""
+        _, probability = self.forward(x)
+        rows = np.arange(len(y))
+        return (
+            float(-np.log(probability[rows, y] + 1e-12).mean()),
+            float((probability.argmax(axis=1) == y).mean()),
+        )
+
+
+def shifted(images: Array, random: np.random.Generator) -> Array:
+    """Each 8x8 image moved by up to one pixel: the usual augmentation, and real work."""
+    moved = images.reshape(-1, 8, 8)
+    rows, columns = random.integers(-1, 2, 2)
+    return np.roll(moved, (int(rows), int(columns)), axis=(1, 2)).reshape(len(images), 64)
+
+
+def train(seconds: float) -> str:
+    """Train under telemetry for about `seconds`; returns the run's id."""
+    images, labels = load_digits(return_X_y=True)
+    images = images / 16.0
+    random = np.random.default_rng(1)
+    order = random.permutation(len(images))
+    train_rows, test_rows = order[:1500], order[1500:]
+    network = Network(64, 10)
+    batches = len(train_rows) // BATCH_SIZE
+    epochs = planned_epochs(images, labels, batches, seconds)
+    config = {
+        "optimizer": "sgd",
+        "learning_rate": LEARNING_RATE,
+        "batch_size": BATCH_SIZE,
+        "hidden": HIDDEN,
+    }
+    fault = range(epochs * batches // 2, epochs * batches // 2 + FAULT_STEPS)
+    step = 0
+    with (
+        crucible.experiment(
+            "digits-demo",
+            hypothesis="a learning-rate fault shows in the loss at once",
+            condition="lr-fault",
+            tags=["demo", "mlp"],
+        ) as experiment,
+        experiment.training(model_name="mlp", dataset_name="digits", config=config) as training,
+        tqdm(total=epochs * batches, desc="training", unit="batch") as progress,
+    ):
+        for epoch in training.epochs(epochs):
+            mixed = random.permutation(train_rows)
+            for batch in epoch.batches(np.array_split(mixed, batches)):
+                rate = LEARNING_RATE * (FAULT_FACTOR if step in fault else 1.0)
+                rows = batch.data
+                loss, accuracy, norm = network.step(
+                    shifted(images[rows], random), labels[rows], rate
+                )
+                batch.log(loss=loss, accuracy=accuracy, gradient_norm=norm, learning_rate=rate)
+                progress.set_postfix(loss=f"{loss:.3f}", refresh=False)
+                progress.update()
+                step += 1
+            val_loss, val_accuracy = network.evaluate(images[test_rows], labels[test_rows])
+            epoch.log(loss=loss, accuracy=accuracy, val_loss=val_loss, val_accuracy=val_accuracy)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "digits-mlp.npz"
+            np.savez(path, *network.weights, *network.biases)
+            training.checkpoint(
+                str(path), size_bytes=path.stat().st_size, metrics={"val_accuracy": val_accuracy}
+            )
+        return training.run_id
+
+
+def planned_epochs(
+    images: Array, labels: npt.NDArray[np.int64], batches: int, seconds: float
+) -> int:
+    """As many epochs as this machine trains in about `seconds`, measured on a throw-away network."""
+    network, count = Network(64, 10), 60
+    random = np.random.default_rng(0)
+    begin = time.perf_counter()
+    for index in range(count):
+        rows = np.arange(index, index + BATCH_SIZE)
+        network.step(shifted(images[rows], random), labels[rows], LEARNING_RATE)
+    per_epoch = (time.perf_counter() - begin) / count * batches
+    return max(6, min(400, round(seconds / (per_epoch * 1.25))))
+
+
+@contextlib.contextmanager
+def collector(data_dir: Path, *, keep: bool) -> Iterator[dict[str, str]]:
+    """A collector with its own database; yields its addresses."""
+    command = [sys.executable, "-m", "crucible_collector", "serve", "--data-dir", str(data_dir)]
+    for name, port in DEFAULT_PORTS.items():
+        command += [f"--{name}", f"127.0.0.1:{port if _is_free(port) else 0}"]
+    data_dir.mkdir(parents=True, exist_ok=True)
+    log_path = data_dir / "collector.log"
+    with log_path.open("a") as log:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=keep
+        )
+    try:
+        line = next((line for line in process.stdout or () if line.startswith("ready")), None)
+        if line is None:
+            sys.exit(
+                f"the collector did not start; its log is {log_path}:\n{log_path.read_text()[-2000:]}"
+            )
+        yield dict(part.split("=", 1) for part in line.split()[1:])
+    except BaseException:
+        keep = False
+        raise
+    finally:
+        if not keep:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+        else:
+            print(
+                f"\nThe collector goes on (process {process.pid}); end it with: kill {process.pid}"
+            )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+class Questions:
+    """GET over the REST API."""
+
+    def __init__(self, api: str) -> None:
+        self.api = api.rstrip("/")
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        query = urllib.parse.urlencode(parameters)
+        with urllib.request.urlopen(f"{self.api}/api/v1{path}?{query}", timeout=30) as answer:
+            return json.load(answer)
+
+    def all(self, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """Every row of a paged answer."""
+        cursor: dict[str, Any] = {}
+        while True:
+            page = self.get(path, **parameters, **cursor)
+            yield from page["data"]
+            if not page["meta"].get("has_more"):
+                return
+            cursor = {"cursor": page["meta"]["next_cursor"]}
+
+
+def await_completed(questions: Questions, run_id: str, timeout_s: float = 30.0) -> dict[str, Any]:
+    """The run, once its end has arrived."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        with contextlib.suppress(OSError):
+            run: dict[str, Any] = questions.get(f"/runs/{run_id}")["data"]
+            if run["status"] != "running":
+                return run
+        if time.monotonic() > deadline:
+            sys.exit(f"run {run_id} did not arrive within {timeout_s:g} s")
+        time.sleep(0.1)
+
+
+def report(questions: Questions, run_id: str) -> None:
+    """Ask the REST API and print what it knows of the run."""
+    run = await_completed(questions, run_id)
+    loss = [
+        (row["step"], row["value"])
+        for row in questions.all(
+            f"/runs/{run_id}/series/loss", event_name="crucible_train.batch.stop", limit=1000
+        )
+    ]
+    series = questions.get(f"/runs/{run_id}/series")["data"]
+    events: dict[str, int] = {}
+    for event in questions.all("/events", run=run_id, limit=1000):
+        events[event["event_name"]] = events.get(event["event_name"], 0) + 1
+    worst_step, worst = max(loss, key=lambda pair: _finite(pair[1]))
+    print("\nWhat the collector knows (from REST):\n")
+    print(f"  run            {run_id}  {run['status']}")
+    print(f"  experiment     {run['experiment_id']}  condition {run['condition']}")
+    print(f"  model, data    {run['model_name']} on {run['dataset_name']}")
+    print(f"  epochs         {(run['last_epoch'] or 0) + 1}   batches {len(loss)}")
+    print(
+        f"  loss           {_mean(loss[:20]):.3f} at the start, {_mean(loss[-20:]):.3f} at the end"
+    )
+    print(f"  worst batch    step {worst_step}, loss {worst:.3f}  (the injected fault)")
+    print(f"  points stored  {sum(row['point_count'] for row in series)}")
+    print("  events")
+    for name, count in sorted(events.items()):
+        print(f"    {count:>7,}  {name}")
+    print(f"\n  loss by step   {curve(loss)}")
+    print(f"\n  page           {questions.api}/#/runs/{run_id}")
+
+
+def _finite(value: float | str) -> float:
+    return value if isinstance(value, float | int) else float("inf")
+
+
+def _mean(pairs: list[tuple[int, float]]) -> float:
+    return sum(_finite(value) for _, value in pairs) / max(1, len(pairs))
+
+
+def curve(points: list[tuple[int, float]], width: int = 72) -> str:
+    """The curve in one line: the largest value of each stretch, on a log scale."""
+    stretches = np.array_split(np.log([max(_finite(v), 1e-6) for _, v in points]), width)
+    heights = np.array([stretch.max() for stretch in stretches if len(stretch)])
+    span = max(heights.max() - heights.min(), 1e-9)
+    return "".join(BARS[int((h - heights.min()) / span * (len(BARS) - 1))] for h in heights)
+
+
+def main() -> int:
+    """Run the demo; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave the collector running")
+    parser.add_argument(
+        "--data-dir", type=Path, help="where it keeps its data (default: temporary)"
+    )
+    parser.add_argument("--seconds", type=float, default=TRAIN_SECONDS, help="how long to train")
+    arguments = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        data_dir = arguments.data_dir
+        if data_dir is None:
+            data_dir = Path(tempfile.mkdtemp(prefix="crucible-demo-"))
+            if not arguments.keep:
+                stack.callback(_remove, data_dir)
+        print("starting the collector (the first start compiles its decoder: about half a minute)")
+        addresses = stack.enter_context(collector(data_dir, keep=arguments.keep))
+        print(
+            f"ready: OTLP gRPC {addresses['grpc']}, OTLP HTTP {addresses['http']}, page {addresses['api']}"
+        )
+        os.environ.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
+        crucible.configure(service_name="digits-demo", endpoint=f"http://{addresses['grpc']}")
+        run_id = train(arguments.seconds)
+        crucible.shutdown()
+        report(Questions(addresses["api"]), run_id)
+    return 0
+
+
+def _remove(path: Path) -> None:
+    import shutil  # noqa: PLC0415
+
+    shutil.rmtree(path, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""OTLP over HTTP: one raw ASGI application, protobuf and JSON told apart by their content type.
+
+What a reader could not guess: its event loop does no work on bodies but to collect them. Gunzip,
+JSON, check and digest run on the intake's threads, so that a large body holds up no other answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from http import HTTPStatus
+
+import grpc
+
+from crucible_collector import metrics
+from crucible_collector.batch import Signal
+from crucible_collector.errors import RefusedError, TooLargeError
+from crucible_collector.receive.answers import Answer
+from crucible_collector.receive.http_exchange import (
+    Exchange,
+    GoneError,
+    Receive,
+    Response,
+    Scope,
+    Send,
+    UnsupportedError,
+)
+from crucible_collector.receive.intake import Intake, Request
+
+log = logging.getLogger("crucible.receive.http")
+
+PATHS = {"/v1/traces": Signal.TRACES, "/v1/metrics": Signal.METRICS, "/v1/logs": Signal.LOGS}
+
+# A body that has not arrived by then is given up; stock exporters allow themselves 10 s.
+BODY_TIMEOUT_S = 30.0
+
+
+class OtlpHttp:
+    """The ASGI application; stateless but for the intake behind it."""
+
+    def __init__(self, intake: Intake, *, body_timeout_s: float = BODY_TIMEOUT_S) -> None:
+        self._intake = intake
+        self._body_timeout_s = body_timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, receive, send)
+        signal = PATHS.get(exchange.path)
+        outcome, response = await self._answered(exchange, signal)
+        label = signal.label if signal is not None else "none"
+        metrics.REQUESTS.labels("http", label, outcome).inc()
+        if response is not None:
+            await exchange.respond(response)
+
+    async def _answered(
+        self, exchange: Exchange, signal: Signal | None
+    ) -> tuple[str, Response | None]:
+        """The outcome and what to say; nothing where nobody listens."""
+        try:
+            answer = await self._accept(exchange, _known(signal))
+        except RefusedError as error:
+            self._intake.refuse(_known(signal), error)
+            return error.reason, exchange.refused(error)
+        except UnsupportedError as error:
+            return "unsupported", exchange.unsupported(error)
+        except GoneError:
+            return "gone", None
+        except Exception:
+            metrics.UNCAUGHT_ERRORS.labels("http").inc()
+            log.exception("a request failed")
+            return "error", exchange.failed()
+        return answer.outcome, exchange.accepted(answer)
+
+    async def _accept(self, exchange: Exchange, signal: Signal) -> Answer:
+        exchange.require_post()
+        exchange.require_content_type()
+        is_gzip = exchange.is_gzip()
+        bytes_max = self._intake.limits.body_bytes_max
+        if exchange.announced_bytes > bytes_max:
+            raise TooLargeError(f"the body is larger than {bytes_max} bytes")
+        admission = self._intake.admission
+        with await admission.enter_async(exchange.announced_bytes) as ticket:
+            body = await exchange.read(ticket, bytes_max, self._body_timeout_s)
+            received_s = time.monotonic()
+            request = Request(signal, body, ticket, is_gzip=is_gzip, is_json=exchange.is_json)
+            answer = await self._intake.accept_async(request)
+        metrics.ACKNOWLEDGE_SECONDS.labels("http").observe(time.monotonic() - received_s)
+        return answer
+
+
+def _known(signal: Signal | None) -> Signal:
+    if signal is None:
+        raise UnsupportedError(
+            HTTPStatus.NOT_FOUND,
+            grpc.StatusCode.NOT_FOUND,
+            f"requests go to {', '.join(PATHS)}",
+        )
+    return signal

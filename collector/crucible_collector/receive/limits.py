@@ -1,0 +1,32 @@
+"""What one request and one record may ask of the collector and of the database behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Each with its reason; all of them can be set."""
+
+    # OTLP's own default, counted after decompression.
+    body_bytes_max: int = 64 << 20
+    # Sixteen of the OpenTelemetry collector's default batches. Columns take some hundred bytes a
+    # record, so that a body of nothing but empty records must end somewhere.
+    records_max: int = 131_072
+    # What a whole request may be to a stock gRPC server: no peer takes a larger record either.
+    # Holds for the attributes of a resource and of a scope as well.
+    record_bytes_max: int = 4 << 20
+    # Texts that identify and are indexed, alone or two or three together: an entry of a btree holds
+    # 2,704 bytes. 128 characters of correlation id are at most 256 bytes in any alphabet but the
+    # rarest.
+    text_bytes_max: int = 256
+    # Names that are grouped by and may be indexed beside an identity: span, metric, model, service.
+    name_bytes_max: int = 1_024
+    # Rows lie in chunks by time: a record far in the past or in the future makes a chunk of its own.
+    past_s: int = 30 * DAY_S
+    # Clocks of machines that train models are off by minutes; an hour forgives a wrong time zone's
+    # worth of daylight saving.
+    ahead_s: int = 3_600

@@ -1,0 +1,13 @@
+"""Questions and answers: REST over what is stored, and a page that shows it.
+
+`app` puts it together; `routes` has a module for each kind of thing that is asked for; `parameters`
+says what a question may contain and `models` what answers look like; `paging` and `places` make
+lists continue where they ended; `failures` gives every refusal one shape; `status` is for probes and
+scrapers; `site` serves the page. SQL is in `store/queries`.
+"""
+
+from crucible_collector.api.app import create_app
+from crucible_collector.api.serve import api_server
+from crucible_collector.api.status import ComponentStatus, StatusSource
+
+__all__ = ["ComponentStatus", "StatusSource", "api_server", "create_app"]

@@ -1,0 +1,84 @@
+"""The application: REST under /api/v1, its description at /docs, a page at /, probes and metrics."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from crucible_collector.api import failures, site
+from crucible_collector.api.routes.events import events_router
+from crucible_collector.api.routes.experiments import experiments_router
+from crucible_collector.api.routes.ledger import ledger_router
+from crucible_collector.api.routes.logs import logs_router
+from crucible_collector.api.routes.runs import runs_router
+from crucible_collector.api.routes.series import series_router
+from crucible_collector.api.routes.traces import traces_router
+from crucible_collector.api.status import StatusSource, status_router
+from crucible_collector.store.read import Reads
+
+PREFIX = "/api/v1"
+
+ROUTERS = (
+    experiments_router,
+    runs_router,
+    events_router,
+    traces_router,
+    series_router,
+    logs_router,
+    ledger_router,
+)
+_ABOUT = """
+What experiments did, as the collector stored it.
+
+- Lists answer `{data, meta}`; `meta.next_cursor` given as `cursor`, with the same filters, continues
+  them. Rows that arrive meanwhile shift nothing.
+- Whatever is not 2xx answers `{error: {code, message, details}}`.
+- Times are RFC 3339 in UTC with nine digits; durations are milliseconds; trace ids are 32 hex
+  digits, the ids of spans and series 16.
+- Numbers that JSON does not know are the strings "NaN", "Infinity" and "-Infinity".
+- A slash within an id in a path is written %2F.
+"""
+
+
+class PathAsSent:
+    """Has routes matched on the path as it was sent, still escaped.
+
+    ASGI servers decode it before, and then nothing tells the slash within a run id (%2F) from the
+    one behind it. The types of path parameters (`parameters`) decode each for itself.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            raw = scope.get("raw_path")
+            path = raw.decode("latin-1") if raw else quote(scope["path"])
+            scope = {**scope, "path": path}
+        await self._app(scope, receive, send)
+
+
+def create_app(reads: Reads, status: StatusSource) -> FastAPI:
+    """The application over a database and a service, both of which outlive it."""
+    app = FastAPI(
+        title="Crucible Telemetry",
+        description=_ABOUT,
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        # Without this FastAPI (0.160 and later) traces itself through the process's OpenTelemetry
+        # providers, and a collector that exports to itself would never be at rest.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    api = APIRouter(prefix=PREFIX, responses=failures.FAILURES)
+    for router in ROUTERS:
+        api.include_router(router(reads))
+    app.include_router(api)
+    app.include_router(status_router(status))
+    site.install(app)
+    failures.install(app)
+    app.add_middleware(PathAsSent)
+    app.add_middleware(site.SecurityHeaders)
+    return app

@@ -1,0 +1,114 @@
+"""Every answer that is not 2xx has one shape: `{"error": {"code", "message", "details"}}`."""
+
+from __future__ import annotations
+
+import json
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from crucible_collector import metrics
+from crucible_collector.api.models import Failure
+from crucible_collector.api.paging import CursorError
+from crucible_collector.errors import DatabaseAwayError, QueryTooSlowError
+
+# A database that restarts is back within some seconds; the page asks every second anyhow.
+RETRY_AFTER_S = 2
+
+_LOG = logging.getLogger(__name__)
+
+# What OpenAPI says of any question.
+FAILURES: dict[int | str, dict[str, Any]] = {
+    422: {"model": Failure, "description": "A parameter is unknown or has a bad value."},
+    503: {"model": Failure, "description": "The database does not answer: see Retry-After."},
+}
+NOT_FOUND: dict[int | str, dict[str, Any]] = {
+    404: {"model": Failure, "description": "There is no such thing."}
+}
+
+
+class NotFoundError(Exception):
+    """There is no row of that id."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"no {kind} {name!r}")
+
+
+def failure(
+    status: int, code: str, message: str, details: Any = None, headers: dict[str, str] | None = None
+) -> Response:
+    """The answer for something that did not work."""
+    error = {"code": code, "message": message, "details": details if details is not None else {}}
+    # ensure_ascii: a parameter may hold what UTF-8 cannot.
+    return Response(
+        json.dumps({"error": error}, ensure_ascii=True),
+        status,
+        {"Cache-Control": "no-store", **(headers or {})},
+        "application/json",
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Have every exception answered in the one shape."""
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(CursorError, _bad_cursor)
+    app.add_exception_handler(NotFoundError, _not_found)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DatabaseAwayError, _database_away)
+    app.add_exception_handler(QueryTooSlowError, _too_slow)
+    app.add_exception_handler(Exception, _uncaught)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    details = [
+        {
+            "parameter": ".".join(map(str, found["loc"][1:])),
+            "message": _message(found),
+        }
+        for found in error.errors()
+    ]
+    text = "; ".join(f"{each['parameter']}: {each['message']}" for each in details)
+    return failure(422, "invalid_parameter", text, details)
+
+
+def _message(found: dict[str, Any]) -> str:
+    if found["type"] == "extra_forbidden":
+        return "there is no such parameter"
+    return str(found["msg"]).removeprefix("Value error, ")
+
+
+async def _bad_cursor(_: Request, error: Exception) -> Response:
+    details = [{"parameter": "cursor", "message": str(error)}]
+    return failure(422, "invalid_parameter", f"cursor: {error}", details)
+
+
+async def _not_found(_: Request, error: Exception) -> Response:
+    return failure(404, "not_found", str(error))
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    code = phrase.lower().replace(" ", "_")
+    return failure(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
+
+
+async def _database_away(_: Request, error: Exception) -> Response:
+    return failure(503, "database_away", str(error), headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+async def _too_slow(_: Request, error: Exception) -> Response:
+    message = f"{error}: a filter or a shorter period may help"
+    return failure(503, "query_too_slow", message, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+async def _uncaught(request: Request, error: Exception) -> Response:
+    metrics.UNCAUGHT_ERRORS.labels("api").inc()
+    _LOG.error("uncaught error in %s %s", request.method, request.url.path, exc_info=error)
+    return failure(500, "internal_error", "an error of the collector's own; its log has it")

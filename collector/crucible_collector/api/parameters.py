@@ -1,0 +1,225 @@
+"""What a question may say: the types of path and query parameters, checked before any SQL runs.
+
+A parameter that is not known is an error, not ignored: `?runn=7` would otherwise answer for every
+run. Text with NUL is refused here because PostgreSQL has no such text.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote
+
+from fastapi import Path
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+LIMIT_DEFAULT = 100
+LIMIT_MAX = 1000
+# Points are small (150 bytes) and a curve wants many; ten thousand take PostgreSQL some 30 ms.
+POINTS_LIMIT_DEFAULT = 1000
+POINTS_LIMIT_MAX = 10_000
+# A whole trace is wanted at once, for its tree; at some 2 kB a span this is 20 MB of answer.
+SPANS_LIMIT_MAX = 10_000
+# No stored name is longer than 256 bytes where it is indexed; longer ones cannot match anything.
+TEXT_LENGTH_MAX = 1024
+
+_TIME = re.compile(
+    r"(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?)?"
+    r"([Zz]|[+-]\d{2}:\d{2})?",
+    re.ASCII,
+)
+# `+` means a space in a query string, so `…T10:00:00+02:00` arrives with one unless it was escaped.
+_LOST_PLUS = re.compile(r" (\d{2}:\d{2})$")
+_TRACE_ID = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ID_64 = re.compile(r"[0-9a-fA-F]{1,16}")
+# The first number of each range of OTLP's SeverityNumber.
+SEVERITIES = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "error": 17, "fatal": 21}
+
+
+def parse_time(value: Any) -> datetime:
+    """RFC 3339 or a date; without an offset UTC is meant; nanoseconds are cut to microseconds."""
+    match = _TIME.fullmatch(_LOST_PLUS.sub(r"+\1", str(value)))
+    if match is None:
+        raise ValueError("expected a time like 2026-11-23T10:00:00Z")
+    day, clock, fraction, offset = match.groups()
+    if offset and not clock:
+        raise ValueError("expected a time before the offset")
+    text = f"{day}T{clock or '00:00'}"
+    if fraction:
+        text += f".{fraction[:6]:0<6}"
+    try:
+        parsed = datetime.fromisoformat(text + (offset or "Z").upper())
+        return parsed.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"no such time: {error}") from None
+
+
+def parse_trace_id(value: Any) -> uuid.UUID:
+    text = str(value)
+    if not _TRACE_ID.fullmatch(text):
+        raise ValueError("expected 32 hex digits, or the same as a UUID")
+    return uuid.UUID(text)
+
+
+def as_trace_id(text: str) -> uuid.UUID | None:
+    """The trace id that a correlation id may be, or None."""
+    return uuid.UUID(text) if _TRACE_ID.fullmatch(text) else None
+
+
+def parse_id_64(value: Any) -> int:
+    """Hex digits as the signed 64-bit integer that the database keeps."""
+    text = str(value)
+    if not _ID_64.fullmatch(text):
+        raise ValueError("expected up to 16 hex digits")
+    number = int(text, 16)
+    return number - (1 << 64) if number >= 1 << 63 else number
+
+
+def parse_severity(value: Any) -> int:
+    text = str(value).lower()
+    if text in SEVERITIES:
+        return SEVERITIES[text]
+    if re.fullmatch(r"\d{1,2}", text, re.ASCII) and 1 <= int(text) <= 24:
+        return int(text)
+    raise ValueError(f"expected 1 to 24 or one of {', '.join(SEVERITIES)}")
+
+
+def _storable(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("NUL is not in any stored text")
+    if len(value) > TEXT_LENGTH_MAX:
+        raise ValueError(f"at most {TEXT_LENGTH_MAX} characters")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Time = Annotated[
+    datetime,
+    BeforeValidator(parse_time),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T10:00:00Z"]}),
+]
+TraceId = Annotated[
+    uuid.UUID,
+    BeforeValidator(parse_trace_id),
+    WithJsonSchema({"type": "string", "examples": ["5b8efff798038103d269b633813fc60c"]}),
+]
+Severity = Annotated[
+    int,
+    BeforeValidator(parse_severity),
+    WithJsonSchema({"type": "string", "examples": ["warn", "17"]}),
+]
+
+
+def _segment(example: str, description: str) -> Any:
+    return Path(description=description, examples=[example])
+
+
+# `app.PathAsSent` leaves the path escaped, so that an id may contain a slash.
+_Unescaped = Annotated[str, AfterValidator(unquote), AfterValidator(_storable)]
+ExperimentIdPath = Annotated[_Unescaped, _segment("digits-sweep", "Experiment id.")]
+RunIdPath = Annotated[_Unescaped, _segment("run-7", "Run id; a slash in it as %2F.")]
+MetricPath = Annotated[
+    _Unescaped, _segment("optim/entropy", "Name of the measurement, slashes as they are.")
+]
+CorrelationIdPath = Annotated[
+    _Unescaped, _segment("order-4711", "Correlation id; where none was set it is the trace id.")
+]
+TraceIdPath = Annotated[
+    TraceId, _segment("5b8efff798038103d269b633813fc60c", "Trace id: 32 hex digits or a UUID.")
+]
+SeriesIdPath = Annotated[
+    int,
+    BeforeValidator(parse_id_64),
+    WithJsonSchema({"type": "string"}),
+    _segment("0f3c9a7be2d14c55", "Series id: hex digits, as the lists of series give it."),
+]
+
+
+class Paged(BaseModel):
+    """Where every list begins and ends."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=False)
+
+    limit: int = Field(LIMIT_DEFAULT, ge=1, le=LIMIT_MAX, description="Rows in this answer.")
+    cursor: Text | None = Field(
+        None, description="`meta.next_cursor` of the answer before; the same filters with it."
+    )
+
+
+class Period(BaseModel):
+    """A half-open period, to the microsecond."""
+
+    from_time: Time | None = Field(None, alias="from", description="This time or later.")
+    to_time: Time | None = Field(None, alias="to", description="Before this time.")
+
+
+class RunFilter(Paged):
+    experiment: Text | None = Field(None, description="Experiment id.")
+    status: (
+        Literal[
+            "pending", "running", "completed", "failed", "cancelled", "early_stopped", "stalled"
+        ]
+        | None
+    ) = Field(None, description="Status of the run.")
+    condition: Text | None = Field(None, description="Condition (variant) of the experiment.")
+
+
+class ExperimentFilter(Paged):
+    status: Literal["running", "paused", "stopped", "archived"] | None = Field(
+        None, description="Status of the experiment."
+    )
+
+
+class EventFilter(Paged, Period):
+    experiment: Text | None = Field(None, description="Experiment id.")
+    run: Text | None = Field(None, description="Run id.")
+    event: Text | None = Field(
+        None, description="Event name.", examples=["crucible_train.epoch.stop"]
+    )
+    correlation: Text | None = Field(None, description="Correlation id, as it was set.")
+    trace: TraceId | None = Field(None, description="Trace id.")
+    status: Literal["unset", "ok", "error"] | None = Field(None, description="Span status.")
+
+
+class EventCountFilter(Paged, Period):
+    experiment: Text | None = Field(None, description="Experiment id.")
+    run: Text | None = Field(None, description="Run id.")
+
+
+class LogFilter(Paged, Period):
+    experiment: Text | None = Field(None, description="Experiment id.")
+    run: Text | None = Field(None, description="Run id.")
+    trace: TraceId | None = Field(None, description="Trace id.")
+    severity: Severity | None = Field(None, description="This severity or worse.")
+
+
+class TraceFilter(Paged, Period):
+    limit: int = Field(LIMIT_MAX, ge=1, le=SPANS_LIMIT_MAX, description="Spans in this answer.")
+
+
+class TimelineFilter(Paged, Period):
+    """No more than a page and a period."""
+
+
+class SeriesFilter(Paged):
+    metric: Text | None = Field(None, description="Name of the metric.")
+    service: Text | None = Field(None, description="`service.name` of the resource.")
+    run: Text | None = Field(None, description="Run id.")
+    source: Literal["event", "metric"] | None = Field(
+        None, description="Measurement of an event, or OTLP metric."
+    )
+
+
+class PointFilter(Paged, Period):
+    limit: int = Field(
+        POINTS_LIMIT_DEFAULT, ge=1, le=POINTS_LIMIT_MAX, description="Points in this answer."
+    )
+
+
+class CurveFilter(PointFilter):
+    event: Text | None = Field(None, description="Only as measured by this event.")
+    rank: int | None = Field(None, ge=0, lt=1 << 63, description="Only this rank.")
+    from_step: int | None = Field(None, ge=-(1 << 63), lt=1 << 63, description="First step.")
+    to_step: int | None = Field(None, ge=-(1 << 63), lt=1 << 63, description="Before this step.")

@@ -1,0 +1,45 @@
+"""Experiments: what the runs are about."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from crucible_collector.api.answer import listed, only
+from crucible_collector.api.failures import NOT_FOUND
+from crucible_collector.api.models import Experiment, One, Page
+from crucible_collector.api.paging import decode_cursor, fields
+from crucible_collector.api.parameters import ExperimentFilter, ExperimentIdPath
+from crucible_collector.api.places import after_first_seen
+from crucible_collector.store.read import Reads
+
+_KEY = ("first_seen", "experiment_id")
+
+
+def experiments_router(reads: Reads) -> APIRouter:
+    router = APIRouter(prefix="/experiments", tags=["experiments"])
+
+    @router.get("", response_model=Page[Experiment], summary="Experiments, newest first")
+    def experiments(filters: Annotated[ExperimentFilter, Query()]) -> Response:
+        cursor = decode_cursor(filters.cursor, *_KEY)
+        rows = reads.json_rows(
+            "experiments",
+            status=filters.status,
+            **after_first_seen(cursor),
+            limit=filters.limit + 1,
+        )
+        return listed(rows, filters.limit, fields(*_KEY), cursor)
+
+    @router.get(
+        "/{experiment_id}",
+        response_model=One[Experiment],
+        responses=NOT_FOUND,
+        summary="One experiment",
+    )
+    def experiment(experiment_id: ExperimentIdPath) -> Response:
+        rows = reads.json_rows("experiment", experiment=experiment_id)
+        return only(rows, "experiment", experiment_id)
+
+    return router

@@ -1,0 +1,79 @@
+"""Series, whatever they came from: OTLP metrics, or measurements of events."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from crucible_collector.api.answer import listed, only, single
+from crucible_collector.api.failures import NOT_FOUND
+from crucible_collector.api.models import Distribution, One, Page, Point, Series
+from crucible_collector.api.paging import decode_cursor, fields
+from crucible_collector.api.parameters import PointFilter, SeriesFilter, SeriesIdPath
+from crucible_collector.api.places import SERIES_KEY, TIME_KEY, after_series, after_time
+from crucible_collector.store.read import Reads
+
+
+def series_router(reads: Reads) -> APIRouter:
+    router = APIRouter(prefix="/series", tags=["series"])
+
+    @router.get("", response_model=Page[Series], summary="Series, by name of their metric")
+    def series(filters: Annotated[SeriesFilter, Query()]) -> Response:
+        cursor = decode_cursor(filters.cursor, *SERIES_KEY)
+        rows = reads.json_rows(
+            "series",
+            metric=filters.metric,
+            service=filters.service,
+            run=filters.run,
+            source=filters.source,
+            **after_series(cursor),
+            limit=filters.limit + 1,
+        )
+        return listed(rows, filters.limit, fields(*SERIES_KEY), cursor)
+
+    @router.get(
+        "/{series_id}", response_model=One[Series], responses=NOT_FOUND, summary="One series"
+    )
+    def one(series_id: SeriesIdPath) -> Response:
+        return only(reads.json_rows("series_one", series=series_id), "series", _hex(series_id))
+
+    @router.get(
+        "/{series_id}/points",
+        response_model=Page[Point],
+        responses=NOT_FOUND,
+        summary="The numbers of one series, oldest first",
+    )
+    def points(series_id: SeriesIdPath, filters: Annotated[PointFilter, Query()]) -> Response:
+        return _values(reads, "series_points", series_id, filters)
+
+    @router.get(
+        "/{series_id}/histograms",
+        response_model=Page[Distribution],
+        responses=NOT_FOUND,
+        summary="The histograms or summaries of one series, oldest first",
+    )
+    def histograms(series_id: SeriesIdPath, filters: Annotated[PointFilter, Query()]) -> Response:
+        return _values(reads, "series_histograms", series_id, filters)
+
+    return router
+
+
+def _values(reads: Reads, question: str, series: int, filters: PointFilter) -> Response:
+    cursor = decode_cursor(filters.cursor, *TIME_KEY)
+    rows = reads.json_rows(
+        question,
+        series=series,
+        from_time=filters.from_time,
+        to_time=filters.to_time,
+        **after_time(cursor),
+        limit=filters.limit + 1,
+    )
+    if not rows and cursor is None:
+        single(reads.json_rows("series_one", series=series), "series", _hex(series))
+    return listed(rows, filters.limit, fields(*TIME_KEY), cursor)
+
+
+def _hex(series: int) -> str:
+    return f"{series & (1 << 64) - 1:016x}"

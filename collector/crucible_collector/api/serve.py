@@ -1,0 +1,23 @@
+"""The API's server: one `WebServer` with what suits people and scripts that ask."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from crucible_collector.web_server import WebServer
+
+# Open connections beyond this are answered 503 by the server itself: a page takes two or three.
+CONNECTIONS_MAX = 512
+# Longer than the page's second between questions, so that it keeps its connection.
+KEEP_ALIVE_S = 15
+
+
+def api_server(app: FastAPI, *, stop_grace_s: int = 5) -> WebServer:
+    """A server, not yet started, for the application."""
+    return WebServer(
+        app,
+        name="api",
+        stop_grace_s=stop_grace_s,
+        limit_concurrency=CONNECTIONS_MAX,
+        timeout_keep_alive=KEEP_ALIVE_S,
+    )

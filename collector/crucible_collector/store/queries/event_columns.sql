@@ -1,0 +1,47 @@
+-- How is a span (s), with its resource (r) and scope (c), given to a reader?
+-- No index: included in the queries of events. Identity that the span had as attributes lies in columns
+-- only and goes back among them, unless it came from the resource or is the name that the span implies.
+    crucible.rfc3339(s.time, s.time_ns_rest) as time,
+    s.duration_ns / 1e6::float8 as duration_ms,
+    replace(s.trace_id::text, '-', '') as trace_id,
+    lpad(to_hex(s.span_id), 16, '0') as span_id,
+    lpad(to_hex(s.parent_span_id), 16, '0') as parent_span_id,
+    s.name,
+    s.event_name,
+    coalesce((array['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'])[s.kind + 1], s.kind::text) as kind,
+    coalesce((array['unset', 'ok', 'error'])[s.status_code + 1], s.status_code::text) as status,
+    s.status_message,
+    s.experiment_id,
+    s.run_id,
+    s.condition,
+    coalesce(s.correlation_id, replace(s.trace_id::text, '-', '')) as correlation_id,
+    s.step,
+    s.epoch,
+    s.model,
+    s.input_tokens,
+    s.output_tokens,
+    s.cost_usd,
+    r.service_name,
+    c.name as scope_name,
+    c.version as scope_version,
+    coalesce(s.attributes, '{}') || jsonb_strip_nulls(jsonb_build_object(
+        'crucible.experiment.id', nullif(s.experiment_id, r.attributes ->> 'crucible.experiment.id'),
+        'crucible.run.id', nullif(s.run_id, r.attributes ->> 'crucible.run.id'),
+        'crucible.condition', nullif(s.condition, r.attributes ->> 'crucible.condition'),
+        'crucible.correlation.id', nullif(s.correlation_id, r.attributes ->> 'crucible.correlation.id'),
+        'crucible.event.name', case
+            when s.event_name not in (s.name, s.name || '.stop', s.name || '.exception') then s.event_name
+        end,
+        'crucible.step', s.step,
+        'crucible.epoch', s.epoch
+    )) as attributes,
+    coalesce(r.attributes, '{}') as resource_attributes,
+    coalesce(s.events, '[]') as events,
+    coalesce(s.links, '[]') as links,
+    s.trace_state,
+    coalesce(s.flags, 0) as flags,
+    coalesce(s.dropped_attributes_count, 0) as dropped_attributes_count,
+    coalesce(s.dropped_events_count, 0) as dropped_events_count,
+    coalesce(s.dropped_links_count, 0) as dropped_links_count,
+    s.sample_probability,
+    s.keep_reason

@@ -1,0 +1,32 @@
+-- How is a log record (l), with its resource (r) and scope (c), given to a reader?
+-- No index: included in the queries of logs. Identity goes back among the attributes as for events.
+    crucible.rfc3339(l.time, l.time_ns_rest) as time,
+    crucible.rfc3339(l.observed_time, 0::smallint) as observed_time,
+    l.severity_number,
+    l.severity_text,
+    l.body,
+    l.event_name,
+    replace(l.trace_id::text, '-', '') as trace_id,
+    lpad(to_hex(l.span_id), 16, '0') as span_id,
+    l.experiment_id,
+    l.run_id,
+    l.condition,
+    coalesce(l.correlation_id, replace(l.trace_id::text, '-', '')) as correlation_id,
+    l.step,
+    l.epoch,
+    r.service_name,
+    c.name as scope_name,
+    c.version as scope_version,
+    coalesce(l.attributes, '{}') || jsonb_strip_nulls(jsonb_build_object(
+        'crucible.experiment.id', nullif(l.experiment_id, r.attributes ->> 'crucible.experiment.id'),
+        'crucible.run.id', nullif(l.run_id, r.attributes ->> 'crucible.run.id'),
+        'crucible.condition', nullif(l.condition, r.attributes ->> 'crucible.condition'),
+        'crucible.correlation.id', nullif(l.correlation_id, r.attributes ->> 'crucible.correlation.id'),
+        'crucible.step', l.step,
+        'crucible.epoch', l.epoch
+    )) as attributes,
+    coalesce(r.attributes, '{}') as resource_attributes,
+    coalesce(l.flags, 0) as flags,
+    coalesce(l.dropped_attributes_count, 0) as dropped_attributes_count,
+    l.sample_probability,
+    l.keep_reason

@@ -1,0 +1,6 @@
+-- What is known of one run?
+-- Leans on the primary key.
+select
+-- include run_columns
+from crucible.runs r
+where r.run_id = %(run)s

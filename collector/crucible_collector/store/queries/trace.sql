@@ -1,0 +1,20 @@
+-- Which spans does a trace have, oldest first?
+-- Leans on the index of trace_id; a period narrows the partitions that are looked into.
+select
+-- include event_columns
+from (
+    select *
+    from crucible.spans
+    where trace_id = %(trace)s::uuid
+      and (%(from_time)s::timestamptz is null or time >= %(from_time)s)
+      and (%(to_time)s::timestamptz is null or time < %(to_time)s)
+      and (
+          %(last_time)s::timestamptz is null
+          or (time, time_ns_rest, span_id) >= (%(last_time)s, %(last_rest)s, %(last_span)s)
+      )
+    order by time, time_ns_rest, span_id
+    limit %(limit)s offset %(skip)s
+) s
+left join crucible.resources r on r.resource_id = s.resource_id
+left join crucible.scopes c on c.scope_id = s.scope_id
+order by s.time, s.time_ns_rest, s.span_id

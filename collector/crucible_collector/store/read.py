@@ -1,0 +1,80 @@
+"""Reading: a named question goes in, rows of JSON text come out.
+
+PostgreSQL writes the JSON (`row_to_json`), so that an answer of ten thousand points costs the
+collector's interpreter, which also feeds the receivers, a string each and no objects. It also
+spells what JSON cannot: a float8 NaN or infinity becomes the string "NaN", "Infinity" or "-Infinity",
+and a jsonb number keeps its decimal point.
+
+Queries live in `queries/`, one file a question. A line `-- include name` stands for that file.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from importlib import resources
+from typing import Any, Protocol, cast
+
+import psycopg
+from psycopg.rows import scalar_row
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from crucible_collector.errors import DatabaseAwayError, QueryTooSlowError
+
+# The embedded database restarts in well under a second; waiting longer would only fill the server's
+# threads with questions that end in 503 and Retry-After anyhow.
+CONNECTION_TIMEOUT_S = 2.0
+# A restarted database leaves dead connections in the pool; each attempt throws one away.
+ATTEMPTS_MAX = 3
+
+_INCLUDE = re.compile(r"^-- include (\w+)\n", re.MULTILINE)
+
+
+class Reads(Protocol):
+    """What the API asks of the database."""
+
+    def json_rows(self, question: str, **parameters: object) -> list[str]:
+        """The answer's rows, each the text of a JSON object, in the query's order."""
+        ...
+
+
+@functools.cache
+def query_text(question: str) -> str:
+    """The SQL of a named question, includes filled in."""
+    folder = resources.files("crucible_collector.store") / "queries"
+    text = (folder / f"{question}.sql").read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda found: query_text(found[1]), text)
+
+
+class Reader:
+    """Answers named questions over a pool of connections; any thread may ask."""
+
+    def __init__(self, pool: ConnectionPool[Any]) -> None:
+        """The pool is the caller's to open and close; its connections should be in UTC."""
+        self._pool = pool
+
+    def json_rows(self, question: str, **parameters: object) -> list[str]:
+        """See `Reads`. DatabaseAwayError or QueryTooSlowError when there is no answer now."""
+        # Only files of this package become SQL; what was asked travels as parameters.
+        statement = f"select row_to_json(answer)::text from (\n{query_text(question)}) answer"  # noqa: S608
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            try:
+                return self._fetch(statement, parameters)
+            except psycopg.errors.QueryCanceled as error:
+                raise QueryTooSlowError(
+                    f"the query {question!r} ran into its time limit"
+                ) from error
+            except (PoolTimeout, PoolClosed) as error:
+                raise DatabaseAwayError("no connection to the database") from error
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                if attempt == ATTEMPTS_MAX:
+                    raise DatabaseAwayError("the database does not answer") from error
+        raise AssertionError("unreachable")
+
+    def _fetch(self, statement: str, parameters: dict[str, object]) -> list[str]:
+        with self._pool.connection(timeout=CONNECTION_TIMEOUT_S) as connection:
+            # prepare=False: filters that were not given fold away only in a plan made for the very
+            # values, and after five runs a prepared statement may get a plan that fits none.
+            cursor = connection.cursor(row_factory=scalar_row)
+            cursor.execute(cast("Any", statement), parameters, prepare=False)
+            return cast("list[str]", cursor.fetchall())

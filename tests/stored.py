@@ -1,0 +1,190 @@
+"""Rows put straight into the database, and the real API over them: for tests of what answers say.
+
+Each `Stored` method writes one row; a test names the columns that matter to it and the rest have
+values that are valid and dull.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import psycopg
+from fastapi.routing import APIRoute
+from psycopg import sql
+from pydantic import TypeAdapter
+from starlette.routing import Match
+
+from crucible_collector.api import ComponentStatus, api_server, create_app
+from crucible_collector.api.app import PREFIX, ROUTERS
+from crucible_collector.store.connect import reader_pool
+from crucible_collector.store.read import Reader
+
+T0 = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)
+RESOURCE, SCOPE = 11, 12
+TRACE = uuid.UUID("5b8efff798038103d269b633813fc60c")
+
+
+def at(seconds: float) -> datetime:
+    """`seconds` after the start of every test's time."""
+    return T0 + timedelta(seconds=seconds)
+
+
+@dataclass
+class Stored:
+    """Writes rows; everything is committed at once."""
+
+    conn: psycopg.Connection[Any]
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1000))
+
+    def insert(self, relation: str, values: Mapping[str, Any]) -> None:
+        names = sql.SQL(", ").join(map(sql.Identifier, values))
+        places = sql.SQL(", ").join([sql.Placeholder()] * len(values))
+        statement = sql.SQL("insert into {} ({}) values ({})").format(
+            sql.Identifier("crucible", relation), names, places
+        )
+        self.conn.execute(statement, [_adapted(value) for value in values.values()])
+
+    def experiment(self, experiment_id: str = "sweep", **values: Any) -> None:
+        row = {"experiment_id": experiment_id, "first_seen": at(0), "last_seen": at(9)}
+        self.insert("experiments", {**row, **values})
+
+    def run(self, run_id: str = "run-1", **values: Any) -> None:
+        row = {"run_id": run_id, "status": "running", "first_seen": at(0), "last_seen": at(9)}
+        self.insert("runs", {**row, **values})
+
+    def resource(self, resource_id: int = RESOURCE, **values: Any) -> None:
+        row = {"resource_id": resource_id, "service_name": "trainer", "first_seen": at(0)}
+        self.insert("resources", {**row, **values})
+
+    def span(self, **values: Any) -> str:
+        """Returns the span id as answers print it."""
+        span_id: int = values.pop("span_id") if "span_id" in values else next(self._numbers)
+        row = {
+            "time": at(0),
+            "duration_ns": 0,
+            "trace_id": TRACE,
+            "span_id": span_id,
+            "name": "work",
+            "event_name": values.get("name", "work"),
+            "resource_id": RESOURCE,
+            "scope_id": SCOPE,
+        }
+        self.insert("spans", {**row, **values})
+        return f"{span_id & (1 << 64) - 1:016x}"
+
+    def log(self, **values: Any) -> None:
+        row = {"time": at(0), "resource_id": RESOURCE, "scope_id": SCOPE}
+        self.insert("logs", {**row, **values})
+
+    def series(self, series_id: int, metric: str = "loss", **values: Any) -> str:
+        """Returns the series id as answers print it."""
+        row = {
+            "series_id": series_id,
+            "metric": metric,
+            "source": "event",
+            "kind": "measurement",
+            "first_seen": at(0),
+            "last_seen": at(9),
+        }
+        self.insert("series", {**row, **values})
+        return f"{series_id:016x}"
+
+    def point(self, series_id: int, **values: Any) -> None:
+        self.insert("points", {"series_id": series_id, "time": at(0), "value": 1.0, **values})
+
+    def points(self, series_id: int, values: list[float | None], *, start: int = 0) -> None:
+        """One a second, steps counted from `start`."""
+        with self.conn.cursor().copy(
+            "copy crucible.points (series_id, time, step, value) from stdin"
+        ) as copy:
+            for step, value in enumerate(values, start):
+                copy.write_row((series_id, at(step), step, value))
+
+    def histogram(self, series_id: int, **values: Any) -> None:
+        self.insert("histograms", {"series_id": series_id, "time": at(0), "count": 3, **values})
+
+
+def _adapted(value: Any) -> Any:
+    is_json = isinstance(value, dict) or (isinstance(value, list) and isinstance(value[0], dict))
+    return json.dumps(value) if is_json else value
+
+
+@dataclass
+class Health:
+    """A `StatusSource` whose answers a test sets."""
+
+    components: dict[str, ComponentStatus] = field(
+        default_factory=lambda: {"database": ComponentStatus(is_ready=True, detail="18.6")}
+    )
+    text: bytes = b"crucible_requests_total 7.0\n"
+
+    def health(self) -> dict[str, ComponentStatus]:
+        return self.components
+
+    def metrics_text(self) -> bytes:
+        return self.text
+
+
+@dataclass
+class Api:
+    """The API on a real socket. Whatever it answers is held against the model it is described by."""
+
+    client: httpx.Client
+    routes: list[APIRoute]
+    health: Health
+
+    def get(self, path: str, **parameters: Any) -> httpx.Response:
+        named = {name.rstrip("_"): value for name, value in parameters.items()}
+        response = self.client.get(path, params=named)
+        if response.is_success and path.startswith(PREFIX):
+            self._hold_against_model(response)
+        return response
+
+    def ask(self, path: str, **parameters: Any) -> Any:
+        """`data` of a successful answer."""
+        response = self.get(f"{PREFIX}{path}", **parameters)
+        assert response.status_code == 200, response.text
+        return response.json()["data"]
+
+    def pages(self, path: str, **parameters: Any) -> Iterator[list[Any]]:
+        """`data` of each page, following the cursors."""
+        cursor: dict[str, str] = {}
+        while True:
+            response = self.get(f"{PREFIX}{path}", **parameters, **cursor)
+            assert response.status_code == 200, response.text
+            answer = response.json()
+            yield answer["data"]
+            if not answer["meta"]["has_more"]:
+                return
+            cursor = {"cursor": answer["meta"]["next_cursor"]}
+
+    def _hold_against_model(self, response: httpx.Response) -> None:
+        path = response.request.url.raw_path.decode().partition("?")[0].removeprefix(PREFIX)
+        scope = {"type": "http", "method": "GET", "path": path}
+        route = next(each for each in self.routes if each.matches(scope)[0] == Match.FULL)
+        TypeAdapter(route.response_model).validate_json(response.content, strict=True)
+
+
+@contextmanager
+def serving(dsn: str) -> Iterator[Api]:
+    """The API over a database, until the block ends."""
+    health = Health()
+    with reader_pool(dsn) as pool:
+        reads = Reader(pool)
+        app = create_app(reads, health)
+        server = api_server(app, stop_grace_s=1)
+        host, port = server.start("127.0.0.1", 0)
+        try:
+            with httpx.Client(base_url=f"http://{host}:{port}", timeout=30) as client:
+                routes = [route for make in ROUTERS for route in make(reads).routes]
+                yield Api(client, [each for each in routes if isinstance(each, APIRoute)], health)
+        finally:
+            server.stop()

@@ -62,10 +62,15 @@ class Service:
     def _start(self) -> None:
         settings = self._settings
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        self._journal = Journal.open(settings.data_dir / "journal", **self._journal_settings())
+        self._journal = Journal.open(
+            settings.data_dir / "journal",
+            segment_bytes=settings.journal_segment_bytes,
+            bytes_max=settings.journal_bytes_max,
+            retain_s=settings.journal_retain_s,
+        )
         self._stack.callback(self._journal.close)
-        dead_letters = DeadLetters(
-            settings.data_dir / "dead-letters", settings.dead_letter_bytes_max
+        dead_letters = DeadLetters.open(
+            settings.data_dir / "dead-letters", bytes_max=settings.dead_letter_bytes_max
         )
         self._stack.callback(dead_letters.close)
         decode.warm_up(log)
@@ -74,16 +79,6 @@ class Service:
         self._start_pipeline(self._journal, dead_letters)
         self._start_api()
         self._start_receivers(self._journal)
-
-    def _journal_settings(self) -> dict[str, int | float]:
-        settings = self._settings
-        given: dict[str, int | float] = {
-            "bytes_max": settings.journal_bytes_max,
-            "retain_s": settings.journal_retain_s,
-        }
-        if settings.journal_segment_bytes is not None:
-            given["segment_bytes"] = settings.journal_segment_bytes
-        return given
 
     def _start_pipeline(self, journal: Journal, dead_letters: DeadLetters) -> None:
         writer = WindowWriter(
@@ -138,7 +133,7 @@ class Service:
             for name, server in self._servers.items()
         }
         if journal is not None:
-            states["journal"] = ComponentStatus(not journal.is_full, self._lag())
+            states["journal"] = ComponentStatus(not journal.blocked, journal.blocked or self._lag())
         if pipeline is not None:
             states["pipeline"] = ComponentStatus(
                 pipeline.is_alive(), f"position {pipeline.position}"

@@ -83,13 +83,13 @@ class Settings(BaseModel):
         64 * _MIB, ge=1024, le=1024 * _MIB, description="largest request after decompression, bytes"
     )
     in_flight_bytes_max: int = Field(
-        256 * _MIB, ge=1024, description="request bytes being received and checked at once"
+        64 * _MIB, ge=1024, description="request bytes being received and checked at once"
     )
     journal_bytes_max: int = Field(
-        8 * 1024 * _MIB, ge=16 * _MIB, description="journal size at which clients are told to wait"
+        4 * 1024 * _MIB, ge=64 * _MIB, description="journal size at which clients are told to wait"
     )
-    journal_segment_bytes: int | None = Field(
-        None, ge=_MIB, description="size of one journal file; default: fits the largest request"
+    journal_segment_bytes: int = Field(
+        16 * _MIB, ge=64 * 1024, le=1024 * _MIB, description="size of one journal file, bytes"
     )
     journal_retain_s: float = Field(
         600.0,

@@ -25,6 +25,7 @@ from crucible_collector.journal.commit import Committer
 from crucible_collector.journal.damaged import DamagedBytes
 from crucible_collector.journal.entry import Entry
 from crucible_collector.journal.framing import (
+    ALIGNMENT,
     RECORD_HEADER_BYTES,
     SEGMENT_HEADER_BYTES,
     crc_seed,
@@ -76,7 +77,7 @@ class Journal:
         self.directory = directory
         self.journal_id = journal_id
         # A larger entry has a segment to itself, and that must find room beside the others.
-        self.entry_bytes_max = min(bytes_max // 4, _ENTRY_BYTES_MAX) - _OVERHEAD_BYTES
+        self.entry_bytes_max = (min(bytes_max // 4, _ENTRY_BYTES_MAX) - _OVERHEAD_BYTES) & -ALIGNMENT
         self._seed = crc_seed(journal_id)
         self._segments = segments
         self._allocator = allocator
@@ -187,6 +188,12 @@ class Journal:
         """Size of the segments' files, those made ready and those kept after release included."""
         with self._segments.lock:
             return self._segments.disk_bytes
+
+    @property
+    def blocked(self) -> str:
+        """Why there is no room for more; empty while there is."""
+        with self._segments.lock:
+            return self._segments.blocked or ""
 
     def append(self, entry: Entry) -> Future[int]:
         """Have an entry written; the future gives its end position once that is durable.

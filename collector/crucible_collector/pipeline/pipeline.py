@@ -72,6 +72,7 @@ class Pipeline:
         self._committed = committed
         self._cover = cover
         self._remembered = Remembered()
+        self._opened_tail = journal.tail
         self._stopping = threading.Event()
         self._drain_until = float("inf")
         self._thread = threading.Thread(target=self._run, name="pipeline-write", daemon=True)
@@ -121,8 +122,7 @@ class Pipeline:
     def _work(self) -> None:
         """Write window after window until something is wrong or the work is over."""
         self._remembered.forget()
-        position = self._writer.position(self._journal.head)
-        self._journal.advance_to(position)
+        position = self._position()
         self._journal.release(position)
         self.position = position
         self._database_answered()
@@ -141,6 +141,23 @@ class Pipeline:
                 self._journal.release(position)
         finally:
             _settle(pending)
+
+    def _position(self) -> int:
+        """Where to begin. Asked for the first time, it cannot lie beyond what the journal had then.
+
+        If it does, the journal has lost its end (a disk that lied): its new entries take those
+        positions again, and the database is told so before they could pass for stored.
+        """
+        position = self._writer.position(self._journal.head)
+        if self.position is None and position > self._opened_tail:
+            log.error(
+                "the journal ended at %d, but %d was stored: it lost its end",
+                self._opened_tail,
+                position,
+            )
+            self._writer.set_position(self._opened_tail)
+            return self._opened_tail
+        return position
 
     def _is_over(self) -> bool:
         if not self._stopping.is_set():

@@ -86,6 +86,12 @@ class WindowWriter:
             raise RuntimeError("position_read.sql returned no row")
         return int(row[0])
 
+    def set_position(self, position: int) -> None:
+        """Say that the journal is stored up to `position`, whatever was said before."""
+        self.open().execute(
+            statement("position_set"), {"journal_id": self._journal_id, "position": position}
+        )
+
     def write(
         self,
         rows: WindowRows,

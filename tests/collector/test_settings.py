@@ -1,0 +1,136 @@
+"""Settings: what wins over what, and how a wrong one is told."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crucible_collector.errors import SettingsError
+from crucible_collector.settings import Address, Settings, add_arguments, load, parse_address
+
+
+def loaded(*flags: str, **environment: str) -> Settings:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return load(parser.parse_args(flags), environment)
+
+
+def toml(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_defaults_listen_on_loopback_on_the_ports_of_otlp() -> None:
+    settings = loaded()
+    assert (settings.grpc, settings.http, settings.api) == (
+        "127.0.0.1:4317",
+        "127.0.0.1:4318",
+        "127.0.0.1:8080",
+    )
+    assert settings.database_url is None
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    config = toml(tmp_path, 'grpc = "127.0.0.1:1"\nhttp = "127.0.0.1:1"\napi = "127.0.0.1:1"\n')
+    settings = loaded(
+        "--config", config, "--api", "127.0.0.1:3",
+        CRUCIBLE_HTTP="127.0.0.1:2", CRUCIBLE_API="127.0.0.1:2",
+    )  # fmt: skip
+    assert (settings.grpc, settings.http, settings.api) == (
+        "127.0.0.1:1",
+        "127.0.0.1:2",
+        "127.0.0.1:3",
+    )
+
+
+def test_every_setting_can_be_given_by_environment() -> None:
+    given = {
+        "CRUCIBLE_DATA_DIR": "/data",
+        "CRUCIBLE_DATABASE_URL": "postgresql://db/x",
+        "CRUCIBLE_PAST_DAYS": "7",
+        "CRUCIBLE_INSECURE": "true",
+    }
+    settings = loaded(**given)
+    assert settings.data_dir == Path("/data")
+    assert settings.database_url == "postgresql://db/x"
+    assert settings.past_days == 7.0
+    assert settings.insecure is True
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--grpc", "4317"), ("grpc = '4317'", "command line", "host:port")),
+        (("--grpc", "127.0.0.1:99999"), ("grpc", "host:port")),
+        (("--past-days", "soon"), ("past_days = 'soon'", "number")),
+        (("--past-days", "0"), ("past_days = '0'", "greater than 0")),
+        (("--timescaledb", "maybe"), ("timescaledb = 'maybe'", "'auto' or 'off'")),
+        (("--body-bytes-max", "1"), ("body_bytes_max = '1'", "1024")),
+    ],
+)
+def test_a_bad_value_is_told_with_key_value_source_and_what_is_accepted(
+    flags: tuple[str, ...], says: tuple[str, ...]
+) -> None:
+    with pytest.raises(SettingsError) as raised:
+        loaded(*flags)
+    message = str(raised.value)
+    assert "\n" not in message
+    for part in says:
+        assert part in message
+
+
+def test_an_unknown_key_in_the_file_is_named_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"grcp: unknown setting .*grpc"):
+        loaded("--config", toml(tmp_path, 'grcp = "127.0.0.1:4317"\n'))
+
+
+def test_a_file_that_is_no_toml_or_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="not TOML"):
+        loaded("--config", toml(tmp_path, "grpc ="))
+    with pytest.raises(SettingsError, match="No such file"):
+        loaded("--config", str(tmp_path / "absent.toml"))
+
+
+def test_a_database_url_is_never_repeated_since_it_may_hold_a_password(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as raised:
+        loaded("--config", toml(tmp_path, 'database_url = ["postgresql://u:secret@db/x"]\n'))
+    assert "database_url = …" in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+def test_listening_beyond_loopback_is_refused_unless_accepted() -> None:
+    with pytest.raises(SettingsError, match="--insecure"):
+        loaded("--grpc", "0.0.0.0:4317")
+    assert loaded("--grpc", "0.0.0.0:4317", "--insecure").insecure
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:0", Address("127.0.0.1", 0)),
+        ("[::1]:4317", Address("::1", 4317)),
+        ("collector.local:80", Address("collector.local", 80)),
+    ],
+)
+def test_addresses_are_read_and_shown_alike(text: str, address: Address) -> None:
+    assert parse_address(text) == address
+    assert str(address) == text
+
+
+def test_the_command_says_a_wrong_setting_in_one_line_and_exits_with_2() -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", "crucible_collector", "serve", "--grpc", "nonsense"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={key: value for key, value in os.environ.items() if not key.startswith("CRUCIBLE_")},
+    )
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("crucible-collector: grpc = 'nonsense'")
+    assert answer.stderr.count("\n") == 1

@@ -1,0 +1,86 @@
+"""The door: a request that the kernels read, or a refusal.
+
+What the kernels do not read (cut off, repeated singular messages, groups, over-long tags, a known
+field with another wire type) goes through the official parser once, which refuses it or gives the
+same message in plain form.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from crucible_collector.batch import I64, SLOT_KEYS, Signal
+from crucible_collector.decode import official
+from crucible_collector.decode.columns import LAYOUTS, survey_requests
+from crucible_collector.decode.plan import Counter, Layout
+from crucible_collector.decode.wire import BAD
+from crucible_collector.errors import MalformedError, TooLargeError
+
+# Columns of one request at most. Ordinary requests need two bytes of column a byte; 64 MiB of empty
+# attributes would need 1 GiB.
+COLUMN_BYTES_MAX = 256 << 20
+
+# The official parser may need 50 bytes a byte: 200 MiB for this much, one request at a time. Stock
+# clients never send what would go there, whatever its size.
+OFFICIAL_BYTES_MAX = 4 << 20
+
+_official_lock = threading.Lock()
+
+
+def canonical(signal: Signal, body: bytes, *, records_max: int) -> bytes:
+    """Return `body`, or the same request in a form that the kernels read.
+
+    Raises MalformedError if the official parser refuses it, TooLargeError if it has more than
+    `records_max` records, would decode into too many columns, or is both unusual and large.
+    """
+    code = _check(signal, body, records_max)
+    if code == 0:
+        return body
+    if len(body) > OFFICIAL_BYTES_MAX:
+        if code == BAD:
+            raise MalformedError("not a request: it ends within a field")
+        raise TooLargeError(
+            f"a request in unusual protobuf encoding may have {OFFICIAL_BYTES_MAX} bytes at most"
+        )
+    with _official_lock:
+        message = official.parse(signal, body)
+        message.DiscardUnknownFields()
+        plain: bytes = message.SerializeToString()
+        del message
+    if _check(signal, plain, records_max) != 0:
+        raise MalformedError("the official parser reads this request, the collector does not")
+    return plain
+
+
+def _check(signal: Signal, body: bytes, records_max: int) -> int:
+    """Return 0 or the survey's code; raise TooLargeError for what the limits forbid."""
+    layout = LAYOUTS[signal]
+    code, _, counts = survey_requests(
+        layout,
+        np.frombuffer(body, dtype=np.uint8),
+        np.zeros(1, dtype=np.int64),
+        np.array([len(body)], dtype=np.int64),
+        deep=True,
+    )
+    # Also of a request that could not be read to its end: what was seen so far is there.
+    if counts[Counter.RECORD] > records_max:
+        raise TooLargeError(
+            f"a request may have {records_max} {signal.label.replace('_', ' ')} at most"
+        )
+    if _column_bytes(layout, counts) > COLUMN_BYTES_MAX:
+        raise TooLargeError("the request has more attributes, links or buckets than one may have")
+    return code
+
+
+def _column_bytes(layout: Layout, counts: I64) -> int:
+    attributes = (
+        counts[Counter.RECORD_ATTRIBUTE]
+        + counts[Counter.OTHER_ATTRIBUTE]
+        + counts[Counter.RESOURCE_ATTRIBUTE]
+    )
+    slotted = counts[Counter.RECORD] + counts[Counter.RESOURCE]
+    return int(
+        8 * counts[layout.rows].sum() + 33 * attributes + (16 + 4 * len(SLOT_KEYS)) * slotted
+    )

@@ -15,13 +15,12 @@ from types import ModuleType
 
 HERE = Path(__file__).resolve().parent
 
-if "crucible_schema" not in sys.modules:
+if __name__ == "__main__":
     # An empty package in the place of the real one, whose `__init__` imports the very module that
     # is to be generated: it must be possible to mend a broken one.
     _package = ModuleType("crucible_schema")
     _package.__path__ = [str(HERE / "crucible_schema")]
     sys.modules["crucible_schema"] = _package
-    sys.path.insert(0, str(HERE))
 
 from generator.form import RegistryError  # noqa: E402 - after the package it imports from
 from generator.python_module import python_module  # noqa: E402

@@ -1,0 +1,242 @@
+"""What lies between groups: references, inheritance, life-cycles, and names that must not meet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crucible_schema import Phase
+from schema.registries import EVENTS, IDENTITY, edited, mistake_in, registry_of
+
+HEAT = "events.yaml: registry.oven: attributes: crucible.measurement.heat"
+SPAN = "events.yaml: span.oven.bake"
+START = "events.yaml: event.oven.bake.start"
+DONE = "events.yaml: event.oven.bake.done"
+
+# What is replaced in EVENTS, by what, and the beginning of the error.
+MISTAKES = {
+    "attribute defined in an event": (
+        "- ref: gen_ai.usage.input_tokens",
+        "- id: gen_ai.usage.output_tokens",
+        f"{DONE}: attributes[2]: id: attributes are defined in attribute groups",
+    ),
+    "attribute's id twice": (
+        "- id: gen_ai.usage.input_tokens",
+        "- id: crucible.measurement.heat",
+        f"{HEAT}: id: 'crucible.measurement.heat' is there twice, also in {HEAT}",
+    ),
+    "reference to nothing": (
+        "- ref: gen_ai.usage.input_tokens",
+        "- ref: gen_ai.usage.tokens",
+        f"{DONE}: attributes: gen_ai.usage.tokens: ref: no attribute has this id",
+    ),
+    "reference written twice": (
+        "- ref: gen_ai.usage.input_tokens",
+        "- ref: crucible.measurement.heat",
+        f"{DONE}: attributes: crucible.measurement.heat: ref: written twice in this group",
+    ),
+    "group extended that is not there": (
+        "extends: attributes.crucible.identity",
+        "extends: attributes.identity",
+        f"{SPAN}: extends: no group 'attributes.identity'",
+    ),
+    "groups that extend each other": (
+        "extends: attributes.crucible.identity",
+        "extends: span.oven.bake",
+        f"{SPAN}: extends: goes in a circle: span.oven.bake",
+    ),
+    "event without identity": (
+        "    extends: attributes.crucible.identity\n",
+        "",
+        f"{START}: extends: every event carries attributes.crucible.identity; missing: crucible.run",
+    ),
+    "id that is not the event's name": (
+        "    name: oven.bake.start",
+        "    name: oven.bake.begin",
+        f"{START}: name: the id must be event.oven.bake.begin",
+    ),
+    "id without its type": (
+        "- id: span.oven.bake",
+        "- id: oven.bake",
+        "events.yaml: oven.bake: id: the id of this type begins with 'span.'",
+    ),
+    # life-cycles
+    "event that is not there": (
+        "events: [event.oven.bake.start,",
+        "events: [event.oven.bake.begin,",
+        f"{SPAN}: events: no event group 'event.oven.bake.begin'",
+    ),
+    "event of a span that is no event": (
+        "events: [event.oven.bake.start,",
+        "events: [metric.oven.heat,",
+        f"{SPAN}: events: no event group 'metric.oven.heat'",
+    ),
+    "event of a span without a phase": (
+        "      phase: stop\n",
+        "",
+        f"{SPAN}: events: 'event.oven.bake.done' is no start, stop or exception",
+    ),
+    "second start of a span": (
+        "phase: stop",
+        "phase: start",
+        f"{SPAN}: events: 'event.oven.bake.done' is a second start",
+    ),
+    "span without a stop": (
+        "phase: stop",
+        "phase: exception",
+        f"{SPAN}: events: a span needs a stop",
+    ),
+    "span without events": (
+        "    events: [event.oven.bake.start, event.oven.bake.done]\n",
+        "",
+        f"{SPAN}: events: required, but missing",
+    ),
+    "start that no span names": (
+        "events: [event.oven.bake.start, event.oven.bake.done]",
+        "events: [event.oven.bake.done]",
+        f"{START}: no span group names this start in its events",
+    ),
+    "stop without a duration": (
+        "      duration: {unit: us, field: elapsed, watch: {class: throughput, scale: log}}\n",
+        "",
+        f"{DONE}: annotations: duration: required for the end of a span",
+    ),
+    "start with a duration": (
+        "    brief: A baking begins.",
+        "    brief: A baking begins.\n    annotations: {duration: {unit: ns}}",
+        f"{START}: annotations: duration: a start has none yet",
+    ),
+    # uses
+    "series of an attribute": (
+        "{values: [cold]}",
+        "{series: true}",
+        f"{DONE}: attributes: crucible.oven.state: annotations: series: not a measurement",
+    ),
+    "series that the collector would not see": (
+        "- ref: gen_ai.usage.input_tokens",
+        "- ref: gen_ai.usage.input_tokens\n        annotations: {series: true}",
+        f"{DONE}: attributes: gen_ai.usage.input_tokens: annotations: series: only crucible.measure",
+    ),
+    "values of a measurement": (
+        "{series: true}",
+        "{values: [hot]}",
+        f"{DONE}: attributes: crucible.measurement.heat: annotations: values: a measurement has none",
+    ),
+    "value that is no member's": (
+        "values: [cold]",
+        "values: [tepid]",
+        f"{DONE}: attributes: crucible.oven.state: annotations: values: 'tepid' is not a member's",
+    ),
+    "field claimed twice": (
+        "aliases: [warmth]",
+        "aliases: [input_tokens]",
+        f"{DONE}: gen_ai.usage.input_tokens: field 'input_tokens' belongs to crucible.measurement",
+    ),
+    "alias that is an event": (
+        "aliases: [stove.bake.done]",
+        "aliases: [oven.bake.start]",
+        f"{DONE}: annotations: aliases: 'oven.bake.start' is an event itself",
+    ),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_named_with_its_place(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    assert mistake_in(tmp_path, events=edited(EVENTS, old, new)).startswith(message)
+
+
+def test_a_group_id_that_is_there_twice_is_named_with_both_places(tmp_path: Path) -> None:
+    identity = edited(IDENTITY, "registry.identity", "registry.oven")
+    message = (
+        "identity.yaml: registry.oven: id: 'registry.oven' is there twice, also in events.yaml"
+    )
+    assert mistake_in(tmp_path, identity=identity).startswith(message)
+
+
+def test_an_attribute_cannot_also_be_a_namespace(tmp_path: Path) -> None:
+    identity = IDENTITY.replace("crucible.run.id", "crucible.oven.name.id")
+    message = "crucible.oven.name.id: id: 'crucible.oven.name' is an attribute itself"
+    assert mistake_in(tmp_path, identity=identity).endswith(message)
+
+
+def test_two_names_cannot_make_one_constant(tmp_path: Path) -> None:
+    identity = IDENTITY.replace("crucible.run.id", "oven.name")
+    message = "'oven.name' and 'crucible.oven.name' would both be OVEN_NAME"
+    assert mistake_in(tmp_path, identity=identity) == message
+
+
+def test_an_event_belongs_to_one_span(tmp_path: Path) -> None:
+    roast = """\
+  - id: span.oven.roast
+    type: span
+    span_kind: internal
+    stability: development
+    brief: A roasting.
+    extends: attributes.crucible.identity
+    events: [event.oven.bake.done]
+"""
+    message = "events.yaml: span.oven.roast: events: 'event.oven.bake.done' has a span already"
+    assert mistake_in(tmp_path, events=EVENTS + roast) == message
+
+
+def test_an_alias_belongs_to_one_event(tmp_path: Path) -> None:
+    cleaned = """\
+  - id: event.oven.cleaned
+    type: event
+    name: oven.cleaned
+    stability: development
+    brief: It was cleaned.
+    extends: attributes.crucible.identity
+    annotations: {aliases: [stove.bake.done]}
+"""
+    message = "aliases: 'stove.bake.done' is already one of oven.bake.done"
+    assert mistake_in(tmp_path, events=EVENTS + cleaned).endswith(message)
+
+
+def test_every_registry_has_an_identity(tmp_path: Path) -> None:
+    identity = IDENTITY.replace("attributes.crucible.identity", "attributes.identity")
+    events = EVENTS.replace("attributes.crucible.identity", "attributes.identity")
+    message = "no group attributes.crucible.identity: every event carries it"
+    assert mistake_in(tmp_path, identity=identity, events=events) == message
+
+
+def test_what_a_span_carries_belongs_to_each_of_its_events(tmp_path: Path) -> None:
+    for event in registry_of(tmp_path).events.values():
+        assert [use.attribute.field for use in event.attributes][:2] == ["run_id", "oven_name"]
+
+
+def test_a_reference_takes_the_place_of_an_inherited_one(tmp_path: Path) -> None:
+    events = edited(EVENTS, "- ref: crucible.oven.state", "- ref: crucible.oven.name")
+    events = edited(events, "        annotations: {values: [cold]}\n", "")
+    done = registry_of(tmp_path, events=events).events["oven.bake.done"]
+    assert [(use.attribute.field, use.condition) for use in done.attributes] == [
+        ("run_id", ""),
+        ("oven_name", "If known."),
+    ]
+
+
+def test_a_producer_may_end_a_span_with_a_word_of_its_own(tmp_path: Path) -> None:
+    registry = registry_of(tmp_path)
+    done = registry.events["oven.bake.done"]
+    assert registry.lifecycles["oven.bake"].stop == done.name
+    assert (done.phase, done.span_name, done.lifecycle) == (Phase.STOP, "oven.bake", "oven.bake")
+    assert done.producer == "bakery"
+    assert done.duration is not None
+    assert (done.duration.field, done.duration.unit) == ("elapsed", "us")
+
+
+def test_a_start_is_a_span_of_its_own(tmp_path: Path) -> None:
+    start = registry_of(tmp_path).events["oven.bake.start"]
+    assert (start.phase, start.span_name) == (Phase.START, "oven.bake.start")
+    assert (start.lifecycle, start.duration, start.producer) == ("oven.bake", None, "oven")
+
+
+def test_a_metric_keeps_what_is_said_of_it(tmp_path: Path) -> None:
+    metric = registry_of(tmp_path).metrics["oven.heat"]
+    assert (metric.unit, metric.instrument, metric.lower_is_better) == ("%", "gauge", True)
+    assert metric.watch is not None
+    assert metric.watch.watch_class == "level"
+    assert [use.attribute.key for use in metric.attributes] == ["crucible.oven.name"]

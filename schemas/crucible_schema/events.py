@@ -400,7 +400,7 @@ GEN_AI_USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 """Tokens of the answer."""
 
 STATUS: Final = "crucible.status"
-"""The outcome of what the event tells of. Each event says which of the values it uses."""
+"""The outcome of what the event tells of."""
 
 RUN_STATUS: Final = "crucible.run.status"
 """The state of a run."""
@@ -518,6 +518,9 @@ CHECKPOINT_KIND: Final = "crucible.checkpoint.kind"
 CRUCIBLE_DEPLOYMENT_INFERENCE: Final = "crucible_deployment.inference"
 """One call of a model."""
 
+CRUCIBLE_TELEMETRY_EXPERIMENT: Final = "crucible_telemetry.experiment"
+"""One stretch of work on an experiment, under one condition. Begins a trace of its own."""
+
 CRUCIBLE_FRAMEWORK_PIPELINE: Final = "crucible_framework.pipeline"
 """One execution of a pipeline."""
 
@@ -552,6 +555,15 @@ CRUCIBLE_DEPLOYMENT_INFERENCE_EXCEPTION: Final = "crucible_deployment.inference.
 
 CRUCIBLE_DEPLOYMENT_HEALTH_CHECK_COMPLETED: Final = "crucible_deployment.health_check.completed"
 """A deployment was checked."""
+
+CRUCIBLE_TELEMETRY_EXPERIMENT_START: Final = "crucible_telemetry.experiment.start"
+"""Work on an experiment begins."""
+
+CRUCIBLE_TELEMETRY_EXPERIMENT_STOP: Final = "crucible_telemetry.experiment.stop"
+"""Work on an experiment came to its end."""
+
+CRUCIBLE_TELEMETRY_EXPERIMENT_EXCEPTION: Final = "crucible_telemetry.experiment.exception"
+"""Work on an experiment was ended by an error."""
 
 CRUCIBLE_XAI_EXPLANATION_GENERATED: Final = "crucible_xai.explanation.generated"
 """One answer, or several at once, were explained."""
@@ -1272,7 +1284,6 @@ ATTRIBUTES: Final[Mapping[str, AttributeDefinition]] = MappingProxyType(
                 "degraded",
                 "unknown",
             ),
-            note="Each event says which of the values it uses.",
         ),
         RUN_STATUS: AttributeDefinition(
             key=RUN_STATUS,
@@ -2385,6 +2396,75 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
             duration=Duration(is_required=False),
             aliases=("crucible_deployment.health_check",),
         ),
+        CRUCIBLE_TELEMETRY_EXPERIMENT_START: EventDefinition(
+            name=CRUCIBLE_TELEMETRY_EXPERIMENT_START,
+            brief="Work on an experiment begins.",
+            producer="crucible_telemetry",
+            kind=EventKind.POINT,
+            span_name=CRUCIBLE_TELEMETRY_EXPERIMENT_START,
+            attributes=overridden(
+                IDENTITY,
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID], Requirement.REQUIRED),
+                AttributeUse(ATTRIBUTES[EXPERIMENT_NAME], Requirement.REQUIRED),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_STATUS],
+                    Requirement.REQUIRED,
+                    values=("running", "stopped"),
+                    note="Running on the start marker, stopped at the end.",
+                ),
+            ),
+            phase=Phase.START,
+            lifecycle=CRUCIBLE_TELEMETRY_EXPERIMENT,
+        ),
+        CRUCIBLE_TELEMETRY_EXPERIMENT_STOP: EventDefinition(
+            name=CRUCIBLE_TELEMETRY_EXPERIMENT_STOP,
+            brief="Work on an experiment came to its end.",
+            producer="crucible_telemetry",
+            kind=EventKind.SPAN,
+            span_name=CRUCIBLE_TELEMETRY_EXPERIMENT,
+            attributes=overridden(
+                IDENTITY,
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID], Requirement.REQUIRED),
+                AttributeUse(ATTRIBUTES[EXPERIMENT_NAME], Requirement.REQUIRED),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_STATUS],
+                    Requirement.REQUIRED,
+                    values=("running", "stopped"),
+                    note="Running on the start marker, stopped at the end.",
+                ),
+            ),
+            free_measurements=FreeMeasurements.ATTRIBUTES,
+            phase=Phase.STOP,
+            lifecycle=CRUCIBLE_TELEMETRY_EXPERIMENT,
+            duration=Duration(),
+        ),
+        CRUCIBLE_TELEMETRY_EXPERIMENT_EXCEPTION: EventDefinition(
+            name=CRUCIBLE_TELEMETRY_EXPERIMENT_EXCEPTION,
+            brief="Work on an experiment was ended by an error.",
+            producer="crucible_telemetry",
+            kind=EventKind.SPAN,
+            span_name=CRUCIBLE_TELEMETRY_EXPERIMENT,
+            attributes=overridden(
+                IDENTITY,
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID], Requirement.REQUIRED),
+                AttributeUse(ATTRIBUTES[EXPERIMENT_NAME], Requirement.REQUIRED),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_STATUS],
+                    Requirement.REQUIRED,
+                    values=("running", "stopped"),
+                    note="Running on the start marker, stopped at the end.",
+                ),
+                AttributeUse(ATTRIBUTES[ERROR_KIND], Requirement.REQUIRED),
+                AttributeUse(ATTRIBUTES[ERROR_REASON], Requirement.REQUIRED),
+                AttributeUse(ATTRIBUTES[EXCEPTION_TYPE]),
+                AttributeUse(ATTRIBUTES[EXCEPTION_MESSAGE]),
+                AttributeUse(ATTRIBUTES[EXCEPTION_STACKTRACE]),
+            ),
+            free_measurements=FreeMeasurements.ATTRIBUTES,
+            phase=Phase.EXCEPTION,
+            lifecycle=CRUCIBLE_TELEMETRY_EXPERIMENT,
+            duration=Duration(),
+        ),
         CRUCIBLE_XAI_EXPLANATION_GENERATED: EventDefinition(
             name=CRUCIBLE_XAI_EXPLANATION_GENERATED,
             brief="One answer, or several at once, were explained.",
@@ -3345,6 +3425,14 @@ LIFECYCLES: Final[Mapping[str, LifecycleDefinition]] = MappingProxyType(
             start=CRUCIBLE_DEPLOYMENT_INFERENCE_START,
             exception=CRUCIBLE_DEPLOYMENT_INFERENCE_EXCEPTION,
             note="Short calls send no start marker: the span carries its start. Prompts and answers are not part of it. OpenTelemetry's gen_ai attributes are read as they are.",
+        ),
+        CRUCIBLE_TELEMETRY_EXPERIMENT: LifecycleDefinition(
+            span_name=CRUCIBLE_TELEMETRY_EXPERIMENT,
+            brief="One stretch of work on an experiment, under one condition. Begins a trace of its own.",
+            stop=CRUCIBLE_TELEMETRY_EXPERIMENT_STOP,
+            start=CRUCIBLE_TELEMETRY_EXPERIMENT_START,
+            exception=CRUCIBLE_TELEMETRY_EXPERIMENT_EXCEPTION,
+            note="Processes that name the same experiment each send one.",
         ),
         CRUCIBLE_FRAMEWORK_PIPELINE: LifecycleDefinition(
             span_name=CRUCIBLE_FRAMEWORK_PIPELINE,

@@ -96,7 +96,8 @@ def _facts(event: EventDefinition) -> str:
     facts = []
     if event.duration is not None:
         optional = "" if event.duration.is_required else ", where measured"
-        facts.append(f"Duration: the span's{optional}{_watched(event.duration.watch)}.")
+        watched = f", {_watched(event.duration.watch)}" if event.duration.watch else ""
+        facts.append(f"Duration: the span's{optional}{watched}.")
         usual, field, unit = Duration(), event.duration.field, event.duration.unit
         if (field, unit) != (usual.field, usual.unit):
             facts.append(f"In `{event.producer}` it is `{field}`, in {unit}.")
@@ -127,7 +128,7 @@ def _measurement_row(use: MeasurementUse) -> tuple[str, ...]:
     if item.lower_is_better is not None:
         remarks.append("Lower is better." if item.lower_is_better else "Higher is better.")
     if use.is_series and item.watch:
-        remarks.append(f"Watched{_watched(item.watch)}.")
+        remarks.append(f"{_watched(item.watch).capitalize()}.")
     if item.aliases:
         remarks.append(f"Field also seen as {_code_list(item.aliases)}.")
     return _key(item.key, use.requirement), kind, item.brief, _join(remarks)
@@ -158,10 +159,8 @@ def _key(key: str, requirement: Requirement) -> str:
     return f"`{key}`{marks.get(requirement, '')}"
 
 
-def _watched(watch: Watch | None) -> str:
-    if watch is None:
-        return ""
-    return f", watched as {watch.watch_class.replace('_', ' ')} on a {watch.scale} scale"
+def _watched(watch: Watch) -> str:
+    return f"watched as {watch.watch_class.replace('_', ' ')} on a {watch.scale} scale"
 
 
 def _metrics(registry: Registry) -> str:

@@ -262,6 +262,7 @@ def test_thresholds_of_a_health_check_are_numbers() -> None:
 
 def test_every_pair_is_one_span() -> None:
     assert set(LIFECYCLES) == {
+        "crucible_telemetry.experiment",
         "crucible_train.training",
         "crucible_train.epoch",
         "crucible_train.batch",

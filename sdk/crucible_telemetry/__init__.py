@@ -10,7 +10,7 @@
                     batch.log(loss=step(batch.data))
 
 The map, in the order in which an event meets them: `experiment`, `training` and `epoch` are what a
-user holds, each a `scope`; `fields` and `values` turn what they are told into attributes; `ids` and
+user holds, each a `scope` with an `outcome`; `fields` and `values` turn what they are told into attributes; `ids` and
 `telemetry` give ids, times and the tracer; `delivery` queues ended spans and `exporting` sends
 them. `settings` reads arguments and environment, `faults` counts what went wrong, `testing` records
 in memory.

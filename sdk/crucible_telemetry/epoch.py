@@ -8,12 +8,13 @@ loader lies between batches.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from opentelemetry.trace import Link
 
 from crucible_schema import events as names
-from crucible_telemetry.scope import FAILED, Scope, outcome
+from crucible_telemetry.outcome import FAILED, outcome
+from crucible_telemetry.scope import Scope
 
 if TYPE_CHECKING:
     from crucible_telemetry.training import Training
@@ -74,11 +75,18 @@ class Epoch(Scope):
                 raise
             batch.close()
 
-    def batch(self, data: T = None, *, step: int | None = None) -> Batch[T]:  # type: ignore[assignment]
+    @overload
+    def batch(self, *, step: int | None = None) -> Batch[None]: ...
+
+    @overload
+    def batch(self, data: T, *, step: int | None = None) -> Batch[T]: ...
+
+    def batch(self, data: Any = None, *, step: int | None = None) -> Batch[Any]:
         """Return the next batch, to be used with `with` where a loop has a shape of its own."""
-        index, self.batch_count = self.batch_count, self.batch_count + 1
-        self._last_step = self.training.next_step(step)
-        return Batch(self, data, index, self._last_step)
+        with self.training.counting:
+            index, self.batch_count = self.batch_count, self.batch_count + 1
+            self._last_step = taken = self.training.next_step(step)
+        return Batch(self, data, index, taken)
 
     def _begin(self) -> None:
         if self.training.epochs_planned is not None:

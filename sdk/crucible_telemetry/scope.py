@@ -28,6 +28,7 @@ from opentelemetry.trace import Link, Span, StatusCode
 from crucible_schema import events as names
 from crucible_telemetry import faults, telemetry, values
 from crucible_telemetry.faults import Fault, guarded
+from crucible_telemetry.outcome import is_failure, kind_of, outcome, reason_of
 from crucible_telemetry.values import AttributeValue
 
 MEASUREMENT_PREFIX = "crucible.measurement."
@@ -37,8 +38,6 @@ MEASUREMENTS_MAX = (
 _MEASUREMENT_NAME_BYTES_MAX = 200
 
 _BAGGAGE = (names.CORRELATION_ID, names.EXPERIMENT_ID, names.RUN_ID)
-
-COMPLETED, FAILED, CANCELLED = "completed", "failed", "cancelled"
 
 current_scope: ContextVar[Scope | None] = ContextVar("crucible_telemetry_scope", default=None)
 
@@ -114,9 +113,11 @@ class Scope:
         self._exit()
         if self._parent is not None:
             self._parent._children.pop(id(self), None)
-        self._finish(error)
-        if self._span is not None:
-            self._end_span(self._span, error, end_ns)
+        try:
+            self._finish(error)
+        finally:
+            if self._span is not None:
+                self._end_span(self._span, error, end_ns)
 
     def log(self, measurements: Mapping[str, Any] | None = None, /, **named: Any) -> None:
         """Record numbers; the last one of a name counts. None stands for "not measured".
@@ -233,14 +234,18 @@ class Scope:
         status = self._status(error)
         if status is not None:
             attributes[names.STATUS] = status
-        if error is not None and is_failure(error):
-            kind = type(error)
-            attributes[names.ERROR_KIND] = f"{kind.__module__}.{kind.__qualname__}"
-            attributes[names.ERROR_REASON] = values.bounded_text(error)
-            span.record_exception(error, timestamp=end_ns, escaped=True)
-            span.set_status(StatusCode.ERROR, values.bounded_text(f"{kind.__name__}: {error}"))
-        span.set_attributes(attributes)
-        span.end(end_time=end_ns)
+        try:
+            span.set_attributes(attributes)
+            if error is not None and is_failure(error):
+                self._tell_failure(span, error, end_ns)
+        finally:
+            span.end(end_time=end_ns)
+
+    def _tell_failure(self, span: Span, error: BaseException, end_ns: int) -> None:
+        kind, reason = kind_of(error), reason_of(error)
+        span.set_attributes({names.ERROR_KIND: kind, names.ERROR_REASON: reason})
+        span.set_status(StatusCode.ERROR, f"{kind}: {reason}")
+        span.record_exception(error, timestamp=end_ns, escaped=True)
 
     def _enter(self) -> None:
         self._outer_scope = innermost_open(current_scope.get())
@@ -301,23 +306,6 @@ def innermost_open(scope: Scope | None, other_than: Scope | None = None) -> Scop
     ):
         scope = scope._outer_scope
     return scope
-
-
-def is_failure(error: BaseException) -> bool:
-    """Whether an exception means that something went wrong, not that somebody ended it.
-
-    KeyboardInterrupt, GeneratorExit and asyncio's CancelledError are no `Exception`s.
-    """
-    if isinstance(error, SystemExit):
-        return error.code not in {None, 0}
-    return isinstance(error, Exception)
-
-
-def outcome(error: BaseException | None) -> str:
-    """Return the run status that an ending means."""
-    if error is None:
-        return COMPLETED
-    return FAILED if is_failure(error) else CANCELLED
 
 
 _measurement_keys: dict[str, str] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,15 +20,9 @@ from crucible_schema import events as names
 from crucible_telemetry import fields, values
 from crucible_telemetry.epoch import Epoch
 from crucible_telemetry.faults import guarded
-from crucible_telemetry.scope import (
-    COMPLETED,
-    Scope,
-    link_to_current_span,
-    measurement_key,
-    outcome,
-)
+from crucible_telemetry.outcome import COMPLETED, EARLY_STOPPED, outcome
+from crucible_telemetry.scope import Scope, link_to_current_span, measurement_key
 
-EARLY_STOPPED = "early_stopped"
 START, STOP = "crucible_train.training.start", "crucible_train.training.stop"
 CHECKPOINT_SAVED = "crucible_train.checkpoint.saved"
 
@@ -52,6 +47,7 @@ class Training(Scope):
     ) -> None:
         super().__init__(parent)
         self.epochs_planned: int | None = None
+        self.counting = threading.Lock()  # batches of one training may come from several threads
         self._steps = itertools.count(values.whole(first_step))
         self._last_step: int | None = None
         self._epoch: Epoch | None = None  # the newest
@@ -150,12 +146,15 @@ class Training(Scope):
     # What epochs and batches tell.
 
     def next_step(self, step: int | None = None) -> int:
-        """Count a step; a step that the caller counts itself sets the count."""
+        """Count a step, holding `counting`; a step that the caller counts itself sets the count."""
         if step is None:
             taken = next(self._steps)
         else:
             taken = values.whole(step)
-            self._steps = itertools.count(taken + 1)
+            self.counting = (
+                threading.Lock()
+            )  # batches of one training may come from several threads
+        self._steps = itertools.count(taken + 1)
         self._last_step = taken
         return taken
 
@@ -180,7 +179,8 @@ class Training(Scope):
     def _links(self) -> Sequence[Link]:
         around = None if self._parent is None else self._parent._span
         own = () if around is None else (Link(around.get_span_context()),)
-        return (*own, *link_to_current_span())
+        users = link_to_current_span()  # in a shared provider the experiment's span is that one too
+        return own if own and users and own[0].context == users[0].context else (*own, *users)
 
     @guarded
     def _describe_all(self, metadata: Mapping[str, Any]) -> None:
@@ -217,26 +217,21 @@ class Training(Scope):
 
 
 class _Best:
-    """The best epoch so far."""
+    """The best epoch so far, by the first criterion that any epoch has met with a finite number."""
 
     def __init__(self) -> None:
         self.index: int | None = None
         self.measurements: dict[str, values.Number] = {}
-        self._criterion: str | None = None
-        self._value = math.nan
+        self._score = (len(_CRITERIA), math.inf)  # rank of the criterion, then less is better
 
     def consider(self, index: int, measurements: Mapping[str, values.Number]) -> None:
-        for name, lower_is_better in _CRITERIA:
+        for rank, (name, lower_is_better) in enumerate(_CRITERIA):
             value = measurements.get(name)
-            if value is None or not math.isfinite(value):
-                continue
-            if self._criterion is not None:
-                is_better = value < self._value if lower_is_better else value > self._value
-                if name != self._criterion or not is_better:
-                    return  # worse, as good, or another number, which cannot be compared
-            self.index, self.measurements = index, dict(measurements)
-            self._criterion, self._value = name, value
-            return
+            if value is not None and math.isfinite(value):
+                score = (rank, value if lower_is_better else -value)
+                if score < self._score:
+                    self.index, self.measurements, self._score = index, dict(measurements), score
+                return
 
 
 def rank_of_environment() -> int | None:

@@ -46,7 +46,7 @@ def number(value: Any) -> Number | None:
         whole = operator.index(value)
     except TypeError:
         return _real(value)
-    return whole if -_INT_MAX - 1 <= whole <= _INT_MAX else float(whole)
+    return whole if -_INT_MAX - 1 <= whole <= _INT_MAX else _real(whole)
 
 
 def _real(value: Any) -> float | None:

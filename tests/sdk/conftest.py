@@ -1,0 +1,22 @@
+"""Every test here begins with an unconfigured SDK and an environment that says nothing about it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from crucible_telemetry import faults, telemetry
+
+
+@pytest.fixture(autouse=True)
+def _unconfigured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in list(os.environ):
+        if name.startswith(("OTEL_", "CRUCIBLE_")) or name in {"RANK", "WORLD_SIZE"}:
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(telemetry, "_is_silenced", False)
+    faults.reset()
+    yield
+    telemetry.shutdown(timeout_s=0.1)
+    faults.reset()

@@ -13,7 +13,8 @@ import numpy as np
 
 from crucible_collector.batch import I64, SLOT_KEYS, Signal
 from crucible_collector.decode import official
-from crucible_collector.decode.columns import LAYOUTS, survey_requests
+from crucible_collector.decode.columns import survey_requests
+from crucible_collector.decode.layouts import LOGS, METRICS, SPANS
 from crucible_collector.decode.plan import Counter, Layout
 from crucible_collector.decode.wire import BAD
 from crucible_collector.errors import MalformedError, TooLargeError
@@ -25,6 +26,12 @@ COLUMN_BYTES_MAX = 256 << 20
 # The official parser may need 50 bytes a byte: 200 MiB for this much, one request at a time. Stock
 # clients never send what would go there, whatever its size.
 OFFICIAL_BYTES_MAX = 4 << 20
+
+_LAYOUTS: dict[Signal, Layout] = {
+    Signal.TRACES: SPANS,
+    Signal.METRICS: METRICS,
+    Signal.LOGS: LOGS,
+}
 
 _official_lock = threading.Lock()
 
@@ -56,7 +63,7 @@ def canonical(signal: Signal, body: bytes, *, records_max: int) -> bytes:
 
 def _check(signal: Signal, body: bytes, records_max: int) -> int:
     """Return 0 or the survey's code; raise TooLargeError for what the limits forbid."""
-    layout = LAYOUTS[signal]
+    layout = _LAYOUTS[signal]
     code, _, counts = survey_requests(
         layout,
         np.frombuffer(body, dtype=np.uint8),

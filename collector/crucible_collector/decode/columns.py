@@ -17,21 +17,13 @@ from crucible_collector.batch import (
     Attributes,
     Resources,
     Scopes,
-    Signal,
     TextRef,
 )
 from crucible_collector.decode.fill import fill
-from crucible_collector.decode.kernels import read_only
-from crucible_collector.decode.layouts import LOGS, METRICS, SPANS
+from crucible_collector.decode.kernels import read_only, writable
 from crucible_collector.decode.plan import Counter, Layout
 from crucible_collector.decode.survey import new_stack, survey
 from crucible_collector.errors import MalformedError
-
-LAYOUTS: dict[Signal, Layout] = {
-    Signal.TRACES: SPANS,
-    Signal.METRICS: METRICS,
-    Signal.LOGS: LOGS,
-}
 
 
 def survey_requests(
@@ -39,6 +31,8 @@ def survey_requests(
 ) -> tuple[int, int, I64]:
     """Return (code or 0, index of the request with it, rows by `Counter`)."""
     counts = np.zeros(len(Counter), dtype=np.int64)
+    if layout.row_each:
+        counts[Counter.RECORD] = len(offset)
     code, request = survey(buffer, offset, length, layout.plan, deep, counts, new_stack())
     return code, request, counts
 
@@ -109,11 +103,10 @@ class Cells:
         return {name: self.text(name) for name in names}
 
 
-def decode(signal: Signal, buffer: npt.ArrayLike, offset: I64, length: I64) -> Cells:
-    layout = LAYOUTS[signal]
+def decode(layout: Layout, buffer: npt.ArrayLike, offset: I64, length: I64) -> Cells:
+    """Decode the messages of one layout that lie in a buffer."""
     buffer = read_only(buffer)
-    offset = np.ascontiguousarray(offset, dtype=np.int64)
-    length = np.ascontiguousarray(length, dtype=np.int64)
+    offset, length = writable(offset, np.int64), writable(length, np.int64)
     code, request, counts = survey_requests(layout, buffer, offset, length, deep=False)
     if code != 0:
         raise MalformedError(f"request {request} of the window is not what the check let through")
@@ -128,6 +121,7 @@ def decode(signal: Signal, buffer: npt.ArrayLike, offset: I64, length: I64) -> C
         layout.opens,
         layout.opens_start,
         layout.initial,
+        layout.row_each,
         decoded.base,
         decoded.cells,
         cursor,

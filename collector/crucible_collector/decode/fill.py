@@ -189,6 +189,7 @@ def _walk(
     base: I64,
     cells: I64,
     cursor: I64,
+    row: Int,
     stack: I64,
     trace_id: U8,
     slots: I32,
@@ -202,7 +203,6 @@ def _walk(
 ) -> Int:
     depth = 0
     message = np.int64(0)
-    row = np.int64(0)
     while True:
         if position == end:
             if depth == 0:
@@ -296,6 +296,7 @@ def fill(
     opens: I64,
     opens_start: I64,
     initial: I64,
+    row_each: bool,
     base: I64,
     cells: I64,
     cursor: I64,
@@ -320,6 +321,10 @@ def fill(
     for request in range(len(offset)):
         cursor[_REQUEST] += 1
         cursor[_INDEX] = 0
+        row = np.int64(0)
+        if row_each:
+            size = length[request]
+            row = _open_row(_RECORD, size, opens, opens_start, base, cells, cursor)
         code = _walk(
             buffer,
             offset[request],
@@ -330,6 +335,7 @@ def fill(
             base,
             cells,
             cursor,
+            row,
             stack,
             trace_id,
             slots,

@@ -18,7 +18,7 @@ from crucible_collector.batch import (
     TextRef,
 )
 from crucible_collector.decode.json_values import NO_ROOM, write_string, write_value
-from crucible_collector.decode.kernels import Int, kernel, read_only
+from crucible_collector.decode.kernels import Int, kernel, read_only, writable
 from crucible_collector.decode.survey import new_stack
 from crucible_collector.decode.text import string_array, write_text
 from crucible_collector.errors import MalformedError
@@ -100,6 +100,7 @@ def write_rows(
     buffer: npt.ArrayLike, form: int, start: I64, attributes: Attributes, left_out: U8
 ) -> tuple[U8, I32]:
     """Return (text of all rows, where each begins and ends in it)."""
+    start = writable(start, np.int64)
     ends = np.zeros(len(start), dtype=np.int32)
     count = int(start[-1] - start[0])
     first, last = int(start[0]), int(start[-1])
@@ -161,7 +162,12 @@ def any_value_json(buffer: npt.ArrayLike, kind: U8, number: I64, value: TextRef)
     """Return values (bodies of log records) as JSON, null where none is set."""
     rows = len(kind)
     no_key = TextRef(np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int32))
-    attributes = Attributes(key=no_key, kind=kind, number=number, value=value)
+    attributes = Attributes(
+        key=no_key,
+        kind=writable(kind, np.uint8),
+        number=writable(number, np.int64),
+        value=TextRef(writable(value.offset, np.int64), writable(value.length, np.int32)),
+    )
     text, ends = write_rows(
         buffer,
         VALUE,

@@ -103,7 +103,8 @@ def _write_bytes(buffer: U8, offset: Int, size: Int, out: U8, position: Int) -> 
 
 
 @inlined
-def _write_double(out: U8, position: Int, bits: Int) -> Int:
+def write_number(out: U8, position: Int, bits: Int) -> Int:
+    """Write a double as JSON; the room is there."""
     if (bits >> 52) & 0x7FF == 0x7FF:
         if bits & 0xFFFFFFFFFFFFF:
             return write_literal(out, position, _NAN)
@@ -126,7 +127,7 @@ def _write_scalar(
     if kind == INT:
         return write_integer(out, position, number)
     if kind == DOUBLE:
-        return _write_double(out, position, number)
+        return write_number(out, position, number)
     if kind == BOOL:
         return write_literal(out, position, _TRUE if number != 0 else _FALSE)
     return write_literal(out, position, _NULL)

@@ -74,6 +74,16 @@ def read_only(buffer: npt.ArrayLike) -> U8:
     return view
 
 
+def writable(array: Any, dtype: Any) -> Any:
+    """Return the array, or a copy that has the one array type the kernels are compiled for.
+
+    A read-only, strided or narrower array would make Numba compile a second variant for seconds.
+    """
+    if array.dtype == dtype and array.flags.c_contiguous and array.flags.writeable:
+        return array
+    return np.array(array, dtype=dtype)
+
+
 def entry_points() -> tuple[Any, ...]:
     """Return every kernel that Python calls, as Numba's dispatchers."""
     return tuple(_entry_points)
@@ -99,6 +109,11 @@ def cache_directory(path: Path | None = None) -> Path:
                 entry_point.enable_caching()
     finally:
         _numba_settings.CACHE_DIR = before
+    return _directory
+
+
+def directory_in_use() -> Path | None:
+    """Return the directory that `cache_directory` chose, None before it was ever called."""
     return _directory
 
 

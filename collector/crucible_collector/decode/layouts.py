@@ -7,7 +7,10 @@ on the wire. An absent text and an empty one are the same in proto3; both have l
 from __future__ import annotations
 
 from crucible_collector.batch import MetricKind
-from crucible_collector.decode.plan import Column, Counter, Layout, Op, Place
+from crucible_collector.decode.plan import ROOT, Column, Counter, Layout, Op, Place
+
+# What `value_kind` of a data point and of an exemplar says.
+VALUE_INT, VALUE_DOUBLE = 1, 2
 
 
 def _text(name: str, rows: Counter) -> dict[str, Column]:
@@ -45,11 +48,11 @@ _RECORD_COLUMNS = {
 }
 
 
-def _envelope(word: str, records: str) -> dict[str, tuple[str, dict[str, Place]]]:
+def _envelope(request: str, word: str, records: str) -> dict[str, tuple[str, dict[str, Place]]]:
     """Declare the messages around the records: the same in all signals but for their names."""
     return {
-        f"Export{'Trace' if word == 'Spans' else word}ServiceRequest": (
-            f"Export{'Trace' if word == 'Spans' else word}ServiceRequest",
+        ROOT: (
+            request,
             {
                 f"resource_{word.lower()}": Place(
                     Op.ROWS, message=f"Resource{word}", counter=Counter.RESOURCE
@@ -100,7 +103,7 @@ def _envelope(word: str, records: str) -> dict[str, tuple[str, dict[str, Place]]
 _ATTRIBUTES = Place(Op.ATTRIBUTE, counter=Counter.RECORD_ATTRIBUTE)
 
 SPANS = Layout(
-    root="ExportTraceServiceRequest",
+    root="collector.trace.v1.ExportTraceServiceRequest",
     columns={
         **_RECORD_COLUMNS,
         **_cells(Counter.RECORD, "trace_id_length", "span_id", "span_id_length"),
@@ -116,7 +119,7 @@ SPANS = Layout(
         **_text("link_message", Counter.LINK),
     },
     messages={
-        **_envelope("Spans", "spans"),
+        **_envelope("ExportTraceServiceRequest", "Spans", "spans"),
         "Record": (
             "Span",
             {
@@ -146,7 +149,7 @@ SPANS = Layout(
 )
 
 LOGS = Layout(
-    root="ExportLogsServiceRequest",
+    root="collector.logs.v1.ExportLogsServiceRequest",
     columns={
         **_RECORD_COLUMNS,
         **_cells(Counter.RECORD, "time_ns", "observed_ns", "severity_number", "flags"),
@@ -158,7 +161,7 @@ LOGS = Layout(
         **_cells(Counter.RECORD, "dropped_attributes_count"),
     },
     messages={
-        **_envelope("Logs", "log_records"),
+        **_envelope("ExportLogsServiceRequest", "Logs", "log_records"),
         "Record": (
             "LogRecord",
             {
@@ -190,6 +193,10 @@ _POINT = {
     "time_unix_nano": Place(column="time_ns"),
     "flags": Place(column="flags"),
 }
+_VALUE = {
+    "as_int": Place(column="value", mark="value_kind", mark_value=VALUE_INT),
+    "as_double": Place(column="value", mark="value_kind", mark_value=VALUE_DOUBLE),
+}
 _EXEMPLARS = Place(Op.REFS, "exemplar_message", counter=Counter.EXEMPLAR)
 _TEMPORALITY = {"aggregation_temporality": Place(column="temporality")}
 _STATISTICS = {
@@ -200,7 +207,7 @@ _STATISTICS = {
 }
 
 METRICS = Layout(
-    root="ExportMetricsServiceRequest",
+    root="collector.metrics.v1.ExportMetricsServiceRequest",
     columns={
         **_RECORD_COLUMNS,
         "metric": Column(Counter.RECORD, parent=Counter.METRIC),
@@ -222,7 +229,7 @@ METRICS = Layout(
         **_cells(Counter.NEGATIVE_COUNTS, "negative_counts"),
     },
     messages={
-        **_envelope("Metrics", "metrics"),
+        **_envelope("ExportMetricsServiceRequest", "Metrics", "metrics"),
         "Metric": (
             "Metric",
             {
@@ -260,8 +267,7 @@ METRICS = Layout(
             "NumberDataPoint",
             {
                 **_POINT,
-                "as_int": Place(column="value", mark="value_kind", mark_value=1),
-                "as_double": Place(column="value", mark="value_kind", mark_value=2),
+                **_VALUE,
                 "exemplars": _EXEMPLARS,
             },
         ),
@@ -316,4 +322,69 @@ METRICS = Layout(
             {"quantile": Place(column="quantile"), "value": Place(column="quantile_value")},
         ),
     },
+)
+
+
+def _message(
+    root: str, columns: dict[str, Column], fields: dict[str, Place], attributes: str = "attributes"
+) -> Layout:
+    """Declare a message that is decoded on its own, one row each."""
+    return Layout(
+        root=root,
+        columns={
+            **columns,
+            **_starts(Counter.RECORD, attribute_start=Counter.OTHER_ATTRIBUTE),
+        },
+        messages={
+            ROOT: (
+                root.rpartition(".")[2],
+                {**fields, attributes: Place(Op.ATTRIBUTE, counter=Counter.OTHER_ATTRIBUTE)},
+            )
+        },
+        row_each=True,
+    )
+
+
+_DROPPED = {"dropped_attributes_count": Place(column="dropped_attributes_count")}
+
+EVENTS = _message(
+    "trace.v1.Span.Event",
+    {
+        **_cells(Counter.RECORD, "time_ns", "dropped_attributes_count"),
+        **_text("name", Counter.RECORD),
+    },
+    {"time_unix_nano": Place(column="time_ns"), "name": _text_place("name"), **_DROPPED},
+)
+
+LINKS = _message(
+    "trace.v1.Span.Link",
+    {
+        **_cells(Counter.RECORD, "dropped_attributes_count", "flags"),
+        **_text("trace_id", Counter.RECORD),
+        **_text("span_id", Counter.RECORD),
+        **_text("trace_state", Counter.RECORD),
+    },
+    {
+        "trace_id": _text_place("trace_id"),
+        "span_id": _text_place("span_id"),
+        "trace_state": _text_place("trace_state"),
+        "flags": Place(column="flags"),
+        **_DROPPED,
+    },
+)
+
+EXEMPLARS = _message(
+    "metrics.v1.Exemplar",
+    {
+        **_cells(Counter.RECORD, "time_ns", "value", "value_kind"),
+        **_text("trace_id", Counter.RECORD),
+        **_text("span_id", Counter.RECORD),
+    },
+    {
+        "time_unix_nano": Place(column="time_ns"),
+        **_VALUE,
+        "trace_id": _text_place("trace_id"),
+        "span_id": _text_place("span_id"),
+    },
+    attributes="filtered_attributes",
 )

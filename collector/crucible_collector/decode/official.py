@@ -55,18 +55,26 @@ def _add(pool: descriptor_pool.DescriptorPool, file: FileDescriptor, added: set[
     pool.Add(proto)
 
 
-def _message_classes() -> dict[Signal, type[Message]]:
+def _pool() -> descriptor_pool.DescriptorPool:
     pool = descriptor_pool.DescriptorPool()
     added: set[str] = set()
     for root in _ROOTS.values():
         _add(pool, root.file, added)
-    return {
-        signal: message_factory.GetMessageClass(pool.FindMessageTypeByName(root.full_name))
-        for signal, root in _ROOTS.items()
-    }
+    return pool
 
 
-REQUEST: dict[Signal, type[Message]] = _message_classes()
+_POOL = _pool()
+
+
+def descriptor(name: str) -> Descriptor:
+    """Return OTLP's message of this name (without `opentelemetry.proto.`), strings as bytes."""
+    return _POOL.FindMessageTypeByName(f"opentelemetry.proto.{name}")
+
+
+REQUEST: dict[Signal, type[Message]] = {
+    signal: message_factory.GetMessageClass(_POOL.FindMessageTypeByName(root.full_name))
+    for signal, root in _ROOTS.items()
+}
 
 
 def parse(signal: Signal, body: bytes) -> Any:

@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from crucible_collector.batch import I64, Signal
+from crucible_collector.batch import I64
 from crucible_collector.decode import official
 from crucible_collector.decode.wire import FIXED32, FIXED64, LENGTH, VARINT
+
+ROOT = "root"
 
 FIELDS = 17  # no OTLP message has a field number over 16
 
@@ -108,10 +110,11 @@ class Column(NamedTuple):
 class Layout:
     """All that the kernels need to know about one signal."""
 
-    root: str
+    root: str  # the message to begin with, as `official.descriptor` names it
     columns: dict[str, Column]
-    # declared message -> (protobuf type, field name -> place); others are only checked
+    # declared message (ROOT: the first one) -> (protobuf type, field name -> place); others are only checked
     messages: dict[str, tuple[str, dict[str, Place]]]
+    row_each: bool = False  # each request is a record, not an envelope of records
     column_index: dict[str, int] = field(init=False)
     plan: I64 = field(init=False)  # `Entry` a column
     rows: I64 = field(init=False)  # of each column: which counter its rows belong to,
@@ -169,8 +172,7 @@ class _Planner:
         self._entries: list[I64] = []
 
     def table(self) -> I64:
-        signal = next(s for s in Signal if official.REQUEST[s].DESCRIPTOR.name == self._layout.root)
-        self._visit(self._layout.root, official.REQUEST[signal].DESCRIPTOR)
+        self._visit(ROOT, official.descriptor(self._layout.root))
         return np.concatenate(self._entries)
 
     def _visit(self, name: str, descriptor: Any) -> int:

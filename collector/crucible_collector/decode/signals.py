@@ -12,11 +12,11 @@ from crucible_collector.batch import (
     Logs,
     MetricKind,
     Metrics,
-    Signal,
     Spans,
     TextRef,
 )
 from crucible_collector.decode.columns import Cells, decode
+from crucible_collector.decode.layouts import LOGS, METRICS, SPANS
 from crucible_collector.decode.measurements import find_measurements
 
 
@@ -25,7 +25,7 @@ def decode_spans(buffer: npt.ArrayLike, offset: I64, length: I64) -> Spans:
 
     Raises MalformedError only if a request is not what `canonical` let through.
     """
-    cells = decode(Signal.TRACES, buffer, offset, length)
+    cells = decode(SPANS, buffer, offset, length)
     start = cells.cell("attribute_start")
     return Spans(
         **cells.common(),
@@ -44,7 +44,7 @@ def decode_spans(buffer: npt.ArrayLike, offset: I64, length: I64) -> Spans:
 
 def decode_logs(buffer: npt.ArrayLike, offset: I64, length: I64) -> Logs:
     """Decode ExportLogsServiceRequests that lie in one buffer; errors as `decode_spans`."""
-    cells = decode(Signal.LOGS, buffer, offset, length)
+    cells = decode(LOGS, buffer, offset, length)
     return Logs(
         **cells.common(),
         **cells.cells_of("time_ns", "observed_ns", "severity_number", "flags", "span_id"),
@@ -60,7 +60,7 @@ def decode_logs(buffer: npt.ArrayLike, offset: I64, length: I64) -> Logs:
 
 def decode_metrics(buffer: npt.ArrayLike, offset: I64, length: I64) -> Metrics:
     """Decode ExportMetricsServiceRequests that lie in one buffer; errors as `decode_spans`."""
-    cells = decode(Signal.METRICS, buffer, offset, length)
+    cells = decode(METRICS, buffer, offset, length)
     metric = cells.cell("metric")
     kind = cells.cell("metric_kind")[metric].astype(np.uint8)
     # A summary's sum is a plain double, without presence: it is always there.

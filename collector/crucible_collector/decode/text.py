@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from crucible_collector.batch import I32, I64, U8, TextRef
-from crucible_collector.decode.kernels import Int, inlined, kernel, read_only
+from crucible_collector.decode.kernels import Int, inlined, kernel, read_only, writable
 
 # What a byte may need of the output at most: \u001f, or U+FFFD for an ill-formed one.
 ESCAPED_BYTES_MAX = 6
@@ -135,7 +135,7 @@ def _gather(buffer: U8, offset: I64, length: I32, out: U8, ends: I32) -> Int:
 
 def text_array(buffer: U8, ref: TextRef) -> pa.StringArray:
     """Return byte strings as Arrow text: NUL and ill-formed UTF-8 as U+FFFD, absent ones null."""
-    offset, length = ref
+    offset, length = writable(ref.offset, np.int64), writable(ref.length, np.int32)
     # Room for the worst case; pages that are not written to cost nothing.
     out = np.empty(3 * int(np.maximum(length, 0).sum(dtype=np.int64)), dtype=np.uint8)
     ends = np.zeros(len(offset) + 1, dtype=np.int32)

@@ -1,0 +1,61 @@
+"""Compiling, or loading, every kernel before the first request has to wait for it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+import numpy as np
+
+from crucible_collector.batch import Signal
+from crucible_collector.decode.canonical import canonical
+from crucible_collector.decode.hashes import attribute_set_hash
+from crucible_collector.decode.json_text import attributes_json
+from crucible_collector.decode.kernels import directory_in_use
+from crucible_collector.decode.messages import span_events_json
+from crucible_collector.decode.official import REQUEST
+from crucible_collector.decode.signals import decode_spans
+from crucible_collector.decode.text import text_array
+
+# After this long without news a person wonders whether the program hangs; loading takes less.
+NEWS_AFTER_S = 2.0
+
+
+def warm_up(log: logging.Logger) -> None:
+    """Make every kernel ready; say so where it takes long, as at the first start."""
+    started = time.monotonic()
+    news = threading.Timer(NEWS_AFTER_S, _tell, (log,))
+    news.name = "decoder-news"
+    news.daemon = True
+    news.start()
+    try:
+        _exercise()
+    finally:
+        news.cancel()
+    log.info("decoder ready after %.1f s", time.monotonic() - started)
+
+
+def _tell(log: logging.Logger) -> None:
+    log.info(
+        "compiling the decoder for this machine, once: about half a minute; it is kept in %s",
+        directory_in_use(),
+    )
+
+
+def _exercise() -> None:
+    """Call every kernel on a request with one span that has something for each."""
+    request = REQUEST[Signal.TRACES]()
+    span = request.resource_spans.add().scope_spans.add().spans.add()  # type: ignore[attr-defined]
+    span.attributes.add(key=b"key").value.string_value = b"value"
+    span.events.add(name=b"event")
+    body = canonical(Signal.TRACES, request.SerializeToString(), records_max=1)
+    spans = decode_spans(
+        np.frombuffer(body, dtype=np.uint8),
+        np.zeros(1, dtype=np.int64),
+        np.array([len(body)], dtype=np.int64),
+    )
+    text_array(spans.buffer, spans.name)
+    attributes_json(spans, lifted=True)
+    attribute_set_hash(spans)
+    span_events_json(spans)

@@ -48,7 +48,9 @@ class Experiment(Scope):
     def _tell(self, name: str, hypothesis: str | None, tags: Iterable[str]) -> None:
         self._describe(names.EXPERIMENT_NAME, values.bounded_id(name))
         self._describe(names.EXPERIMENT_STATUS, "running")
-        self._describe(names.EXPERIMENT_HYPOTHESIS, hypothesis)
+        if hypothesis is not None:
+            text = values.bounded_text(hypothesis, values.HYPOTHESIS_BYTES_MAX)
+            self._attributes[names.EXPERIMENT_HYPOTHESIS] = text
         listed = [tags] if isinstance(tags, str) else [str(tag) for tag in tags]
         self._describe(names.EXPERIMENT_TAGS, listed or None)
 

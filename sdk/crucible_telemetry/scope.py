@@ -257,8 +257,7 @@ class Scope:
     @guarded
     def _set_correlation(self, correlation_id: str | None) -> None:
         if correlation_id is not None:
-            text = values.bounded_text(correlation_id, values.CORRELATION_ID_CHARACTERS_MAX)
-            self._inherited[names.CORRELATION_ID] = text
+            self._inherited[names.CORRELATION_ID] = values.bounded_correlation_id(correlation_id)
 
     def _correlate(self) -> None:
         """Settle the correlation id, and let OpenTelemetry's propagators carry it as baggage."""

@@ -67,8 +67,8 @@ class Training(Scope):
         correlation_id: str | None,
         metadata: Mapping[str, Any],
     ) -> None:
-        run_id = self._telemetry.ids.generate_run_id() if run_id is None else run_id
-        self._inherited[names.RUN_ID] = values.bounded_id(run_id)
+        given = self._telemetry.ids.generate_run_id() if run_id is None or run_id == "" else run_id
+        self._inherited[names.RUN_ID] = values.bounded_id(given)
         rank = rank_of_environment() if rank is None else rank
         if rank is not None:
             self._inherited[names.RANK] = values.whole(rank)

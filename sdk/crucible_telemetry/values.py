@@ -25,7 +25,8 @@ AttributeValue = (
 
 ID_BYTES_MAX = 256  # what the collector lets into an indexed column
 CORRELATION_ID_CHARACTERS_MAX = 128
-TEXT_CHARACTERS_MAX = 1024
+TEXT_BYTES_MAX = 1024  # what the collector lets into a column that is grouped by
+HYPOTHESIS_BYTES_MAX = 8192
 JSON_CHARACTERS_MAX = 65_536
 _JSON_DEPTH_MAX = 8
 _INT_MAX = 2**63 - 1
@@ -44,7 +45,7 @@ def number(value: Any) -> Number | None:
         return None
     try:
         whole = operator.index(value)
-    except TypeError:
+    except Exception:  # noqa: BLE001 - as below
         return _real(value)
     return whole if -_INT_MAX - 1 <= whole <= _INT_MAX else _real(whole)
 
@@ -52,12 +53,7 @@ def number(value: Any) -> Number | None:
 def _real(value: Any) -> float | None:
     try:
         return float(value)
-    except (
-        TypeError,
-        ValueError,
-        OverflowError,
-        RuntimeError,
-    ):  # RuntimeError: torch, many elements
+    except Exception:  # noqa: BLE001 - whatever a foreign type raises says that it is no number
         return None
 
 
@@ -80,9 +76,21 @@ def bounded_id(value: object, bytes_max: int = ID_BYTES_MAX) -> str:
     return encoded[: bytes_max - 17].decode("utf-8", "ignore") + "-" + digest
 
 
-def bounded_text(value: object, characters_max: int = TEXT_CHARACTERS_MAX) -> str:
-    text = str(value).encode("utf-8", "replace").decode("utf-8")
-    return text if len(text) <= characters_max else text[: characters_max - 1] + "…"
+def bounded_correlation_id(value: object) -> str:
+    """Return an id of at most 128 characters that fits its column in any alphabet."""
+    text = str(value)
+    if len(text) > CORRELATION_ID_CHARACTERS_MAX:
+        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+        text = f"{text[: CORRELATION_ID_CHARACTERS_MAX - 17]}-{digest}"
+    return bounded_id(text)
+
+
+def bounded_text(value: object, bytes_max: int = TEXT_BYTES_MAX) -> str:
+    """Return a text of at most `bytes_max` bytes; a longer one ends in an ellipsis."""
+    encoded = str(value).encode("utf-8", "replace")
+    if len(encoded) <= bytes_max:
+        return encoded.decode("utf-8")
+    return encoded[: bytes_max - 3].decode("utf-8", "ignore") + "…"
 
 
 def attribute(value: Any) -> AttributeValue | None:
@@ -92,7 +100,7 @@ def attribute(value: Any) -> AttributeValue | None:
     if isinstance(value, bool | float):
         return value
     if isinstance(value, str | os.PathLike):
-        return bounded_text(os.fspath(value))
+        return bounded_text(os.fsdecode(value))
     if isinstance(value, list | tuple | AbstractSet) and all(
         isinstance(item, str) for item in value
     ):
@@ -126,7 +134,7 @@ def _plain(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str | os.PathLike):
-        return bounded_text(os.fspath(value), JSON_CHARACTERS_MAX)
+        return bounded_text(os.fsdecode(value), JSON_CHARACTERS_MAX)
     if depth < _JSON_DEPTH_MAX and _is_structure(value):
         return _plain_structure(value, depth + 1)
     as_number = number(value)

@@ -26,9 +26,14 @@ def test_the_correlation_id_is_the_experiments_trace_id_unless_given() -> None:
         assert experiment.training().correlation_id == "job 7"
 
 
-def test_a_correlation_id_of_any_length_fits() -> None:
-    with capture(), crucible.training(correlation_id="x" * 500) as training:
-        assert len(training.correlation_id) == 128
+@pytest.mark.parametrize("character", ["x", "é", "験", "🧪"])
+def test_a_correlation_id_of_any_length_fits_its_column_and_stays_itself(character: str) -> None:
+    ids = []
+    for end in "ab":
+        with capture(), crucible.training(correlation_id=character * 500 + end) as training:
+            ids.append(training.correlation_id)
+    assert all(len(given) <= 128 and len(given.encode()) <= 256 for given in ids)
+    assert ids[0] != ids[1]
 
 
 def test_the_correlation_id_comes_in_and_goes_out_as_w3c_baggage() -> None:

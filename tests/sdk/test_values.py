@@ -22,6 +22,15 @@ from crucible_telemetry.scope import MEASUREMENTS_MAX
 from crucible_telemetry.testing import capture
 
 
+class Hostile:
+    """Raises something else than a number's usual errors."""
+
+    def __float__(self) -> float:
+        raise ArithmeticError("lost on the device")
+
+    __index__ = __float__
+
+
 class Tensor:
     """What torch's scalars look like from outside: `__float__`, and `__index__` for whole ones."""
 
@@ -60,7 +69,7 @@ def test_numbers_of_every_kind_are_numbers_and_ints_stay_ints(value: Any, expect
 
 
 @pytest.mark.parametrize(
-    "value", ["1.5", b"1", None, [1.0], {}, 1j, np.zeros(3), object(), 10**400]
+    "value", ["1.5", b"1", None, [1.0], {}, 1j, np.zeros(3), object(), 10**400, Hostile()]
 )
 def test_what_is_no_number_is_none(value: Any) -> None:
     assert values.number(value) is None
@@ -118,6 +127,11 @@ def test_ids_fit_their_column_and_stay_apart(text: str) -> None:
     if len(text.encode("utf-8", "replace")) <= values.ID_BYTES_MAX:
         assert bounded == text.encode("utf-8", "replace").decode()
     assert values.bounded_id(text + "a" * 300) != values.bounded_id(text + "a" * 299 + "b")
+
+
+@given(st.text(max_size=3000))
+def test_texts_fit_their_column(text: str) -> None:
+    assert len(values.bounded_text(text).encode("utf-8", "strict")) <= values.TEXT_BYTES_MAX
 
 
 def test_configurations_of_every_shape_become_json() -> None:

@@ -127,8 +127,8 @@ def timescale_server() -> Iterator[TestServer | None]:
             source = f"PostgreSQL {installed.version} with TimescaleDB in {installed.directory}"
             yield TestServer("timescale", source, embedded.dsn, embedded)
     else:
-        with _container() as server:
-            yield server
+        with _container() as contained:
+            yield contained
 
 
 def _system_binaries() -> Iterator[binaries.Binaries]:

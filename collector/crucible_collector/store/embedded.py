@@ -30,7 +30,8 @@ from crucible_collector.store.account import Account, runnable, server_account, 
 from crucible_collector.store.binaries import Binaries, find
 from crucible_collector.store.places import Doorway, socket_directory
 
-NAME = "crucible"  # of the role and of the database
+DATABASE = "crucible"
+ROLE = "collector"  # not named as the schema, which would be searched without being asked for
 PORT = 5432  # only names the socket: no TCP port is opened
 READY_TIMEOUT_S = 300.0  # recovery after a crash replays at most MAX_WAL_SIZE
 READY_POLL_S = 0.02
@@ -93,7 +94,7 @@ class EmbeddedServer:
     @property
     def dsn(self) -> str:
         """How to connect; stays the same over restarts."""
-        return self._dsn(NAME)
+        return self._dsn(DATABASE)
 
     @property
     def pid(self) -> int | None:
@@ -212,11 +213,13 @@ class EmbeddedServer:
 
     def _ensure_database(self) -> None:
         with psycopg.connect(self._dsn("postgres"), autocommit=True, connect_timeout=5) as conn:
-            exists = conn.execute("select from pg_database where datname = %s", (NAME,)).fetchone()
+            exists = conn.execute(
+                "select from pg_database where datname = %s", (DATABASE,)
+            ).fetchone()
             if exists is None:
                 conn.execute(
                     sql.SQL("create database {} template template0 encoding 'UTF8'").format(
-                        sql.Identifier(NAME)
+                        sql.Identifier(DATABASE)
                     )
                 )
 
@@ -232,7 +235,7 @@ class EmbeddedServer:
                 [
                     binaries.directory / "initdb",
                     f"--pgdata={door.path}",
-                    f"--username={NAME}",
+                    f"--username={ROLE}",
                     "--encoding=UTF8",
                     "--locale=C",  # bytes in order: the fastest comparison there is
                     "--auth=peer",
@@ -253,7 +256,7 @@ class EmbeddedServer:
         """Only the collector's operating-system user may connect, as the one role there is."""
         rules = {
             "pg_hba.conf": "local all all peer map=collector\n",
-            "pg_ident.conf": f'collector "{user_name()}" {NAME}\n',
+            "pg_ident.conf": f'collector "{user_name()}" {ROLE}\n',
         }
         for name, text in rules.items():
             path = self._data / name
@@ -284,7 +287,7 @@ class EmbeddedServer:
 
     def _dsn(self, database: str) -> str:
         return conninfo.make_conninfo(
-            host=str(self._sockets), port=PORT, user=NAME, dbname=database
+            host=str(self._sockets), port=PORT, user=ROLE, dbname=database
         )
 
     def _facts(self) -> dict[str, object]:

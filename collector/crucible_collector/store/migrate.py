@@ -27,6 +27,7 @@ from crucible_collector.store.servers import (
     Capabilities,
     TimescaleSetting,
     check_server,
+    relation_kind,
     relations_are_hypertables,
     timescaledb_is_loaded,
     timescaledb_licence,
@@ -176,7 +177,7 @@ def _lock(conn: psycopg.Connection[Any]) -> None:
 
 
 def _applied(conn: psycopg.Connection[Any]) -> dict[str, str]:
-    if conn.execute("select to_regclass('crucible.migrations')").fetchone() == (None,):
+    if relation_kind(conn, "migrations") is None:
         return {}
     return dict(conn.execute("select name, sha256 from crucible.migrations").fetchall())
 

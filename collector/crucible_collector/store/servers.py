@@ -96,7 +96,19 @@ def timescaledb_licence(conn: psycopg.Connection[Any]) -> str | None:
 
 def relations_are_hypertables(conn: psycopg.Connection[Any]) -> bool | None:
     """Say what the first migration made of the relations by time; None where they do not exist."""
+    kind = relation_kind(conn, "spans")
+    return None if kind is None else kind == "r"
+
+
+def relation_kind(conn: psycopg.Connection[Any], name: str) -> str | None:
+    """Return `relkind` of a relation of the schema: r a table, p a partitioned one, None: missing.
+
+    Not to_regclass: after a wait for an advisory lock that still answers from what the session
+    remembers, and does not see what the lock's last holder made.
+    """
     row = conn.execute(
-        "select relkind from pg_class where oid = to_regclass('crucible.spans')"
+        "select relkind from pg_class join pg_namespace on pg_namespace.oid = relnamespace"
+        " where nspname = 'crucible' and relname = %s",
+        (name,),
     ).fetchone()
-    return None if row is None else row[0] == "r"
+    return None if row is None else str(row[0])

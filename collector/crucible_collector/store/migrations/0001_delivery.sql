@@ -27,4 +27,4 @@ create table crucible.requests (
 ) with (autovacuum_vacuum_insert_scale_factor = 0.5);
 
 create index requests_received_at on crucible.requests using brin (received_at)
-    with (pages_per_range = 32, autosummarize = on);
+    with (pages_per_range = 32, autosummarize = off);

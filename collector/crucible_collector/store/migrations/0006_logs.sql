@@ -1,4 +1,4 @@
--- OTLP log records.
+-- OTLP log records, indexed as spans are and for the same reasons.
 
 create table crucible.logs (
     time timestamptz not null,
@@ -27,3 +27,21 @@ create table crucible.logs (
 ) /* partitioned by time */;
 
 select crucible.store_by_time('logs');
+
+create index logs_time on crucible.logs (time);
+
+create index logs_run on crucible.logs (run_id, time) where run_id is not null;
+
+create index logs_experiment on crucible.logs (experiment_id, time)
+    where run_id is null and experiment_id is not null;
+
+-- From WARN (13) upwards.
+create index logs_warnings on crucible.logs (time) where severity_number >= 13;
+
+create index logs_trace on crucible.logs
+    using brin (trace_id uuid_bloom_ops (false_positive_rate = 0.001))
+    with (pages_per_range = 32, autosummarize = off);
+
+create index logs_correlation on crucible.logs
+    using brin (correlation_id text_bloom_ops (false_positive_rate = 0.001))
+    with (pages_per_range = 32, autosummarize = off);

@@ -1,0 +1,132 @@
+"""What the store needs now and then, in a thread of its own, never in an ingest transaction.
+
+- every SUMMARISE_S: BRIN indexes learn about the rows written since. PostgreSQL would do it by
+  autovacuum, but drops requests beyond 256 at once; and what is not summarised is read whole by
+  every look-up of a trace (100,000 spans, the most that arrive meanwhile, are 43 MB).
+- every AHEAD_S: room for today and tomorrow, and for days that sit in a default partition.
+- every FORGET_S: digests of requests that nobody will resend any more go.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+import psycopg
+
+from crucible_collector.metrics import UNCAUGHT_ERRORS
+from crucible_collector.store.partitions import RELATIONS, Connection, Partitions, default_days
+from crucible_collector.store.servers import Capabilities
+
+SUMMARISE_S = 5.0
+AHEAD_S = 600.0
+FORGET_S = 3600.0
+RETRY_S = 5.0
+# Stock clients resend for minutes; forwarders with a queue on disk, after a weekend's outage.
+REQUESTS_KEPT = dt.timedelta(days=7)
+FORGET_BATCH = 10_000
+# Below deadlock_timeout (1 s), after which whoever waits for autovacuum has it cancelled.
+SUMMARISE_LOCK_TIMEOUT = "100ms"
+
+SUMMARISABLE = """
+-- Which BRIN indexes do the relations by time (their parts, that is) and `requests` have, and how
+-- large is what they index? Leans on pg_inherits' parent index; one row a part.
+select index.indexrelid::regclass::text, pg_relation_size(index.indrelid)
+from pg_index index
+join pg_class on pg_class.oid = index.indexrelid and relkind = 'i'
+join pg_am on pg_am.oid = relam and amname = 'brin'
+where index.indrelid = 'crucible.requests'::regclass
+   or index.indrelid in (
+       select inhrelid from pg_inherits
+       where inhparent in ('crucible.spans'::regclass, 'crucible.logs'::regclass))
+"""
+
+FORGETTABLE = """
+-- Which requests were received before then? Leans on requests_received_at (BRIN).
+delete from crucible.requests
+where ctid = any (array(
+    select ctid from crucible.requests where received_at < %(before)s limit %(most)s))
+"""
+
+
+class Maintenance:
+    """The body of the maintenance thread and its steps; one thread uses it."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        capabilities: Capabilities,
+        log: logging.Logger,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._connect = connect
+        self._log = log
+        self._clock = clock
+        self._partitions = Partitions(capabilities, log)
+        self._summarised_bytes: dict[str, int] = {}
+
+    def run(self, stopping: threading.Event) -> None:
+        """Do each step when it is due until `stopping` is set; a database away is waited for."""
+        while not stopping.is_set():
+            try:
+                with closing(self._connect()) as conn:
+                    self._work(conn, stopping)
+            except psycopg.Error as error:
+                self._log.info("maintenance waits for the database", extra={"reason": str(error)})
+            except Exception:  # noqa: BLE001 - the outermost loop of its thread
+                UNCAUGHT_ERRORS.labels("maintenance").inc()
+                self._log.exception("maintenance failed and starts over")
+            stopping.wait(RETRY_S)
+
+    def _work(self, conn: Connection, stopping: threading.Event) -> None:
+        steps: tuple[tuple[float, Callable[[Connection], object]], ...] = (
+            (AHEAD_S, self.make_room),
+            (FORGET_S, self.forget_requests),
+            (SUMMARISE_S, self.summarise),
+        )
+        due = [0.0] * len(steps)
+        while not stopping.is_set():
+            for number, (every_s, step) in enumerate(steps):
+                if time.monotonic() >= due[number]:
+                    step(conn)
+                    due[number] = time.monotonic() + every_s
+            stopping.wait(max(0.0, min(due) - time.monotonic()))
+
+    def make_room(self, conn: Connection) -> None:
+        """Make room ahead of time, and for what had to go to a default partition."""
+        self._partitions.ensure_ahead(conn, dt.datetime.fromtimestamp(self._clock(), dt.UTC))
+        for relation in RELATIONS:
+            self._partitions.ensure(conn, relation, default_days(conn, relation))
+
+    def summarise(self, conn: Connection) -> int:
+        """Bring BRIN indexes up to date; return how many page ranges were summarised."""
+        range_count = 0
+        for index, heap_bytes in conn.execute(SUMMARISABLE).fetchall():
+            if self._summarised_bytes.get(index) == heap_bytes:
+                continue
+            try:
+                with conn.transaction():
+                    conn.execute(f"set local lock_timeout = '{SUMMARISE_LOCK_TIMEOUT}'")
+                    row = conn.execute(
+                        "select brin_summarize_new_values(%s::regclass)", (index,)
+                    ).fetchone()
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable):
+                continue  # vacuum does it, or the part has been dropped
+            range_count += row[0] if row else 0
+            self._summarised_bytes[index] = heap_bytes
+        return range_count
+
+    def forget_requests(self, conn: Connection) -> int:
+        """Forget digests older than REQUESTS_KEPT, a batch a transaction; return how many."""
+        before = dt.datetime.fromtimestamp(self._clock(), dt.UTC) - REQUESTS_KEPT
+        forgotten = 0
+        while True:
+            count = conn.execute(FORGETTABLE, {"before": before, "most": FORGET_BATCH}).rowcount
+            forgotten += count
+            if count < FORGET_BATCH:
+                return forgotten

@@ -1,0 +1,88 @@
+-- What is each relation, and what does a column hold where its name is not enough?
+
+comment on schema crucible is
+    'Crucible Telemetry: everything its collectors store. Times are UTC; durations are nanoseconds.';
+
+comment on table crucible.migrations is 'Which numbered migrations were applied, with their hashes';
+
+comment on table crucible.positions is
+    'How far each journal has been written: moved in the transaction that writes the rows';
+comment on column crucible.positions.journal_id is 'Random, written into the journal when it was made';
+comment on column crucible.positions.position is 'Logical byte offset of the first entry not yet written';
+
+comment on table crucible.ledger is
+    'What became of every record: received = stored + rejected (by reason) + duplicate';
+comment on column crucible.ledger.signal is 'spans, data_points or log_records';
+comment on column crucible.ledger.reason is 'Why rejected; empty for every other outcome';
+
+comment on table crucible.requests is
+    'Digests of the requests stored lately, by which a resent one is recognised';
+comment on column crucible.requests.digest is
+    'First 16 bytes of SHA-256 over the signal and the body as received, decompressed';
+
+comment on table crucible.experiments is 'One experiment: its name and when it was seen';
+comment on column crucible.experiments.first_seen is 'Earliest time of any of its records';
+comment on column crucible.experiments.last_seen is 'Latest time of any of its records';
+
+comment on table crucible.runs is 'One run of an experiment: what ran, how it ended, how far it came';
+comment on column crucible.runs.kind is 'training or pipeline; null where only a run id was seen';
+comment on column crucible.runs.trace_id is 'The trace of the run''s own span; its epochs have others';
+comment on column crucible.runs.config is 'crucible.training.config as sent';
+comment on column crucible.runs.summary is 'Last numbers that the end of the run carried';
+
+comment on table crucible.resources is 'OTLP resources, by a 63-bit hash of their content';
+comment on column crucible.resources.attributes is
+    'All of them, those with a column included. Marks in any attributes: {"$double": …} is a NaN, an '
+    'infinity or -0.0, {"$bytes": …} is base64, {"$kvlist": {…}} a map with keys that begin with $';
+
+comment on table crucible.scopes is 'OTLP instrumentation scopes, by a 63-bit hash of their content';
+
+comment on table crucible.series is
+    'What a number is a number of: one measurement of one run, or one OTLP metric with its attributes';
+comment on column crucible.series.source is
+    'event: a measurement on a span; metric: an OTLP data point';
+comment on column crucible.series.temporality is 'As sent; null for gauges, summaries and measurements';
+comment on column crucible.series.number_kind is 'What its latest number was sent as';
+
+comment on table crucible.spans is
+    'Every span and event. A life-cycle pair (start, stop or exception) is one span';
+comment on column crucible.spans.time is 'Start, to the microsecond; receipt where the sender gave none';
+comment on column crucible.spans.time_ns_rest is 'Nanoseconds of the start below the microsecond, 0 to 999';
+comment on column crucible.spans.duration_ns is '0 for a point event, and where the end lay before the start';
+comment on column crucible.spans.span_id is
+    'The eight bytes as a signed number: lpad(to_hex(span_id), 16, ''0'') is what a person knows';
+comment on column crucible.spans.event_name is
+    'Canonical name of the crucible event that the span is; null for other spans';
+comment on column crucible.spans.kind is 'OTLP SpanKind, 0 to 5';
+comment on column crucible.spans.status_code is '0 unset, 1 ok, 2 error';
+comment on column crucible.spans.correlation_id is 'Null: the trace id in hex';
+comment on column crucible.spans.attributes is
+    'Without those that have a column: crucible.experiment.id, .run.id, .condition, .correlation.id, '
+    '.event.name, .step, .epoch. Marks as in crucible.resources';
+comment on column crucible.spans.events is 'Array of OTLP span events; null where there is none';
+comment on column crucible.spans.links is 'Array of OTLP span links; null where there is none';
+comment on column crucible.spans.dropped_attributes_count is 'Null or 0: none was dropped by the sender';
+comment on column crucible.spans.sample_probability is 'Inclusion probability: the row stands for 1 over it';
+comment on column crucible.spans.sample_threshold is
+    'Rejection threshold T of 56 bits, kept where the trace''s randomness is at least T; null: not sampled';
+comment on column crucible.spans.trace_span_count is 'Spans of its trace in the window in which it was stored';
+comment on column crucible.spans.keep_reason is 'The sampling rule that kept it; null where nothing sampled';
+
+comment on table crucible.points is 'One number of one series at one time';
+comment on column crucible.points.value is 'May be NaN or infinite; null where the sender recorded none';
+comment on column crucible.points.value_int is 'The integer, only where value is not exactly it';
+comment on column crucible.points.step is 'crucible.step of the event that carried it';
+comment on column crucible.points.start_time is 'Start of the interval that a sum covers';
+comment on column crucible.points.flags is 'OTLP data point flags; null or 0: none';
+comment on column crucible.points.exemplars is 'Array of OTLP exemplars; null where there is none';
+
+comment on table crucible.histograms is
+    'One distribution of one series at one time: explicit (bounds, counts), exponential (scale, offsets, '
+    'counts) or summary (bounds are quantiles, quantile_values their values)';
+comment on column crucible.histograms.counts is 'Of the buckets; of the positive ones where exponential';
+
+comment on table crucible.logs is 'OTLP log records';
+comment on column crucible.logs.time is 'When it happened; else when it was observed; else receipt';
+comment on column crucible.logs.severity_number is 'OTLP: 1 to 4 trace, debug 5, info 9, warn 13, error 17, fatal 21';
+comment on column crucible.logs.body is 'OTLP AnyValue; marks as in crucible.resources';
+comment on column crucible.logs.correlation_id is 'Null: the trace id in hex, if there is one';

@@ -1,0 +1,213 @@
+"""Room for a day of data, made before the data need it, in short transactions of its own.
+
+Making it in a window's own transaction would hold its locks until the COMMIT: creating a chunk
+serialises writers, and attaching a partition shuts out readers of the default one. So it is tried
+here with a short lock timeout, and given up for a while when somebody is in the way: the window can
+be written all the same (into the default partition, or into a chunk that TimescaleDB then makes).
+
+Rows that landed in the default partition move out when their day's partition is attached, in the
+same transaction, so a reader sees each of them exactly once at any time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import psycopg
+from psycopg import sql
+
+from crucible_collector.batch import I64
+from crucible_collector.store.servers import Capabilities, relation_kind
+
+SCHEMA = "crucible"
+RELATIONS = ("spans", "points", "histograms", "logs")
+DAY_US = 86_400_000_000
+EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
+# Readers queue behind an attach that waits, so it must not wait long.
+LOCK_TIMEOUT = "200ms"
+RETRY_S = 10.0
+# Moving shuts out readers, for about 10 µs a row; a fuller default partition keeps what it has.
+MOVED_ROWS_MAX = 50_000
+LOCK_KEY = int.from_bytes(b"parts")
+IN_THE_WAY = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.UniqueViolation,  # a chunk that another session made just now
+    psycopg.errors.DuplicateTable,
+)
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def days_of(time_us: I64) -> list[dt.date]:
+    """Return the days (UTC) of `time_us`, microseconds since the epoch, in order."""
+    if not len(time_us):
+        return []
+    days = time_us // DAY_US
+    first, last = int(days.min()), int(days.max())
+    found = [first] if first == last else np.unique(days).tolist()
+    return [dt.date.fromordinal(day + EPOCH_ORDINAL) for day in found]
+
+
+class Partitions:
+    """Remembers which days have room. Used by one thread; connections are in autocommit."""
+
+    def __init__(
+        self,
+        capabilities: Capabilities,
+        log: logging.Logger,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._make = _make_chunk if capabilities.timescaledb else _make_partition
+        self._log = log
+        self._clock = clock
+        self._has_room: set[tuple[str, dt.date]] = set()
+        self._retry_at: dict[tuple[str, dt.date], float] = {}
+
+    def ensure(self, conn: Connection, relation: str, days: Iterable[dt.date]) -> bool:
+        """Make room for `days`; return whether all of them have it. Nothing to do costs 1 µs.
+
+        False is no error: rows may be written, and a later call tries again after RETRY_S.
+        """
+        # Not all(generator): one day's failure must not keep the others from being tried.
+        have_room = [self._ensure_day(conn, relation, day) for day in days]
+        return all(have_room)
+
+    def ensure_ahead(self, conn: Connection, now: dt.datetime) -> bool:
+        """Make room in every relation for today and tomorrow."""
+        days = [now.astimezone(dt.UTC).date() + dt.timedelta(days=ahead) for ahead in (0, 1)]
+        have_room = [self.ensure(conn, relation, days) for relation in RELATIONS]
+        return all(have_room)
+
+    def _ensure_day(self, conn: Connection, relation: str, day: dt.date) -> bool:
+        key = (relation, day)
+        if key in self._has_room:
+            return True
+        if self._clock() < self._retry_at.get(key, float("-inf")):
+            return False
+        made = False
+        try:
+            with conn.transaction():
+                conn.execute(sql.SQL("set local lock_timeout = {}").format(LOCK_TIMEOUT))
+                made = self._make(conn, relation, day)
+        except IN_THE_WAY as error:
+            self._retry_at[key] = self._clock() + RETRY_S
+            self._log.info(
+                "no room made for a day yet: somebody is in the way",
+                extra={"relation": relation, "day": str(day), "reason": type(error).__name__},
+            )
+            return False
+        if not made:
+            self._retry_at[key] = self._clock() + RETRY_S
+            return False
+        self._has_room.add(key)
+        self._retry_at.pop(key, None)
+        return True
+
+
+def default_days(conn: Connection, relation: str) -> list[dt.date]:
+    """Return the days whose rows lie in the default partition (none on TimescaleDB)."""
+    if relation_kind(conn, f"{relation}_default") is None:
+        return []
+    rows = conn.execute(
+        sql.SQL("select distinct (time at time zone 'UTC')::date from {} order by 1").format(
+            _name(f"{relation}_default")
+        )
+    )
+    return [row[0] for row in rows]
+
+
+def _make_partition(conn: Connection, relation: str, day: dt.date) -> bool:
+    part, default = f"{relation}_{day:%Y%m%d}", f"{relation}_default"
+    conn.execute("select pg_advisory_xact_lock(%s)", (LOCK_KEY,))
+    if relation_kind(conn, part) is not None:
+        return True
+    bounds = {
+        "part": _name(part),
+        "relation": _name(relation),
+        "default": _name(default),
+        "first": sql.Literal(_midnight(day)),
+        "end": sql.Literal(_midnight(day + dt.timedelta(days=1))),
+    }
+    conn.execute(
+        sql.SQL(
+            "create table {part} (like {relation} including defaults including storage"
+            " including compression including indexes)"
+        ).format(**bounds)
+    )
+    if not _move_from_default(conn, bounds):
+        raise psycopg.Rollback
+    conn.execute(
+        sql.SQL(
+            "alter table {relation} attach partition {part} for values from ({first}) to ({end})"
+        ).format(**bounds)
+    )
+    return True
+
+
+def _move_from_default(conn: Connection, bounds: dict[str, Any]) -> bool:
+    """Move the day's rows to its partition; False, and nothing moved, where they are too many."""
+    # The order in which writers lock: the relation, then a part of it.
+    conn.execute(
+        sql.SQL("lock table only {relation} in share update exclusive mode").format(**bounds)
+    )
+    conn.execute(sql.SQL("lock table {default} in access exclusive mode").format(**bounds))
+    found = conn.execute(
+        sql.SQL(
+            "select count(*) from (select from {default}"
+            " where time >= {first} and time < {end} limit {most}) found"
+        ).format(most=MOVED_ROWS_MAX + 1, **bounds)
+    ).fetchone()
+    count = found[0] if found else 0
+    if count > MOVED_ROWS_MAX:
+        return False
+    if count:
+        conn.execute(
+            sql.SQL(
+                "with moved as (delete from {default} where time >= {first} and time < {end}"
+                " returning *) insert into {part} select * from moved"
+            ).format(**bounds)
+        )
+    return True
+
+
+def _make_chunk(conn: Connection, relation: str, day: dt.date) -> bool:
+    """Have TimescaleDB make the chunk now, over the interval that its hypertable is set to.
+
+    `create_chunk` is what TimescaleDB itself uses to restore chunks. It is not documented, so
+    where it is missing the chunk is left to be made by the first row.
+    """
+    interval = conn.execute(
+        "select (extract(epoch from time_interval) * 1000000)::bigint"
+        " from timescaledb_information.dimensions"
+        " where hypertable_schema = %s and hypertable_name = %s and column_name = 'time'",
+        (SCHEMA, relation),
+    ).fetchone()
+    procedure = conn.execute("select to_regproc('_timescaledb_functions.create_chunk')").fetchone()
+    if interval is None or procedure is None or procedure[0] is None:
+        return True
+    at, end = (
+        int(_midnight(each).timestamp()) * 1_000_000 for each in (day, day + dt.timedelta(1))
+    )
+    at -= at % interval[0]
+    while at < end:
+        conn.execute(
+            "select from _timescaledb_functions.create_chunk(%s::regclass, %s::jsonb)",
+            (f"{SCHEMA}.{relation}", f'{{"time": [{at}, {at + interval[0]}]}}'),
+        )
+        at += interval[0]
+    return True
+
+
+def _name(relation: str) -> sql.Identifier:
+    return sql.Identifier(SCHEMA, relation)
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)

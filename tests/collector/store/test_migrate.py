@@ -1,0 +1,206 @@
+"""Migrations: once each, in order, the same on every start, never edited once released."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from importlib import metadata
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import conninfo
+
+from crucible_collector.errors import DatabaseError
+from crucible_collector.store import migrate as migrate_module
+from crucible_collector.store import servers
+from crucible_collector.store.migrate import Migration, frozen, migrate, migrations
+from databases import TestServer
+
+LOG = logging.getLogger("test")
+LISTING = Path(__file__).with_name("schema.txt")
+
+COLUMNS = """
+select c.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
+    || case when a.attnotnull then ' not null' else '' end
+    || coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '')
+from pg_class c
+join pg_attribute a on a.attrelid = c.oid and attnum > 0 and not attisdropped
+left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
+where c.relnamespace = 'crucible'::regnamespace and c.relkind in ('r', 'p', 'v')
+  and not c.relispartition
+order by c.relname, a.attnum
+"""
+INDEXES = """
+select regexp_replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ')
+from pg_index i
+join pg_class c on c.oid = i.indrelid
+where c.relnamespace = 'crucible'::regnamespace and not c.relispartition
+order by 1
+"""
+
+
+def listing(dsn: str) -> str:
+    """Every column and index of the schema, one a line."""
+    with psycopg.connect(dsn) as conn:
+        rows = conn.execute(COLUMNS).fetchall() + conn.execute(INDEXES).fetchall()
+    return "".join(f"{row[0]}\n" for row in rows)
+
+
+def applied(dsn: str) -> list[tuple[str, str]]:
+    with psycopg.connect(dsn) as conn:
+        return conn.execute("select name, sha256 from crucible.migrations order by name").fetchall()
+
+
+def test_schema_is_the_sum_of_its_migrations_on_both_kinds_of_server(database: str) -> None:
+    """schema.txt is what a reader (and the next migration) may rely on: keep it in step."""
+    assert listing(database) == LISTING.read_text()
+
+
+def test_every_relation_has_a_comment(database: str) -> None:
+    with psycopg.connect(database) as conn:
+        silent = conn.execute(
+            "select relname from pg_class where relnamespace = 'crucible'::regnamespace"
+            " and relkind in ('r', 'p', 'v') and not relispartition"
+            " and obj_description(oid, 'pg_class') is null"
+        ).fetchall()
+    assert silent == []
+
+
+def test_released_migrations_are_unedited() -> None:
+    known = {each.name: each.sha256 for each in migrations()}
+    assert {name: known.get(name) for name in frozen()} == frozen()
+
+
+def test_a_release_freezes_all_of_its_migrations() -> None:
+    if ".dev" not in metadata.version("crucible-telemetry"):
+        assert set(frozen()) == {each.name for each in migrations()}
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    numbers = [int(each.name.split("_")[0]) for each in migrations()]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_a_second_start_changes_nothing(database: str, caplog: pytest.LogCaptureFixture) -> None:
+    before = applied(database)
+    with caplog.at_level(logging.INFO):
+        migrate(database, LOG)
+    assert applied(database) == before
+    assert caplog.records == []
+
+
+def test_collectors_that_start_together_migrate_once(empty_database: str) -> None:
+    failures: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            migrate(empty_database, LOG)
+        except BaseException as error:  # noqa: BLE001 - shown by the assertion
+            failures.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert [name for name, _ in applied(empty_database)] == [
+        *(each.name for each in migrations()),
+        "objects",
+    ]
+
+
+def test_capabilities_tell_the_kind_of_server(any_server: TestServer) -> None:
+    with any_server.database(migrated=False) as dsn:
+        capabilities = migrate(dsn, LOG)
+    assert (capabilities.timescaledb is not None) == (any_server.kind == "timescale")
+    assert capabilities.server_version_num >= 150_000
+
+
+def test_an_edited_migration_is_refused(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("update crucible.migrations set sha256 = 'other' where name like '0002%'")
+    with pytest.raises(DatabaseError, match=r"0002_identity\.sql was applied with other contents"):
+        migrate(database, LOG)
+
+
+def test_a_newer_collectors_database_is_refused(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("insert into crucible.migrations values ('9999_later.sql', 'x')")
+    with pytest.raises(DatabaseError, match=r"9999_later\.sql, which this version does not know"):
+        migrate(database, LOG)
+
+
+def test_a_migration_that_fails_leaves_those_before_it_and_nothing_of_its_own(
+    plain_server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Migration("9999_broken.sql", "create table crucible.half (a int); select 1 / 0;")
+    known = migrations()
+    monkeypatch.setattr(migrate_module, "migrations", lambda: (*known, broken))
+    with plain_server.database(migrated=False) as dsn:
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            migrate(dsn, LOG)
+        assert [name for name, _ in applied(dsn)] == [each.name for each in known]
+        with psycopg.connect(dsn) as conn:
+            assert conn.execute("select to_regclass('crucible.half')").fetchone() == (None,)
+
+
+def test_functions_come_back_when_their_text_changed(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("update crucible.migrations set sha256 = 'old' where name = 'objects'")
+        conn.execute("comment on table crucible.spans is null")
+        migrate(database, LOG)
+        comment = conn.execute(
+            "select obj_description('crucible.spans'::regclass, 'pg_class')"
+        ).fetchone()
+    assert comment != (None,)
+
+
+def test_another_encoding_is_refused_with_the_remedy(plain_server: TestServer) -> None:
+    with psycopg.connect(plain_server.admin_dsn, autocommit=True) as conn:
+        conn.execute("create database latin template template0 encoding 'LATIN1'")
+        try:
+            with pytest.raises(DatabaseError, match="encoding LATIN1; UTF8 is needed"):
+                migrate(plain_server.dsn("latin"), LOG)
+        finally:
+            conn.execute("drop database latin")
+
+
+def test_an_old_server_is_refused(plain_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "MAJOR_MIN", 99)
+    with pytest.raises(DatabaseError, match="version 99 or newer is needed"):
+        migrate(plain_database, LOG)
+
+
+def test_an_old_timescaledb_is_refused(
+    timescale_server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "TIMESCALEDB_MIN", (99, 1))
+    with (
+        timescale_server.database() as dsn,
+        pytest.raises(DatabaseError, match=r"99\.1 or newer is needed: alter extension"),
+    ):
+        migrate(dsn, LOG)
+
+
+def test_a_role_without_rights_is_told_so(any_server: TestServer) -> None:
+    with any_server.database(migrated=False) as dsn, psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("create role weak")
+        try:
+            weak = conninfo.make_conninfo(dsn, options="-c role=weak")
+            with pytest.raises(DatabaseError, match="the role may not do what the store needs"):
+                migrate(weak, LOG)
+        finally:
+            conn.execute("drop role weak")
+
+
+def test_a_store_made_without_timescaledb_stays_without(timescale_server: TestServer) -> None:
+    with timescale_server.database(migrated=False) as dsn:
+        assert migrate(dsn, LOG, timescaledb="off").timescaledb is None
+        assert migrate(dsn, LOG, timescaledb="auto").timescaledb is None
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            conn.execute("insert into crucible.points (series_id, time) values (1, now())")
+            assert conn.execute(
+                "select tableoid::regclass::text from crucible.points"
+            ).fetchone() == ("crucible.points_default",)

@@ -70,9 +70,9 @@ class GrpcServer:
 
     def start(self, host: str, port: int) -> tuple[str, int]:
         """Serve; returns the bound address (port 0: any). OSError if it cannot be bound."""
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="receive-grpc")
-        self._server = grpc.server(
-            self._pool,
+        pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="receive-grpc")
+        server = grpc.server(
+            pool,
             handlers=[_Handlers(self._export)],
             options=(
                 ("grpc.max_receive_message_length", self._intake.limits.body_bytes_max),
@@ -84,12 +84,12 @@ class GrpcServer:
         )
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            bound_port = self._server.add_insecure_port(address)
+            bound_port = server.add_insecure_port(address)
         except RuntimeError as error:
-            self._pool.shutdown()
-            raise OSError(f"cannot listen on {address}") from error
-        self._server.start()
+            raise OSError(f"{address} cannot be bound") from error
+        server.start()
         self._slow.start()
+        self._server, self._pool = server, pool
         return host, bound_port
 
     def stop(self, grace_s: float) -> None:

@@ -18,7 +18,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from crucible_collector.batch import Signal
 from crucible_collector.errors import MalformedError, TooLargeError
@@ -122,7 +123,7 @@ def full_traces() -> ExportTraceServiceRequest:
         dropped_events_count=3,
         attributes=every_value(),
     )
-    span.status.code = 2
+    span.status.code = Status.STATUS_CODE_ERROR
     span.status.message = "failed"
     span.events.add(name="event", time_unix_nano=5, attributes=every_value())
     span.links.add(trace_id=TRACE_ID, span_id=SPAN_ID, trace_state="c=d", flags=1)
@@ -135,7 +136,7 @@ def full_metrics() -> ExportMetricsServiceRequest:
     gauge = metrics.add(name="gauge", unit="s").gauge.data_points.add(time_unix_nano=1, as_int=-5)
     gauge.exemplars.add(as_double=1.5, time_unix_nano=2, trace_id=TRACE_ID, span_id=SPAN_ID)
     total = metrics.add(name="sum").sum
-    total.aggregation_temporality = 2
+    total.aggregation_temporality = AGGREGATION_TEMPORALITY_CUMULATIVE
     total.is_monotonic = True
     for value in (math.inf, -math.inf, 1e300, 0.0):
         total.data_points.add(as_double=value, attributes=every_value())

@@ -84,6 +84,8 @@ class Scope:
     @guarded
     def open(self) -> None:
         """Begin. `with` does it; call it yourself where begin and end lie in different functions."""
+        if self._is_ended:
+            faults.note(Fault.AFTER_END, "%s had ended when it was to begin again", self.span_name)
         if self._is_open or self._is_ended:
             return
         if self._parent is not None:
@@ -191,6 +193,8 @@ class Scope:
             faults.note(Fault.TOO_LARGE, "%s is too large to be sent", key)
 
     def _now_ns(self) -> int:
+        if not self._start_ns:  # never opened
+            return self._telemetry.clock.wall_ns()
         elapsed_ns = self._telemetry.clock.monotonic_ns() - self._start_monotonic_ns
         return self._start_ns + elapsed_ns
 

@@ -1,6 +1,8 @@
 """Records in memory what instrumented code would send, with a fixed clock and ids, for tests.
 
-    with crucible.testing.capture() as captured:
+    from crucible_telemetry.testing import capture
+
+    with capture() as captured:
         train()
     assert captured.named("crucible_train.batch.stop")[0].measurements["loss"] == 0.5
 

@@ -11,7 +11,7 @@ from opentelemetry.trace import StatusCode
 
 import crucible_telemetry as crucible
 from crucible_telemetry.scope import current_scope
-from crucible_telemetry.testing import Captured, Event, capture
+from crucible_telemetry.testing import START_UNIX_NS, Captured, Event, capture
 
 BATCH, EPOCH, TRAINING = (f"crucible_train.{scope}" for scope in ("batch", "epoch", "training"))
 
@@ -203,6 +203,23 @@ def test_numbers_for_an_ended_scope_are_counted_not_sent() -> None:
     (stop,) = captured.named(f"{BATCH}.stop")
     assert stop.measurements == {}
     assert crucible.counts()["fault.after_end"] == 1
+
+
+def test_a_scope_lives_once() -> None:
+    with capture() as captured:
+        training = crucible.training()
+        for _ in range(2):
+            with training:
+                pass
+    assert ends(captured) == [("training.stop", "completed")]
+    assert crucible.counts()["fault.after_end"] == 1
+
+
+def test_a_training_that_was_never_opened_still_dates_its_checkpoint_now() -> None:
+    with capture() as captured:
+        crucible.training().checkpoint("model.pt")
+    (saved,) = captured.named("crucible_train.checkpoint.saved")
+    assert (saved.span.start_time or 0) >= START_UNIX_NS
 
 
 def test_the_current_scope_is_put_back_whatever_way_scopes_end() -> None:

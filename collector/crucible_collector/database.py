@@ -11,19 +11,25 @@ import threading
 from typing import Any
 
 import psycopg
+import pyarrow as pa
 from psycopg_pool import ConnectionPool
 
 from crucible_collector.errors import DatabaseAwayError
+from crucible_collector.rows import WindowRows
 from crucible_collector.settings import Settings
-from crucible_collector.store.connect import ingest_connection, reader_pool
+from crucible_collector.store.connect import MAINTENANCE, connect, ingest_connection, reader_pool
 from crucible_collector.store.embedded import EmbeddedServer
+from crucible_collector.store.maintenance import Maintenance
 from crucible_collector.store.migrate import migrate
+from crucible_collector.store.partitions import Partitions, days_of
 from crucible_collector.store.read import Reader
 from crucible_collector.store.servers import Capabilities
 
 log = logging.getLogger("crucible.database")
 
 EMBEDDED_DIRECTORY = "database"
+MAINTENANCE_POLL_S = 0.5
+STOP_TIMEOUT_S = 10.0
 
 
 class Database:
@@ -36,6 +42,10 @@ class Database:
         self._stopping = threading.Event()
         self._supervisor: threading.Thread | None = None
         self._migrating = threading.Lock()
+        self._maintenance = threading.Thread(
+            target=self._maintain, name="database-maintenance", daemon=True
+        )
+        self._partitions: Partitions | None = None
         self.capabilities: Capabilities | None = None  # None until it was brought up to date
         self.dsn = settings.database_url or ""
 
@@ -62,6 +72,7 @@ class Database:
             )
         self._pool = reader_pool(self.dsn)
         self._pool.open(wait=False)
+        self._maintenance.start()
 
     def bring_up_to_date(self) -> None:
         """Migrate once in the life of the process; psycopg.Error, DatabaseError."""
@@ -74,6 +85,25 @@ class Database:
         self.bring_up_to_date()
         return ingest_connection(self.dsn)
 
+    def make_room(self, connection: psycopg.Connection[Any], rows: WindowRows) -> None:
+        """Have partitions for the times of a window's rows; the writer calls it before each."""
+        if self._partitions is None:
+            if self.capabilities is None:
+                return
+            self._partitions = Partitions(self.capabilities, log)
+        for table in rows.tables:
+            time_us = table.batch.column("time").cast(pa.int64()).to_numpy()
+            self._partitions.ensure(connection, table.relation, days_of(time_us))
+
+    def _maintain(self) -> None:
+        """The body of the maintenance thread: begins once the database is up to date."""
+        while self.capabilities is None:
+            if self._stopping.wait(MAINTENANCE_POLL_S):
+                return
+        Maintenance(lambda: connect(self.dsn, MAINTENANCE), self.capabilities, log).run(
+            self._stopping
+        )
+
     def json_rows(self, question: str, **parameters: object) -> list[str]:
         """What the API asks (see store.read.Reads); DatabaseAwayError while there is no schema."""
         if self._pool is None or self.capabilities is None:
@@ -83,12 +113,14 @@ class Database:
     def stop(self) -> None:
         """Close the pool, end the embedded server: last in the stop order but for the journal."""
         self._stopping.set()
+        if self._maintenance.is_alive():
+            self._maintenance.join(STOP_TIMEOUT_S)
         if self._pool is not None:
             self._pool.close()
         if self._embedded is not None:
             self._embedded.stop()
         if self._supervisor is not None:
-            self._supervisor.join(10)
+            self._supervisor.join(STOP_TIMEOUT_S)
 
     def describe(self) -> str:
         """Which database this is, in a few words, without secrets."""

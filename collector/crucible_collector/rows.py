@@ -121,6 +121,7 @@ class WindowRows:
     refused: dict[tuple[int, Reason], int]  # (request, reason) -> records refused by the check
     set_aside: list[SetAside]  # found while decoding
     damaged: dict[tuple[Signal, Reason], int]  # records lost to damaged journal bytes
+    series_seen: dict[int, int]  # known series whose last_seen is due, and the time in ns
 
     @property
     def start(self) -> int:

@@ -85,6 +85,7 @@ class Service:
             self._database.connect,
             journal.journal_id,
             f"{socket.gethostname()}:{self._settings.data_dir}",
+            make_room=self._database.make_room,
         )
         self._pipeline = Pipeline(journal, writer, dead_letters)
         self._pipeline.start()

@@ -183,3 +183,13 @@ def _explain(error: ValidationError, values: Mapping[str, Any], origin: Mapping[
     message = first["msg"].removeprefix("Value error, ")
     shown = "…" if "url" in key else repr(values.get(key))
     return f"{key} = {shown} ({where}): {message[0].lower()}{message[1:]}"
+
+
+def reference() -> str:
+    """Every setting as a Markdown table; collector/README.md holds it and a test compares."""
+    lines = ["| setting | default | what it is |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        flag = "--" + name.replace("_", "-")
+        names = f"`{flag}`, `{ENVIRONMENT_PREFIX}{name.upper()}`, `{name}`"
+        lines.append(f"| {names} | {_shown(field.default)} | {field.description} |")
+    return "\n".join(lines) + "\n"

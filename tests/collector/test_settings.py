@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from crucible_collector.errors import SettingsError
-from crucible_collector.settings import Address, Settings, add_arguments, load, parse_address
+from crucible_collector.settings import (
+    Address,
+    Settings,
+    add_arguments,
+    load,
+    parse_address,
+    reference,
+)
 
 
 def loaded(*flags: str, **environment: str) -> Settings:
@@ -134,3 +141,8 @@ def test_the_command_says_a_wrong_setting_in_one_line_and_exits_with_2() -> None
     assert answer.returncode == 2
     assert answer.stderr.startswith("crucible-collector: grpc = 'nonsense'")
     assert answer.stderr.count("\n") == 1
+
+
+def test_the_readme_has_every_setting_as_it_is() -> None:
+    readme = Path(__file__).parents[2] / "collector" / "README.md"
+    assert reference() in readme.read_text()

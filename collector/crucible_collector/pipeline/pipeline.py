@@ -63,14 +63,12 @@ class Pipeline:
         dead_letters: DeadLetters,
         *,
         committed: Callable[[WindowRows, Written], None] = lambda _rows, _written: None,
-        cover: Callable[[WindowRows], None] = lambda _rows: None,
     ) -> None:
-        """`committed` hears of every window in the database; `cover` makes partitions for one."""
+        """`committed` hears of every window that is in the database."""
         self._journal = journal
         self._writer = writer
         self._dead_letters = dead_letters
         self._committed = committed
-        self._cover = cover
         self._remembered = Remembered()
         self._opened_tail = journal.tail
         self._stopping = threading.Event()
@@ -209,7 +207,6 @@ class Pipeline:
     def _write(self, prepared: Prepared) -> None:
         rows = prepared.rows
         self._remembered.mark_known(rows)
-        self._cover(rows)
         with metrics.WINDOW_SECONDS.labels("write").time():
             try:
                 written = self._transact(prepared, careful=False)

@@ -73,6 +73,7 @@ def _rows(window: Window, collected: Collected, set_aside: list[SetAside]) -> Wi
         refused=_refused(window),
         set_aside=set_aside,
         damaged=_damaged(window),
+        series_seen={},
     )
 
 

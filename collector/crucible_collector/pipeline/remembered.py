@@ -7,6 +7,9 @@ leaves no trace here, and everything is forgotten when the database is found els
 
 from __future__ import annotations
 
+import numpy as np
+import pyarrow as pa
+
 from crucible_collector.enrich.window import Known
 from crucible_collector.metrics import EVICTED_KEYS
 from crucible_collector.rows import RunFact, WindowRows
@@ -15,6 +18,8 @@ from crucible_collector.rows import RunFact, WindowRows
 _IDS_MAX = 1_000_000
 _RUNS_MAX = 100_000
 # What a fact may say about a run that runs_seen.sql does not write.
+# last_seen of a series need not be better than this.
+_SEEN_NS = 60 * 1_000_000_000
 _IDENTITY = ("experiment_id", "condition", "service_name", "correlation_id", "resource_id")
 
 
@@ -26,6 +31,7 @@ class Remembered:
         self.scopes: set[int] = set()
         self.series: set[int] = set()
         self.runs: dict[str, frozenset[str]] = {}
+        self._series_seen: dict[int, int] = {}
 
     def known(self) -> Known:
         """What `prepare` asks: live sets, so that it sees the newest commit."""
@@ -36,12 +42,16 @@ class Remembered:
         for remembered in (self.resources, self.scopes, self.series):
             remembered.clear()
         self.runs.clear()
+        self._series_seen.clear()
 
     def mark_known(self, rows: WindowRows) -> None:
         """Say of each run in the window whether its fact is news beyond times and steps."""
         for fact in rows.runs.values():
             filled = self.runs.get(fact.run_id)
             fact.is_known = filled is not None and fact.kind is None and _filled(fact) <= filled
+        for series_id, ns in _last_seen(rows).items():
+            if ns >= self._series_seen.get(series_id, 0) + _SEEN_NS:
+                rows.series_seen[series_id] = ns
 
     def committed(self, rows: WindowRows) -> None:
         """The window is in the database."""
@@ -57,9 +67,26 @@ class Remembered:
         if len(self.runs) + len(rows.runs) > _RUNS_MAX:
             EVICTED_KEYS.labels("runs").inc(len(self.runs))
             self.runs.clear()
+        if len(self._series_seen) > _IDS_MAX:
+            self._series_seen.clear()
+        self._series_seen.update(rows.series_seen)
         for fact in rows.runs.values():
             self.runs[fact.run_id] = self.runs.get(fact.run_id, frozenset()) | _filled(fact)
 
 
 def _filled(fact: RunFact) -> frozenset[str]:
     return frozenset(name for name in _IDENTITY if getattr(fact, name) is not None)
+
+
+def _last_seen(rows: WindowRows) -> dict[int, int]:
+    """The newest time of each series in the window, ns; its tables are in (series, time) order."""
+    found: dict[int, int] = {}
+    for table in rows.tables:
+        if table.relation not in ("points", "histograms"):
+            continue
+        ids = table.batch.column("series_id").to_numpy()
+        ends = np.flatnonzero(np.diff(ids, append=ids[-1] - 1))
+        times = table.batch.column("time").cast(pa.int64()).to_numpy()[ends] * 1000
+        for series_id, ns in zip(ids[ends].tolist(), times.tolist(), strict=True):
+            found[series_id] = max(ns, found.get(series_id, 0))
+    return found

@@ -19,26 +19,41 @@ from crucible_collector.store.ingest import optional_timestamp, statement, times
 
 log = logging.getLogger("crucible.store")
 
+_STAMPS = {"series": ("first_seen", "last_seen")}
+
 
 def dimensions(connection: psycopg.Connection, rows: WindowRows, *, careful: bool) -> None:
     """Insert the resources, scopes and series that this window met for the first time."""
+    if not len(rows.requests.received_ns):
+        return
+    seen = timestamp(int(rows.requests.received_ns.min()))
     for dimension in (rows.resources, rows.scopes, rows.series):
-        if dimension.rows:
-            _each(
-                connection,
-                _insert(dimension),
-                [dimension.rows[key] for key in sorted(dimension.rows)],
-                careful=careful,
-            )
+        if not dimension.rows:
+            continue
+        stamps = _STAMPS.get(dimension.relation, ("first_seen",))
+        _each(
+            connection,
+            _insert(dimension, stamps),
+            [dimension.rows[key] + (seen,) * len(stamps) for key in sorted(dimension.rows)],
+            careful=careful,
+        )
+    if rows.series_seen:
+        connection.execute(
+            statement("series_seen"),
+            {
+                "series_ids": list(rows.series_seen),
+                "last_seen": [timestamp(ns) for ns in rows.series_seen.values()],
+            },
+        )
 
 
-def _insert(dimension: Dimension) -> sql.Composed:
+def _insert(dimension: Dimension, stamps: tuple[str, ...]) -> sql.Composed:
+    columns = dimension.columns + stamps
     return sql.SQL("insert into {} ({}) values ({}) on conflict do nothing").format(
         sql.Identifier(SCHEMA, dimension.relation),
-        sql.SQL(", ").join(map(sql.Identifier, dimension.columns)),
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
         sql.SQL(", ").join(
-            sql.SQL("%s::jsonb") if column == "attributes" else sql.SQL("%s")
-            for column in dimension.columns
+            sql.SQL("%s::jsonb") if column == "attributes" else sql.SQL("%s") for column in columns
         ),
     )
 

@@ -54,8 +54,17 @@ class WindowWriter:
     """Writes windows of one journal over one connection. Not for several threads at once."""
 
     def __init__(
-        self, connect: Callable[[], psycopg.Connection], journal_id: uuid.UUID, description: str
+        self,
+        connect: Callable[[], psycopg.Connection],
+        journal_id: uuid.UUID,
+        description: str,
+        *,
+        make_room: Callable[[psycopg.Connection, WindowRows], None] = lambda _connection, _rows: (
+            None
+        ),
     ) -> None:
+        """`make_room` makes partitions for a window's times, in transactions of its own."""
+        self._make_room = make_room
         self._connect = connect
         self._journal_id = journal_id
         self._description = description
@@ -107,6 +116,7 @@ class WindowWriter:
         broke during COMMIT, possibly everything: the position tells).
         """
         connection = self.open()
+        self._make_room(connection, rows)
         with connection.transaction():
             self._move_position(connection, rows)
             written = Written(set_aside=list(rows.set_aside))

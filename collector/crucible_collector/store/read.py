@@ -33,7 +33,7 @@ _INCLUDE = re.compile(r"^-- include (\w+)\n", re.MULTILINE)
 class Reads(Protocol):
     """What the API asks of the database."""
 
-    def json_rows(self, question: str, **parameters: object) -> list[str]:
+    def json_rows(self, question: str, /, **parameters: object) -> list[str]:
         """The answer's rows, each the text of a JSON object, in the query's order."""
         ...
 
@@ -53,7 +53,7 @@ class Reader:
         """The pool is the caller's to open and close; its connections should be in UTC."""
         self._pool = pool
 
-    def json_rows(self, question: str, **parameters: object) -> list[str]:
+    def json_rows(self, question: str, /, **parameters: object) -> list[str]:
         """See `Reads`. DatabaseAwayError or QueryTooSlowError when there is no answer now."""
         # Only files of this package become SQL; what was asked travels as parameters.
         statement = f"select row_to_json(answer)::text from (\n{query_text(question)}) answer"  # noqa: S608

@@ -1,13 +1,20 @@
-"""A store with one resource and scope in it, and the API over it."""
+"""A store with one resource and scope in it, the API over it, and a browser."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 
 import psycopg
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from stored import SCOPE, Api, Stored, at, serving
+
+CHROMIUM_VARIABLE = "CRUCIBLE_TEST_CHROMIUM"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.fixture
@@ -25,3 +32,17 @@ def stored(database: str) -> Iterator[Stored]:
 def api(database: str) -> Iterator[Api]:
     with serving(database) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real one, of the system; without it the page is not tested and the summary says so."""
+    found = os.environ.get(CHROMIUM_VARIABLE) or next(
+        filter(None, map(shutil.which, CHROMIUM_NAMES)), None
+    )
+    if found is None:
+        pytest.skip(f"no Chromium: install it or set {CHROMIUM_VARIABLE}")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=found, args=CHROMIUM_FLAGS)
+        yield launched
+        launched.close()

@@ -127,9 +127,7 @@ def test_marks_of_what_json_cannot_say_are_told_as_stored(stored: Stored, api: A
         ({"run": "run-1", "limit": 1}, ["c"]),
     ],
 )
-def test_filters_narrow_events(
-    filtered: Api, filters: dict[str, object], names: list[str]
-) -> None:
+def test_filters_narrow_events(filtered: Api, filters: dict[str, object], names: list[str]) -> None:
     assert [event["name"] for event in filtered.ask("/events", **filters)] == names
 
 

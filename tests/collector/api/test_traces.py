@@ -9,9 +9,7 @@ from stored import TRACE, Api, Stored, at
 OTHER_TRACE = uuid.UUID(int=7)
 
 
-def test_a_trace_is_told_as_a_tree_whatever_the_order_of_arrival(
-    stored: Stored, api: Api
-) -> None:
+def test_a_trace_is_told_as_a_tree_whatever_the_order_of_arrival(stored: Stored, api: Api) -> None:
     stored.span(name="grandchild", span_id=3, parent_span_id=2, time=at(2))
     stored.span(name="second child", span_id=4, parent_span_id=1, time=at(3))
     stored.span(name="root", span_id=1, time=at(0))

@@ -1,0 +1,19 @@
+// Asks the API. What is thrown has a message that a person can read.
+
+const TIMEOUT_MS = 10_000;
+
+export async function ask(path, parameters = {}) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined);
+  const query = new URLSearchParams(given).toString();
+  let response;
+  try {
+    response = await fetch(`/api/v1${path}${query && "?"}${query}`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  } catch (error) {
+    throw new Error(error.name === "TimeoutError" ? "the collector is too slow to answer" : "the collector does not answer");
+  }
+  const answer = await response.json().catch(() => null);
+  if (response.ok && answer) return answer;
+  const failure = new Error(answer?.error?.message ?? `the collector answered ${response.status}`);
+  failure.status = response.status;
+  throw failure;
+}

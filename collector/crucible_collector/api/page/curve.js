@@ -1,0 +1,137 @@
+// One chart: a metric as measured by one event, a line a rank. It fetches only while it is in view.
+
+import uPlot from "./vendor/uPlot.esm.js";
+import { element } from "./dom.js";
+import { number } from "./format.js";
+import { POINTS_MAX, Points } from "./points.js";
+
+const HEIGHT = 240;
+const LINES_MAX = 8; // as many colours as can be told apart
+// A long curve is drawn less often, so that drawing takes at most a tenth of the browser's time.
+const REST = 9;
+
+export class Curve {
+  constructor(runId, metric, event, unit) {
+    this.points = new Points(runId, metric, event);
+    this.unit = unit;
+    this.metric = metric;
+    this.seen = null;
+    this.restUntil = 0;
+    this.isInView = false;
+    this.plot = null;
+    this.box = element("div", { className: "plot" });
+    this.note = element("p", { className: "note" });
+    this.root = element(
+      "section",
+      { className: "curve", ariaLabel: metric },
+      element("h3", {}, metric, unit ? element("small", {}, ` ${unit}`) : null),
+      element("p", { className: "origin" }, event ?? ""),
+      this.box,
+      this.note,
+    );
+  }
+
+  // `latest` is the newest point as the run tells it: nothing is fetched while it stays the same.
+  async update(latest) {
+    const mark = `${latest.time} ${latest.series_id} ${latest.value}`;
+    if (!this.isInView || this.seen === mark || performance.now() < this.restUntil) return;
+    const hasChanged = await this.points.update();
+    this.seen = mark;
+    const start = performance.now();
+    if (hasChanged) this.draw();
+    this.restUntil = performance.now() + REST * (performance.now() - start);
+  }
+
+  // From the start again: what came late may lie anywhere.
+  forget() {
+    this.points.clear();
+    this.seen = null;
+    this.restUntil = 0;
+  }
+
+  draw() {
+    const { bySteps, ranks, data, odd } = this.points.columns();
+    const shape = JSON.stringify([bySteps, ranks]);
+    this.odd = odd;
+    if (this.plot === null || this.shape !== shape) {
+      this.plot?.destroy();
+      this.shape = shape;
+      this.plot = new uPlot(this.#options(bySteps, ranks), data.slice(0, LINES_MAX + 1), this.box);
+    } else {
+      this.plot.setData(data.slice(0, LINES_MAX + 1), !this.#isZoomed());
+    }
+    this.root.dataset.points = this.points.all.length;
+    this.note.textContent = this.#remarks(bySteps, ranks, odd).join(" ");
+  }
+
+  resize() {
+    if (this.plot && this.box.clientWidth) this.plot.setSize({ width: this.box.clientWidth, height: HEIGHT });
+  }
+
+  recolour() {
+    this.shape = null;
+    if (this.plot) this.draw();
+  }
+
+  #isZoomed() {
+    const { min, max } = this.plot.scales.x;
+    const xs = this.plot.data[0];
+    return xs.length > 1 && (min > xs[0] || max < xs.at(-1));
+  }
+
+  #remarks(bySteps, ranks, odd) {
+    const remarks = [];
+    if (odd.length > 0) {
+      const kinds = [...new Set(odd.map((each) => each.value))].join(", ");
+      const where = bySteps ? `step ${number(odd[0].x)}` : new Date(odd[0].x * 1000).toLocaleTimeString();
+      const [are, gaps] = odd.length === 1 ? ["value is", "a gap"] : ["values are", "gaps"];
+      remarks.push(`${number(odd.length)} ${are} not finite (${kinds}), drawn as ${gaps}; the first at ${where}.`);
+    }
+    if (this.points.isCut) remarks.push(`Only the first ${number(POINTS_MAX)} points are drawn; the API has all.`);
+    if (ranks.length > LINES_MAX) remarks.push(`Only ${LINES_MAX} of ${ranks.length} ranks are drawn; the API has all.`);
+    return remarks;
+  }
+
+  #options(bySteps, ranks) {
+    const style = getComputedStyle(document.documentElement);
+    const colour = (name) => style.getPropertyValue(name).trim();
+    const axis = { stroke: colour("--dim"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") } };
+    return {
+      width: this.box.clientWidth || 400,
+      height: HEIGHT,
+      scales: { x: { time: !bySteps } },
+      axes: [
+        { ...axis, size: 34, ...(bySteps ? { incrs: WHOLE_STEPS } : {}) },
+        { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : number(tick))) },
+      ],
+      cursor: { drag: { x: true, y: false } },
+      series: [
+        bySteps ? { label: "step", value: (_, x) => number(x) } : { label: "time" },
+        ...ranks.slice(0, LINES_MAX).map((rank, index) => ({
+          label: rank === null ? this.metric : `rank ${rank}`,
+          stroke: colour(`--line-${index + 1}`),
+          width: 1.5,
+          value: (_, y) => number(y),
+        })),
+      ],
+      hooks: { draw: [(plot) => this.#markGaps(plot, colour("--bad"))] },
+    };
+  }
+
+  // A gap of one point in a thousand is invisible; a mark at the foot of the chart is not.
+  #markGaps(plot, colour) {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.fillStyle = colour;
+    const size = 4 * devicePixelRatio;
+    for (const { x } of this.odd) {
+      const left = plot.valToPos(x, "x", true);
+      if (left < bbox.left || left > bbox.left + bbox.width) continue;
+      ctx.fillRect(left - size / 2, bbox.top + bbox.height - size, size, size);
+    }
+    ctx.restore();
+  }
+}
+
+// Steps are whole: no tick in between.
+const WHOLE_STEPS = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();

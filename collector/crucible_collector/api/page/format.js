@@ -1,0 +1,33 @@
+// How numbers and times look to a person.
+
+export function number(value) {
+  if (value === null || value === undefined) return "–";
+  if (typeof value === "string") return value; // NaN, Infinity, -Infinity
+  if (Number.isInteger(value) && Math.abs(value) < 1e15) return value.toLocaleString("en");
+  const size = Math.abs(value);
+  return size >= 1e-4 && size < 1e6 ? String(Number(value.toPrecision(5))) : value.toExponential(3);
+}
+
+export function time(text) {
+  if (!text) return "–";
+  const at = new Date(text);
+  const today = at.toDateString() === new Date().toDateString();
+  return today ? at.toLocaleTimeString() : at.toLocaleString();
+}
+
+export function duration(ms) {
+  if (ms === null || ms === undefined) return "–";
+  const s = ms / 1000;
+  if (s < 1) return `${Math.round(ms)} ms`;
+  if (s < 60) return `${s.toFixed(1)} s`;
+  const parts = [Math.floor(s / 86400), Math.floor(s / 3600) % 24, Math.floor(s / 60) % 60, Math.floor(s) % 60];
+  const first = parts.findIndex((part) => part > 0);
+  return parts
+    .map((part, index) => `${part} ${["d", "h", "min", "s"][index]}`)
+    .slice(first, first + 2)
+    .join(" ");
+}
+
+export function words(status) {
+  return status.replaceAll("_", " ");
+}

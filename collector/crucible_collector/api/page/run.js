@@ -1,0 +1,137 @@
+// One run: what it is, its newest numbers, its curves, its events.
+
+import { ask } from "./ask.js";
+import { Curve } from "./curve.js";
+import { element, show, table } from "./dom.js";
+import { duration, number, time, words } from "./format.js";
+import { badge } from "./runs.js";
+
+const COUNTS_EVERY_MS = 5000;
+const OVER = new Set(["completed", "failed", "cancelled", "early_stopped"]);
+
+export class Run {
+  constructor(root, runId) {
+    this.runId = runId;
+    this.path = `/runs/${encodeURIComponent(runId)}`;
+    this.curves = new Map();
+    this.countedAt = -Infinity;
+    this.head = element("div", { className: "head" });
+    this.latest = element("div", { className: "latest" });
+    this.plots = element("div", { className: "curves" });
+    this.events = element("div", { className: "events" });
+    root.replaceChildren(this.head, this.plots, this.latest, this.events);
+    this.inView = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "200px" });
+    this.resized = new ResizeObserver(() => this.curves.forEach((curve) => curve.resize()));
+    this.resized.observe(this.plots);
+  }
+
+  close() {
+    this.inView.disconnect();
+    this.resized.disconnect();
+  }
+
+  recolour() {
+    this.curves.forEach((curve) => curve.recolour());
+  }
+
+  async update() {
+    let run;
+    try {
+      run = (await ask(this.path)).data;
+    } catch (failure) {
+      if (failure.status !== 404) throw failure;
+      show(this.head, "missing", () => [element("h2", {}, this.runId), element("p", { className: "hint" }, "There is no such run yet.")]);
+      return;
+    }
+    run.latest.sort((a, b) => isLoss(b) - isLoss(a)); // stable: the rest stays in order of names
+    this.#drawHead(run);
+    this.#drawLatest(run);
+    if (this.wasOver === false && OVER.has(run.status)) this.curves.forEach((curve) => curve.forget());
+    this.wasOver = OVER.has(run.status);
+    for (const latest of run.latest) await this.#curve(latest).update(latest);
+    await this.#count(run);
+  }
+
+  #curve(latest) {
+    const key = JSON.stringify([latest.metric, latest.event_name]);
+    if (!this.curves.has(key)) {
+      const curve = new Curve(this.runId, latest.metric, latest.event_name, latest.unit);
+      this.curves.set(key, curve);
+      this.plots.append(curve.root);
+      this.inView.observe(curve.root);
+    }
+    return this.curves.get(key);
+  }
+
+  #seen(entries) {
+    for (const entry of entries) {
+      const curve = [...this.curves.values()].find((each) => each.root === entry.target);
+      if (curve) curve.isInView = entry.isIntersecting;
+    }
+    if (entries.some((entry) => entry.isIntersecting)) document.dispatchEvent(new Event("curve-in-view"));
+  }
+
+  #drawHead(run) {
+    const { latest, last_seen, ...shown } = run;
+    show(this.head, shown, () => [
+      element("h2", {}, run.run_id, badge(run.status)),
+      facts([
+        ["Experiment", run.experiment_id],
+        ["Condition", run.condition],
+        ["Model", [run.model_name, run.model_version].filter(Boolean).join(" ")],
+        ["Data set", run.dataset_name],
+        ["Service", run.service_name],
+        ["Started", run.started_at && time(run.started_at)],
+        ["Took", run.duration_ms !== null && duration(run.duration_ms)],
+        ["Epoch", run.last_epoch !== null && number(run.last_epoch)],
+        ["Step", run.last_step !== null && number(run.last_step)],
+      ]),
+      ...[["Configuration", run.config], ["Summary", run.summary]].map(([name, value]) => folded(name, value)),
+    ]);
+  }
+
+  #drawLatest(run) {
+    show(this.latest, run.latest, () => {
+      if (run.latest.length === 0) return [element("p", { className: "hint" }, "No measurements yet.")];
+      const rows = run.latest.map((each) => [
+        each.metric,
+        each.event_name ?? "–",
+        each.step === null ? "–" : number(each.step),
+        [each.value_int ?? number(each.value), each.unit].filter(Boolean).join(" "),
+      ]);
+      const remark = run.latest_is_complete ? [] : [element("p", { className: "note" }, "There are more; the API has all.")];
+      return [table("Latest numbers", ["Metric", "Event", "Step", "Value"], rows), ...remark];
+    });
+  }
+
+  async #count(run) {
+    if (performance.now() - this.countedAt < COUNTS_EVERY_MS) return;
+    this.countedAt = performance.now();
+    const { data: counts, meta } = await ask("/events/counts", { run: run.run_id });
+    show(this.events, counts, () => {
+      const rows = counts.map((each) => [each.event_name, estimate(each), number(each.error_count), time(each.last_time)]);
+      const remark = meta.has_more ? [element("p", { className: "note" }, "There are more; the API has all.")] : [];
+      return counts.length === 0 ? [] : [table("Events", ["Event", "Count", "Errors", "Last"], rows), ...remark];
+    });
+  }
+}
+
+// What most people look for stands first.
+function isLoss(latest) {
+  return /(^|[_/.])loss$/.test(latest.metric);
+}
+
+function estimate(count) {
+  const error = count.count_standard_error;
+  return error > 0 ? `≈ ${number(Math.round(count.count))} ± ${number(Math.ceil(1.96 * error))}` : number(count.count);
+}
+
+function facts(pairs) {
+  const there = pairs.filter(([, value]) => value);
+  return element("dl", {}, ...there.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+}
+
+function folded(name, value) {
+  if (value === null || (typeof value === "object" && Object.keys(value).length === 0)) return null;
+  return element("details", {}, element("summary", {}, words(name)), element("pre", {}, JSON.stringify(value, null, 2)));
+}

@@ -8,6 +8,7 @@ here, ahead of time, and not to somebody's request.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -88,6 +89,8 @@ class Allocator:
             with self._segments.lock:
                 disk_bytes = self._segments.disk_bytes
             metrics.JOURNAL_DISK_BYTES.set(disk_bytes)
+        with contextlib.suppress(OSError):
+            self._tidy()  # what was retired must not be there again at the next opening
 
     def _keep_up(self) -> str | None:
         """Do what there is to do; why it could not be done, or None. Never raises."""

@@ -21,9 +21,11 @@ from crucible_collector import metrics
 from crucible_collector.errors import OverloadedError
 from crucible_collector.journal import files
 from crucible_collector.journal.framing import (
+    MARK_OFFSET,
     SEGMENT_HEADER_BYTES,
     Framed,
     SegmentHeader,
+    pack_mark,
     pack_segment_header,
     record_pieces,
 )
@@ -87,7 +89,18 @@ class Committer:
             self._stopping = True
             self._segments.work.notify()
         self._thread.join()
+        self._mark_end()
         self._close_file()
+
+    def _mark_end(self) -> None:
+        """Leave word of where the data ended, so that damage there is not taken for a torn write."""
+        segment = self._segments.active
+        if segment is None or segment.end == segment.start:
+            return
+        with contextlib.suppress(OSError):
+            fd = self._file_of(segment)
+            files.write_at(fd, [pack_mark(segment.end, self._seed)], MARK_OFFSET)
+            files.sync_data(fd)
 
     def submit(self, framed: Framed) -> Future[int]:
         """Queue an entry. Raises OverloadedError if it is already clear that it cannot be kept."""

@@ -54,9 +54,10 @@ class Entry:
 class Damage:
     """A stretch of the journal that could not be read; its bytes are kept in `damaged/`.
 
-    kind is "corrupt" (it had been acknowledged), "torn" (the process or the machine died while it
-    was being written, so nobody was told that it is safe) or "missing" (the file is gone, or was
-    let go). signal and record_count are known when the record's header survived.
+    kind is "corrupt" (it may have been acknowledged), "missing" (its file is gone, or was let go)
+    or, found at opening only, "torn": behind everything that is known to have been synced, and so
+    a write that nobody was told is safe. signal and record_count are known when the record's header
+    survived.
     """
 
     position: int

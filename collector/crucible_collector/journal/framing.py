@@ -53,7 +53,11 @@ _REFUSED_BYTES = 5  # index and reason
 
 _SEGMENT = struct.Struct("<8s16sQQQQB7x")
 _SEGMENT_MAGIC = b"crucjrn\x01"
-SEGMENT_HEADER_BYTES = 128  # the rest is zero: room for what a later format may need
+SEGMENT_HEADER_BYTES = 128
+
+# In the last bytes of a segment's header, written when the journal is closed.
+_MARK = struct.Struct("<QI4x")
+MARK_OFFSET = SEGMENT_HEADER_BYTES - _MARK.size
 
 
 def aligned(length: int) -> int:
@@ -183,3 +187,14 @@ def read_segment_header(view: memoryview) -> SegmentHeader | None:
     if magic != _SEGMENT_MAGIC or crc != crc32(view[: _SEGMENT.size]):
         return None
     return SegmentHeader(journal_id, base, size, previous_base, previous_end, recycled == 1)
+
+
+def pack_mark(synced_end: int, seed: int) -> bytes:
+    """Says that everything before `synced_end` was on disk: what lies there is never torn."""
+    return _MARK.pack(synced_end, crc32(synced_end.to_bytes(8, "little"), seed))
+
+
+def read_mark(view: memoryview, seed: int) -> int:
+    """The position that a mark says was synced, or 0 where there is none."""
+    synced_end, crc = _MARK.unpack_from(view)
+    return int(synced_end) if crc == crc32(synced_end.to_bytes(8, "little"), seed) else 0

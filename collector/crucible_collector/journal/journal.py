@@ -76,8 +76,11 @@ class Journal:
     ) -> None:
         self.directory = directory
         self.journal_id = journal_id
-        # A larger entry has a segment to itself, and that must find room beside the others.
-        self.entry_bytes_max = (min(bytes_max // 4, _ENTRY_BYTES_MAX) - _OVERHEAD_BYTES) & -ALIGNMENT
+        # Of a body with 5 bytes for each refused record. An entry larger than a segment has one to
+        # itself, and that must find room beside the others.
+        self.entry_bytes_max = (
+            min(bytes_max // 4, _ENTRY_BYTES_MAX) - _OVERHEAD_BYTES
+        ) & -ALIGNMENT
         self._seed = crc_seed(journal_id)
         self._segments = segments
         self._allocator = allocator
@@ -205,7 +208,8 @@ class Journal:
         framed = frame(entry, self._seed)
         if framed.total_bytes > self.entry_bytes_max + RECORD_HEADER_BYTES:
             raise TooLargeError(
-                f"{len(entry.body)} bytes are more than the journal takes ({self.entry_bytes_max})"
+                f"a body of {len(entry.body)} bytes, with the verdicts on its records, is more "
+                f"than the journal takes ({self.entry_bytes_max})"
             )
         return self._committer.submit(framed)
 

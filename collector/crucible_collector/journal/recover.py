@@ -21,10 +21,12 @@ from crucible_collector.journal import files
 from crucible_collector.journal.damaged import DamagedBytes
 from crucible_collector.journal.entry import Damage
 from crucible_collector.journal.framing import (
+    MARK_OFFSET,
     RECORD_HEADER_BYTES,
     SEGMENT_HEADER_BYTES,
     SegmentHeader,
     crc_seed,
+    read_mark,
 )
 from crucible_collector.journal.scan import Found, Scanner
 from crucible_collector.journal.segments import Segment, Segments
@@ -99,7 +101,7 @@ def _chain(found: list[_File], retired: list[Segment], seed: int) -> list[Segmen
     nothing in it that counts, and goes to `retired`.
     """
     live: list[Segment] = []
-    end: int | None = None
+    end: int | None = found[-1].base + SEGMENT_HEADER_BYTES  # the newest one's is settled later
     while found:
         file = found.pop()
         segment = _segment(file)
@@ -147,34 +149,31 @@ def _last_intact_end(found: list[Found], segment: Segment) -> int:
 
 
 def _settle_tail(segment: Segment, seed: int, aside: DamagedBytes) -> bool:
-    """Find what was being written when the process died; False if it could not be wiped.
+    """Find where the data of the newest segment ends, and what is torn after it.
 
-    Damage before the last intact record stays where it is, for the reader to report: torn if no
-    record says that it had been synced, corrupt otherwise.
+    Damage before that end stays where it is, for the reader to report. False if what is torn could
+    not be wiped.
     """
     fd = os.open(segment.path, os.O_RDWR)
     try:
         scanner = _scanner(fd, segment, seed)
         found = list(scanner)
-        synced_end = max(
-            (one.header.synced_end for one in found if one.intact and one.header), default=0
-        )
-        segment.torn = (synced_end, segment.end)
+        segment.end = max(_last_intact_end(found, segment), _marked_end(fd, segment, seed))
         beyond = [one for one in found if scanner.origin + one.offset >= segment.end]
         length = _torn_bytes(scanner, beyond, segment)
         if length == 0:
             return True
         offset = segment.end - scanner.origin
-        header = beyond[0].header
+        headers = [one.header for one in beyond if one.header is not None]
         damage = Damage(
             segment.end,
             length,
             "torn",
-            Signal(header.signal) if header else None,
-            sum(one.header.record_count for one in beyond if one.header),
+            Signal(headers[0].signal) if headers else None,
+            sum(header.record_count for header in headers),
         )
         aside.set_aside(damage, scanner.buffer.data[offset : offset + length])
-        files.zero_at(fd, segment.end - segment.base, min(length, segment.limit - segment.end))
+        files.zero_at(fd, segment.end - segment.base, length)
         files.sync_data(fd)
     except OSError:
         return False
@@ -182,6 +181,14 @@ def _settle_tail(segment: Segment, seed: int, aside: DamagedBytes) -> bool:
         return True
     finally:
         os.close(fd)
+
+
+def _marked_end(fd: int, segment: Segment, seed: int) -> int:
+    """Where the data ended when the journal was last closed in this segment; 0 if it never was."""
+    content = memoryview(bytearray(SEGMENT_HEADER_BYTES - MARK_OFFSET))
+    files.read_at(fd, content, MARK_OFFSET)
+    position = read_mark(content, seed)
+    return position if segment.start <= position <= segment.limit else 0
 
 
 def _torn_bytes(scanner: Scanner, beyond: list[Found], segment: Segment) -> int:

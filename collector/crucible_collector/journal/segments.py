@@ -30,7 +30,6 @@ class Segment:
     previous_base: int  # see framing.SegmentHeader
     previous_end: int
     missing_from: int | None = None  # a file is gone that held data from here to previous_end
-    torn: tuple[int, int] = (0, 0)  # damage between these two was never acknowledged
     released_s: float | None = None  # when all of it was released
     readers: int = 0  # while above 0 its file stays as it is
     recyclable: bool = True  # False: the disk failed on it

@@ -81,7 +81,7 @@ def read_window(
             if found.intact:
                 entries.append(found)
             else:
-                damage = _damage(scanner, found, segment)
+                damage = _damage(scanner, found)
                 aside.set_aside(damage, scanner.content(found))
                 damaged.append(damage)
             length = found.offset + found.length
@@ -110,14 +110,12 @@ def _within(scanner: Scanner, records_max: int, bytes_max: int) -> Iterator[Foun
         offset += found.length
 
 
-def _damage(scanner: Scanner, found: Found, segment: Segment) -> Damage:
+def _damage(scanner: Scanner, found: Found) -> Damage:
     position = scanner.origin + found.offset
-    kind = "torn" if segment.torn[0] <= position < segment.torn[1] else "corrupt"
     if found.header is None:
-        return Damage(position, found.length, kind)
-    return Damage(
-        position, found.length, kind, Signal(found.header.signal), found.header.record_count
-    )
+        return Damage(position, found.length, "corrupt")
+    signal = Signal(found.header.signal)
+    return Damage(position, found.length, "corrupt", signal, found.header.record_count)
 
 
 def _window(

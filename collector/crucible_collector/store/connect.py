@@ -53,6 +53,9 @@ READ = Intent(
         "statement_timeout": READ_TIMEOUT,
         "default_transaction_read_only": "on",
         "idle_in_transaction_session_timeout": "60s",
+        # Every question leans on an index. The planner would rather read all than use a BRIN index
+        # on a column whose order on disk it thinks random, as ids of traces are.
+        "enable_seqscan": "off",
         # Partial indexes and partitions are chosen by the values, which a generic plan ignores.
         "plan_cache_mode": "force_custom_plan",
         "jit": "off",

@@ -41,6 +41,18 @@ IN_THE_WAY = (
     psycopg.errors.DuplicateTable,
 )
 
+CREATE_CHUNK = """
+-- Makes the chunk of a time slice, unless some chunk covers part of it already: one of another
+-- interval would collide. Leans on TimescaleDB's catalogue.
+select _timescaledb_functions.create_chunk(
+    format('crucible.%%I', %(relation)s::text)::regclass,
+    jsonb_build_object('time', jsonb_build_array(%(start_us)s::bigint, %(end_us)s::bigint)))
+where not exists (
+    select from timescaledb_information.chunks
+    where hypertable_schema = 'crucible' and hypertable_name = %(relation)s
+      and range_start < to_timestamp(%(end_us)s / 1e6) and range_end > to_timestamp(%(start_us)s / 1e6))
+"""
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -192,16 +204,14 @@ def _make_chunk(conn: Connection, relation: str, day: dt.date) -> bool:
     procedure = conn.execute("select to_regproc('_timescaledb_functions.create_chunk')").fetchone()
     if interval is None or procedure is None or procedure[0] is None:
         return True
-    at, end = (
-        int(_midnight(each).timestamp()) * 1_000_000 for each in (day, day + dt.timedelta(1))
+    at_us, end_us = (
+        int(_midnight(each).timestamp()) * 1_000_000 for each in (day, day + dt.timedelta(days=1))
     )
-    at -= at % interval[0]
-    while at < end:
-        conn.execute(
-            "select from _timescaledb_functions.create_chunk(%s::regclass, %s::jsonb)",
-            (f"{SCHEMA}.{relation}", f'{{"time": [{at}, {at + interval[0]}]}}'),
-        )
-        at += interval[0]
+    at_us -= at_us % interval[0]
+    while at_us < end_us:
+        next_us = at_us + interval[0]
+        conn.execute(CREATE_CHUNK, {"relation": relation, "start_us": at_us, "end_us": next_us})
+        at_us = next_us
     return True
 
 

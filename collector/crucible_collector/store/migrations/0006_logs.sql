@@ -39,9 +39,9 @@ create index logs_experiment on crucible.logs (experiment_id, time)
 create index logs_warnings on crucible.logs (time) where severity_number >= 13;
 
 create index logs_trace on crucible.logs
-    using brin (trace_id uuid_bloom_ops (false_positive_rate = 0.001))
-    with (pages_per_range = 32, autosummarize = off);
+    using brin (trace_id uuid_bloom_ops (n_distinct_per_range = 1000, false_positive_rate = 0.001))
+    with (pages_per_range = 64, autosummarize = off);
 
 create index logs_correlation on crucible.logs
-    using brin (correlation_id text_bloom_ops (false_positive_rate = 0.001))
-    with (pages_per_range = 32, autosummarize = off);
+    using brin (correlation_id text_bloom_ops (n_distinct_per_range = 1000, false_positive_rate = 0.001))
+    with (pages_per_range = 64, autosummarize = off);

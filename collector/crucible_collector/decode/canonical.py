@@ -19,9 +19,10 @@ from crucible_collector.decode.plan import Counter, Layout
 from crucible_collector.decode.wire import BAD
 from crucible_collector.errors import MalformedError, TooLargeError
 
-# Columns of one request at most. Ordinary requests need two bytes of column a byte; 64 MiB of empty
-# attributes would need 1 GiB.
-COLUMN_BYTES_MAX = 256 << 20
+# What one request may take in columns, and in digits of doubles. Ordinary requests take two bytes a
+# byte; 64 MiB of empty attributes would take 1 GiB, of doubles like 1e308 (written out, so that
+# jsonb keeps them doubles) 1.9 GiB.
+DECODED_BYTES_MAX = 256 << 20
 
 # The official parser may need 50 bytes a byte: 200 MiB for this much, one request at a time. Stock
 # clients never send what would go there, whatever its size.
@@ -40,7 +41,7 @@ def canonical(signal: Signal, body: bytes, *, records_max: int) -> bytes:
     """Return `body`, or the same request in a form that the kernels read.
 
     Raises MalformedError if the official parser refuses it, TooLargeError if it has more than
-    `records_max` records, would decode into too many columns, or is both unusual and large.
+    `records_max` records, would take too much memory decoded, or is both unusual and large.
     """
     code = _check(signal, body, records_max)
     if code == 0:
@@ -76,12 +77,12 @@ def _check(signal: Signal, body: bytes, records_max: int) -> int:
         raise TooLargeError(
             f"a request may have {records_max} {signal.label.replace('_', ' ')} at most"
         )
-    if _column_bytes(layout, counts) > COLUMN_BYTES_MAX:
-        raise TooLargeError("the request has more attributes, links or buckets than one may have")
+    if _decoded_bytes(layout, counts) > DECODED_BYTES_MAX:
+        raise TooLargeError(f"the request would take more than {DECODED_BYTES_MAX} bytes in memory")
     return code
 
 
-def _column_bytes(layout: Layout, counts: I64) -> int:
+def _decoded_bytes(layout: Layout, counts: I64) -> int:
     attributes = (
         counts[Counter.RECORD_ATTRIBUTE]
         + counts[Counter.OTHER_ATTRIBUTE]
@@ -89,5 +90,8 @@ def _column_bytes(layout: Layout, counts: I64) -> int:
     )
     slotted = counts[Counter.RECORD] + counts[Counter.RESOURCE]
     return int(
-        8 * counts[layout.rows].sum() + 33 * attributes + (16 + 4 * len(SLOT_KEYS)) * slotted
+        8 * counts[layout.rows].sum()
+        + 33 * attributes
+        + (16 + 4 * len(SLOT_KEYS)) * slotted
+        + counts[Counter.DIGITS]
     )

@@ -88,6 +88,10 @@ def _envelope(request: str, word: str, records: str) -> dict[str, tuple[str, dic
                 "schema_url": _text_place("scope_schema_url"),
             },
         ),
+        "opentelemetry.proto.common.v1.AnyValue": (
+            "AnyValue",
+            {"double_value": Place(counter=Counter.DIGITS)},
+        ),
         "InstrumentationScope": (
             "InstrumentationScope",
             {

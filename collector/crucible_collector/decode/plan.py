@@ -44,6 +44,7 @@ class Counter(enum.IntEnum):
     COUNTS = 13
     QUANTILE = 14
     NEGATIVE_COUNTS = 15
+    DIGITS = 16  # no rows: digits before the point of all attributes that are doubles
 
 
 class Op(enum.IntEnum):

@@ -64,6 +64,15 @@ def _added(buffer: U8, position: Int, size: Int, op: Int) -> Int:
 
 
 @inlined
+def _digits(buffer: U8, position: Int, end: Int) -> Int:
+    """Return how many digits the double there has before its point: log10(2) is 77/256."""
+    if end - position < 8:
+        return 0
+    biased = np.int64(buffer[position + 7] & 0x7F) << 4 | np.int64(buffer[position + 6] >> 4)
+    return (biased - 1023) * 77 >> 8 if biased > 1023 and biased < 2047 else 0
+
+
+@inlined
 def _walk(
     buffer: U8, position: Int, end: Int, plan: I64, deep: bool, counts: I64, stack: I64
 ) -> Int:
@@ -89,7 +98,10 @@ def _walk(
             if seen & plan[entry, _ONCE]:
                 return ODD
             seen |= plan[entry, _BIT]
+        counter = plan[entry, _COUNTER]
         if op == _SKIP or wire != LENGTH:
+            if counter >= 0:
+                counts[counter] += _digits(buffer, position, end)
             position = skip(buffer, position, end, wire)
             if position < 0:
                 return position
@@ -97,7 +109,6 @@ def _walk(
         size, position = read_length(buffer, position, end)
         if position < 0:
             return position
-        counter = plan[entry, _COUNTER]
         if counter >= 0:
             added = _added(buffer, position, size, op)
             if added < 0:

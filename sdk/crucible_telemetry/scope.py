@@ -32,9 +32,8 @@ from crucible_telemetry.outcome import is_failure, kind_of, outcome, reason_of
 from crucible_telemetry.values import AttributeValue
 
 MEASUREMENT_PREFIX = "crucible.measurement."
-MEASUREMENTS_MAX = (
-    96  # of OpenTelemetry's 128 attributes a span: beyond it identity would be evicted
-)
+# Of OpenTelemetry's 128 attributes a span; beyond those the oldest go, and identity is the oldest.
+MEASUREMENTS_MAX = 96
 _MEASUREMENT_NAME_BYTES_MAX = 200
 
 _BAGGAGE = (names.CORRELATION_ID, names.EXPERIMENT_ID, names.RUN_ID)

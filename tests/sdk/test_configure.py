@@ -241,3 +241,18 @@ def test_importing_the_sdk_loads_no_transport() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("limit", "length"), [(None, 65_536), ("100", 100)])
+def test_a_huge_message_is_cut_where_the_environment_says_or_at_64_ki(
+    limit: str | None, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if limit is not None:
+        monkeypatch.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", limit)
+    exporter = InMemorySpanExporter()
+    crucible.configure(exporter=exporter)
+    with pytest.raises(ValueError, match="x"), crucible.training():
+        raise ValueError("x" * 200_000)
+    assert crucible.flush()
+    (event,) = exporter.get_finished_spans()[-1].events
+    assert len(str((event.attributes or {})["exception.message"])) == length

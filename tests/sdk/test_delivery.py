@@ -145,6 +145,21 @@ def test_a_batch_is_given_up_after_its_time_and_the_next_one_has_its_own() -> No
     subject.close(1)
 
 
+def test_a_batch_is_given_up_once_the_queue_behind_it_is_full() -> None:
+    exporter = Exporter(lambda: SpanExportResult.FAILURE)
+    exporter.gate.clear()
+    subject = delivery(exporter, queue=3, batch=1)
+    subject.on_end(span(0))
+    assert exporter.is_called.wait(5)
+    for index in range(1, 4):
+        subject.on_end(span(index))
+    exporter.gate.set()
+    with subject._settled:
+        assert subject._settled.wait_for(lambda: subject._failed >= 1, 5)
+    assert subject.counts().dropped == 0
+    subject.close(0.01)
+
+
 def test_an_exporter_that_raises_loses_that_batch_alone() -> None:
     answers = iter([RuntimeError("cannot encode")])
 

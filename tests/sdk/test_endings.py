@@ -98,8 +98,10 @@ def test_a_scope_left_by_a_break_lasts_until_it_was_left() -> None:
         for epoch in training.epochs(1):
             for _ in epoch.batches(range(9)):
                 break
-            for _ in range(50):
-                epoch.log(loss=1.0)  # each reading of the clock is a millisecond
+            for _ in range(50):  # each reading of the clock is a millisecond
+                with crucible.training():
+                    pass
+            epoch.log(loss=1.0)
     (batch,) = captured.named(f"{BATCH}.stop")
     assert batch.duration_ns <= 2_000_000
 
@@ -238,6 +240,17 @@ def test_the_current_scope_is_put_back_whatever_way_scopes_end() -> None:
             closer.join()  # closed from another thread, which has a context of its own
         assert current_scope.get() is experiment
     assert current_scope.get() is None
+
+
+def test_a_scope_that_another_thread_ends_is_not_taken_for_the_current_one() -> None:
+    with capture(), crucible.experiment("sweep") as experiment:
+        with experiment.training() as training:
+            epoch = training.epoch()
+            epoch.open()
+            closer = threading.Thread(target=epoch.close)
+            closer.start()
+            closer.join()
+        assert current_scope.get() is experiment
 
 
 def test_a_reference_cycle_does_not_keep_a_loop_from_ending() -> None:

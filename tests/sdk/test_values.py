@@ -114,8 +114,10 @@ def test_names_that_are_no_identifiers_come_in_a_mapping_and_the_last_value_coun
 def test_a_flood_of_measurements_never_pushes_out_who_they_belong_to() -> None:
     with capture() as captured, crucible.training(run_id="r") as training:
         training.log({f"metric_{index}": index for index in range(500)})
+        training.log(metric_0=7)
     (stop,) = captured.named("crucible_train.training.stop")
     assert stop.attributes["crucible.run.id"] == "r"
+    assert stop.measurements["metric_0"] == 7
     assert stop.span.dropped_attributes == 0
     assert crucible.counts()["fault.too_many_measurements"] == 500 - MEASUREMENTS_MAX
 

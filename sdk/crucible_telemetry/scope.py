@@ -49,13 +49,9 @@ class Scope:
     has_start_marker: ClassVar[bool] = True
 
     def __init__(self, parent: Scope | None) -> None:
-        self._telemetry: telemetry.Telemetry = (
-            telemetry.current() if parent is None else parent._telemetry
-        )
+        self._telemetry: telemetry.Telemetry = parent._telemetry if parent else telemetry.current()
         self._parent = parent
-        self._inherited: dict[str, AttributeValue] = (
-            {} if parent is None else dict(parent._inherited)
-        )
+        self._inherited: dict[str, AttributeValue] = dict(parent._inherited) if parent else {}
         self._attributes: dict[str, AttributeValue] = {}
         self._measurements: dict[str, values.Number] = {}
         self._children: dict[int, Scope] = {}

@@ -91,11 +91,9 @@ class _Recorder(SpanProcessor):
 
 class _CountedIds(PrivateIds):
     def __init__(self) -> None:
-        self._traces, self._spans, self._runs = (
-            itertools.count(1),
-            itertools.count(1),
-            itertools.count(1),
-        )
+        self._traces = itertools.count(1)
+        self._spans = itertools.count(1)
+        self._runs = itertools.count(1)
 
     def generate_trace_id(self) -> int:
         return next(self._traces)

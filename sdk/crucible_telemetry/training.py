@@ -6,7 +6,6 @@ so with `first_step` and `epochs(…, start=…)`.
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import threading
@@ -47,8 +46,9 @@ class Training(Scope):
     ) -> None:
         super().__init__(parent)
         self.epochs_planned: int | None = None
-        self.counting = threading.Lock()  # batches of one training may come from several threads
-        self._steps = itertools.count(values.whole(first_step))
+        # Batches of one training may come from several threads.
+        self.counting = threading.Lock()
+        self._next_step = values.whole(first_step)
         self._last_step: int | None = None
         self._epoch: Epoch | None = None  # the newest
         self._epoch_count = 0  # those that ended
@@ -147,14 +147,8 @@ class Training(Scope):
 
     def next_step(self, step: int | None = None) -> int:
         """Count a step, holding `counting`; a step that the caller counts itself sets the count."""
-        if step is None:
-            taken = next(self._steps)
-        else:
-            taken = values.whole(step)
-            self.counting = (
-                threading.Lock()
-            )  # batches of one training may come from several threads
-        self._steps = itertools.count(taken + 1)
+        taken = self._next_step if step is None else values.whole(step)
+        self._next_step = taken + 1
         self._last_step = taken
         return taken
 
@@ -190,7 +184,7 @@ class Training(Scope):
         self._exit_context()
         recorded = self._measurements
         recorded.setdefault("total_epochs", self._epoch_count)
-        recorded.setdefault("total_steps", next(self._steps))
+        recorded.setdefault("total_steps", self._next_step)
         for name, number in self._last.items():
             recorded.setdefault(f"final_{name}", number)
         if self.epochs_planned is not None:

@@ -28,7 +28,7 @@ from crucible_collector.errors import DatabaseError
 from crucible_collector.store import leftovers
 from crucible_collector.store.account import Account, runnable, server_account, user_name
 from crucible_collector.store.binaries import Binaries, find
-from crucible_collector.store.places import Doorway, socket_directory
+from crucible_collector.store.places import Doorway, clear_socket, socket_directory
 
 DATABASE = "crucible"
 ROLE = "collector"  # not named as the schema, which would be searched without being asked for
@@ -132,7 +132,7 @@ class EmbeddedServer:
             if self.is_alive():
                 delay_s = RESTART_DELAY_S
                 continue
-            self._log.error("the embedded database ended; restarting it", extra=self._facts())
+            self._log.error("the embedded database ended (%s); restarting it", self._facts())
             try:
                 with self._guard:
                     if self._stopping:
@@ -140,9 +140,7 @@ class EmbeddedServer:
                     leftovers.end(self._data, self._log)
                     self._launch()
             except (DatabaseError, OSError) as error:
-                self._log.error(
-                    "the embedded database does not start", extra={"reason": str(error)}
-                )
+                self._log.error("the embedded database does not start: %s", error)
                 stopping.wait(delay_s)
                 delay_s = min(delay_s * 2, RESTART_DELAY_MAX_S)
 
@@ -159,6 +157,7 @@ class EmbeddedServer:
         if account is None or binaries is None or self._sockets is None:
             raise DatabaseError("the embedded database was not started")
         self._write_access_rules(account)
+        clear_socket(self._sockets, PORT)
         log_path = self._fresh_log()
         with (
             contextlib.ExitStack() as stack,
@@ -193,7 +192,7 @@ class EmbeddedServer:
                 **account.popen_options,
             )
         self._await_ready(log_path, begin)
-        self._log.info("the embedded database is up", extra=self._facts())
+        self._log.info("the embedded database is up (%s)", self._facts())
 
     def _await_ready(self, log_path: Path, begin: int) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S
@@ -206,9 +205,9 @@ class EmbeddedServer:
             with contextlib.suppress(psycopg.OperationalError):
                 self._ensure_database()
                 return
-            if time.monotonic() > deadline:
+            if self._stopping or time.monotonic() > deadline:
                 self._end_process()
-                raise DatabaseError(f"PostgreSQL in {self._data} did not answer within its time")
+                raise DatabaseError(f"PostgreSQL in {self._data} was stopped before it answered")
             time.sleep(READY_POLL_S)
 
     def _ensure_database(self) -> None:
@@ -229,7 +228,7 @@ class EmbeddedServer:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         account.own(draft)
-        self._log.info("initialising the embedded database", extra={"directory": str(self._data)})
+        self._log.info("initialising the embedded database in %s", self._data)
         with Doorway(draft, account) as door:
             answer = subprocess.run(
                 [
@@ -290,12 +289,10 @@ class EmbeddedServer:
             host=str(self._sockets), port=PORT, user=ROLE, dbname=database
         )
 
-    def _facts(self) -> dict[str, object]:
-        return {
-            "version": self.version,
-            "pid": self.pid,
-            "exit_code": self._process.returncode if self._process else None,
-        }
+    def _facts(self) -> str:
+        code = self._process.returncode if self._process else None
+        ended = "" if code is None else f", exit code {code}"
+        return f"PostgreSQL {self.version}, pid {self.pid}{ended}"
 
 
 def _environment() -> dict[str, str]:

@@ -32,8 +32,7 @@ def end(data: Path, log: logging.Logger) -> None:
         if not running:
             break
         log.warning(
-            "ending a PostgreSQL left by an earlier collector",
-            extra={"pids": running, "signal": number.name},
+            "ending a PostgreSQL left by an earlier collector (pids %s, %s)", running, number.name
         )
         for pid in _to_signal(data, running, number):
             with suppress(ProcessLookupError):

@@ -77,7 +77,7 @@ class Maintenance:
                 with closing(self._connect()) as conn:
                     self._work(conn, stopping)
             except psycopg.Error as error:
-                self._log.info("maintenance waits for the database", extra={"reason": str(error)})
+                self._log.info("maintenance waits for the database: %s", str(error).strip())
             except Exception:  # noqa: BLE001 - the outermost loop of its thread
                 UNCAUGHT_ERRORS.labels("maintenance").inc()
                 self._log.exception("maintenance failed and starts over")

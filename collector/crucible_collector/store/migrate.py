@@ -168,7 +168,7 @@ def _apply_next(
             " on conflict (name) do update set sha256 = excluded.sha256, applied_at = now()",
             (missing.name, missing.sha256),
         )
-    log.info("migrated the database", extra={"migration": missing.name})
+    log.info("migrated the database: %s", missing.name)
     return True
 
 

@@ -111,8 +111,10 @@ class Partitions:
         except IN_THE_WAY as error:
             self._retry_at[key] = self._clock() + RETRY_S
             self._log.info(
-                "no room made for a day yet: somebody is in the way",
-                extra={"relation": relation, "day": str(day), "reason": type(error).__name__},
+                "no room in %s for %s yet, somebody is in the way: %s",
+                relation,
+                day,
+                type(error).__name__,
             )
             return False
         if not made:

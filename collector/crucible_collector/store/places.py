@@ -73,6 +73,15 @@ def socket_directory(directory: Path, account: Account, port: int) -> Path:
     )
 
 
+def clear_socket(directory: Path, port: int) -> None:
+    """Remove what a killed server left: its lock file names a pid that may be another's by now.
+
+    Only when no server runs in the data directory, which the directory of the socket belongs to.
+    """
+    for name in (f".s.PGSQL.{port}", f".s.PGSQL.{port}.lock"):
+        (directory / name).unlink(missing_ok=True)
+
+
 def _holds_socket(directory: Path, port: int) -> bool:
     """Try it: bind a socket under a name as long as the real one."""
     real = str(directory / f".s.PGSQL.{port}")

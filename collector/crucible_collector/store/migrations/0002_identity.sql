@@ -4,6 +4,7 @@
 create table crucible.experiments (
     first_seen timestamptz not null,
     last_seen timestamptz not null,
+    status_at timestamptz,
     experiment_id text collate "C" primary key,
     name text,
     hypothesis text,
@@ -18,6 +19,7 @@ create table crucible.runs (
     last_seen timestamptz not null,
     started_at timestamptz,
     ended_at timestamptz,
+    status_at timestamptz,
     resource_id bigint,
     last_step bigint,
     last_epoch bigint,

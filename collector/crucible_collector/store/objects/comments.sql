@@ -24,8 +24,13 @@ comment on table crucible.experiments is 'One experiment: its name and when it w
 comment on column crucible.experiments.first_seen is 'Earliest time of any of its records';
 comment on column crucible.experiments.last_seen is 'Latest time of any of its records';
 
+comment on column crucible.experiments.status_at is
+    'Time of the event that the status is from: a later one replaces it, whichever is stored first';
+
 comment on table crucible.runs is 'One run of an experiment: what ran, how it ended, how far it came';
 comment on column crucible.runs.kind is 'training or pipeline; null where only a run id was seen';
+comment on column crucible.runs.status_at is
+    'Time of the start or end that the status is from; null where only other records were seen';
 comment on column crucible.runs.trace_id is 'The trace of the run''s own span; its epochs have others';
 comment on column crucible.runs.config is 'crucible.training.config as sent';
 comment on column crucible.runs.summary is 'Last numbers that the end of the run carried';

@@ -39,7 +39,7 @@ class Binaries:
 
     @property
     def major(self) -> int:
-        return int(self.version.split(".")[0])
+        return _numbers(self.version)[0]
 
 
 def find(bin_dir: Path | None, major: int | None = None) -> Binaries:
@@ -94,7 +94,7 @@ def system_directories() -> Iterator[Path]:
         yield Path(on_path).resolve().parent
     for pattern in SYSTEM_PATTERNS:
         root, rest = Path("/"), pattern.lstrip("/")
-        yield from sorted(root.glob(rest), key=_numbers, reverse=True)
+        yield from sorted(root.glob(rest), key=lambda path: _numbers(str(path)), reverse=True)
 
 
 def _candidates() -> Iterator[Path]:
@@ -104,8 +104,8 @@ def _candidates() -> Iterator[Path]:
     yield from system_directories()
 
 
-def _numbers(path: Path) -> list[int]:
-    return [int(digits) for digits in re.findall(r"\d+", str(path))]
+def _numbers(text: str) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d+", text)]
 
 
 def _ask(program: Path, question: str) -> str | None:

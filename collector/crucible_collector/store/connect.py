@@ -42,7 +42,7 @@ INGEST = Intent(
         "synchronous_commit": "off",
         # A transaction that is held up by somebody's lock gives up and is tried again.
         "lock_timeout": "30s",
-        "idle_in_transaction_session_timeout": "60s",
+        "idle_in_transaction_session_timeout": "1min",
         "jit": "off",
     },
 )
@@ -52,7 +52,7 @@ READ = Intent(
         **_EVERY,
         "statement_timeout": READ_TIMEOUT,
         "default_transaction_read_only": "on",
-        "idle_in_transaction_session_timeout": "60s",
+        "idle_in_transaction_session_timeout": "1min",
         # Every question leans on an index. The planner would rather read all than use a BRIN index
         # on a column whose order on disk it thinks random, as ids of traces are.
         "enable_seqscan": "off",

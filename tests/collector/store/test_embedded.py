@@ -35,6 +35,34 @@ print(server.pid, flush=True)
 time.sleep(600)
 """
 
+# The same for an ordinary user: says who it is and who owns the server.
+ORDINARY = """
+import sys
+sys.path += sys.argv[2:]
+import logging, os
+from pathlib import Path
+from crucible_collector.store.embedded import EmbeddedServer
+server = EmbeddedServer(Path(sys.argv[1], "db"), None, logging.getLogger())
+server.start()
+print(os.getuid(), Path(f"/proc/{server.pid}").stat().st_uid)
+server.stop()
+"""
+INTERPRETERS = (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}")
+# The project and what it depends on; the interpreter brings its own library.
+PROJECT_PATH = [path for path in sys.path if path and not path.startswith(sys.base_prefix)]
+NOBODY = account.Account("nobody", 65534, 65534, drops=True).popen_options
+
+
+def runs_for_nobody(interpreter: str) -> bool:
+    code = "import sys; sys.path += sys.argv[1:]; import crucible_collector.store.embedded"
+    try:
+        answer = subprocess.run(
+            [interpreter, "-c", code, *PROJECT_PATH], capture_output=True, check=False, **NOBODY
+        )
+    except OSError:
+        return False
+    return answer.returncode == 0
+
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Starter]:
@@ -293,3 +321,20 @@ def test_programs_are_not_run_from_a_cache_that_somebody_else_could_have_filled(
     with pytest.raises(DatabaseError, match="no copy could be made"):
         account.runnable(unreachable, account.server_account())
     assert [*cache.iterdir()] == []
+
+
+@AS_ROOT
+def test_an_ordinary_user_runs_the_server_as_itself() -> None:
+    interpreter = next(filter(runs_for_nobody, INTERPRETERS), None)
+    if interpreter is None:
+        pytest.skip("no Python that an ordinary user reaches together with the project")
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as home:
+        Path(home).chmod(0o777)
+        answer = subprocess.run(
+            [interpreter, "-c", ORDINARY, home, *PROJECT_PATH],
+            capture_output=True,
+            text=True,
+            check=False,
+            **NOBODY,
+        )
+    assert answer.stdout == "65534 65534\n", answer.stderr

@@ -35,6 +35,7 @@ class Collector:
     environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
     addresses: dict[str, str] = field(default_factory=dict)
+    _drain: threading.Thread | None = None
 
     @property
     def log_path(self) -> Path:
@@ -86,7 +87,8 @@ class Collector:
         finally:
             timer.cancel()
         # Keep the pipe empty: a full one would stop the collector.
-        threading.Thread(target=lambda: list(process.stdout or ()), daemon=True).start()
+        self._drain = threading.Thread(target=_empty, args=(process,), daemon=True)
+        self._drain.start()
 
     @property
     def running(self) -> subprocess.Popen[str]:
@@ -97,14 +99,19 @@ class Collector:
         """SIGTERM; returns the exit code."""
         self.running.send_signal(signal.SIGTERM)
         code = self.running.wait(STOP_TIMEOUT_S)
-        self.process = None
+        self._ended()
         return code
 
     def kill(self) -> None:
         """SIGKILL: nothing is said goodbye to."""
         self.running.kill()
         self.running.wait()
+        self._ended()
+
+    def _ended(self) -> None:
         self.process = None
+        if self._drain is not None:
+            self._drain.join(10)
 
     def close(self) -> None:
         """End it, however it is."""
@@ -137,6 +144,13 @@ class Collector:
     def metrics(self) -> str:
         with urllib.request.urlopen(self.api + "/metrics", timeout=30) as answer:
             return str(answer.read().decode())
+
+
+def _empty(process: subprocess.Popen[str]) -> None:
+    if process.stdout is not None:
+        with process.stdout:
+            for _ in process.stdout:
+                pass
 
 
 def eventually(

@@ -39,8 +39,9 @@ class PostgresProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lock = threading.Lock()
         self.was_held = threading.Event()
-        self.was_cut = threading.Event()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._sockets: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
 
     @property
     def dsn_through(self) -> str:
@@ -55,26 +56,34 @@ class PostgresProxy:
             upstream.sendall(message)
 
     def close(self) -> None:
-        self._listener.close()
-        for upstream, _ in self.held:
-            upstream.close()
+        """End every connection and thread."""
+        _hang_up(self._listener)
+        for each in self._sockets:
+            _hang_up(each)
+        for thread in self._threads:
+            thread.join(10)
+        for each in (self._listener, *self._sockets):
+            each.close()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
                 upstream = _connect(self.dsn)
-                threading.Thread(target=self._answers, args=(upstream, client), daemon=True).start()
-                threading.Thread(
-                    target=self._questions, args=(client, upstream), daemon=True
-                ).start()
+                self._sockets += [client, upstream]
+                for body, pair in (
+                    (self._answers, (upstream, client)),
+                    (self._questions, (client, upstream)),
+                ):
+                    thread = threading.Thread(target=body, args=pair, daemon=True)
+                    self._threads.append(thread)
+                    thread.start()
 
     def _answers(self, upstream: socket.socket, client: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := upstream.recv(65536):
                 client.sendall(data)
-        with contextlib.suppress(OSError):
-            client.shutdown(socket.SHUT_RDWR)
+        _hang_up(client)
 
     def _questions(self, client: socket.socket, upstream: socket.socket) -> None:
         with contextlib.suppress(OSError, EOFError):
@@ -87,17 +96,15 @@ class PostgresProxy:
                 message = kind + struct.pack("!I", length) + body
                 if self._is_to_hold(kind, body):
                     self.held.append((upstream, message))
-                    client.close()
+                    _hang_up(client)
                     self.was_held.set()
                     return
                 if self._is_to_cut(kind, length):
-                    client.close()
-                    upstream.close()
-                    self.was_cut.set()
+                    _hang_up(client)
+                    _hang_up(upstream)
                     return
                 upstream.sendall(message)
-        with contextlib.suppress(OSError):
-            upstream.shutdown(socket.SHUT_RDWR)
+        _hang_up(upstream)
 
     def _is_to_hold(self, kind: bytes, body: bytes) -> bool:
         with self._lock:
@@ -116,6 +123,12 @@ class PostgresProxy:
             self.copy_bytes_until_cut = None
             self.cut_count += 1
             return True
+
+
+def _hang_up(one: socket.socket) -> None:
+    """Tell the other side; closing alone does not while another thread still reads."""
+    with contextlib.suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
 
 
 def _exactly(source: socket.socket, count: int) -> bytes:

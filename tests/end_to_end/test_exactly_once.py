@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -81,10 +82,15 @@ def test_a_killed_database_costs_nothing(tmp_path: Path) -> None:
     chance = random.Random(7)
     with collector(tmp_path / "data") as running:
         sender = Sender(running.addresses["grpc"], pause_s=0.002).start()
+        killed = 0
         for _ in range(4):
             time.sleep(chance.uniform(0.2, 1.0))
-            os.kill(postmaster_of(running.running.pid), signal.SIGKILL)
-            eventually(lambda: running.get("/readyz"), "the collector is ready again", 60)
+            killed = eventually(
+                lambda before=killed: postmaster_of(running.running.pid, before),  # type: ignore[misc]
+                "the database is up again",
+                60,
+            )
+            os.kill(killed, signal.SIGKILL)
         sender.stop()
         expected = len(sender.acknowledged)
         eventually(lambda: stored_spans(running) >= expected, "everything is stored", 60)
@@ -92,10 +98,13 @@ def test_a_killed_database_costs_nothing(tmp_path: Path) -> None:
         assert_ledger_adds_up(running)
 
 
-def postmaster_of(pid: int) -> int:
-    """The process id of the collector's own PostgreSQL."""
-    children = psutil.Process(pid).children()
-    return next(child.pid for child in children if "postgres" in child.name())
+def postmaster_of(pid: int, before: int) -> int | None:
+    """The process id of the collector's own PostgreSQL, once it is another than `before`."""
+    for child in psutil.Process(pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "postgres" in child.name() and child.pid != before:
+                return child.pid
+    return None
 
 
 def stored_spans(running: Collector) -> int:

@@ -12,7 +12,7 @@ from traffic import batch_span, export, key_value, trace_request
 
 def count(dsn: str, where: str = "true") -> int:
     with psycopg.connect(dsn) as connection:
-        row = connection.execute(f"select count(*) from crucible.spans where {where}").fetchone()  # type: ignore[arg-type]
+        row = connection.execute(f"select count(*) from crucible.spans where {where}").fetchone()
     return int(row[0]) if row else 0
 
 

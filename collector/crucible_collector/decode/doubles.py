@@ -130,7 +130,7 @@ def write_integer(out: U8, position: Int, value: Int) -> Int:
 def write_double(out: U8, position: Int, bits: Int) -> Int:
     """Write a finite double, not -0.0, never so that jsonb gives it back as an integer.
 
-    1.0, 0.001 and 12345678901234567000000.0 in full; from 1e-7 down with an exponent, which jsonb
+    1.0, 0.001 and 12345678901234568000000.0 in full; from 1e-7 down with an exponent, which jsonb
     writes out itself. At most DOUBLE_TEXT_MAX bytes; return the next position.
     """
     if bits < 0:

@@ -184,8 +184,11 @@ class _Planner:
         entries[:, [Entry.OP, Entry.BIT, Entry.ONCE]] = 0
         self._entries.append(entries)
         type_name, places = self._layout.messages.get(name, (descriptor.name, {}))
-        if descriptor.name != type_name or places.keys() - descriptor.fields_by_name.keys():
-            raise ValueError(f"{name} is declared for {type_name}, OTLP has {descriptor.full_name}")
+        unknown = sorted(places.keys() - descriptor.fields_by_name.keys())
+        if descriptor.name != type_name or unknown:
+            raise ValueError(
+                f"declared for {type_name}: {unknown}; OTLP has {descriptor.full_name}"
+            )
         for member in descriptor.fields:
             entries[member.number] = self._entry(member, places.get(member.name, Place()))
         return self._number[name]

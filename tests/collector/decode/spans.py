@@ -72,6 +72,6 @@ def json_of(value: Any) -> str:
 
 def places(*rows: bytes) -> tuple[U8, TextRef]:
     """Texts one after another: (buffer, TextRef)."""
-    length = np.array([len(row) for row in rows], dtype=np.int32)
-    offset = np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64)
-    return np.frombuffer(b"".join(rows), dtype=np.uint8), TextRef(offset, length)
+    length = np.array([len(row) for row in rows], dtype=np.int64)
+    ref = TextRef(np.cumsum(length) - length, length.astype(np.int32))
+    return np.frombuffer(b"".join(rows), dtype=np.uint8), ref

@@ -111,34 +111,52 @@ def test_marks_of_what_json_cannot_say_are_told_as_stored(stored: Stored, api: A
     assert '"whole": 3.0' in api.get("/api/v1/events").text
 
 
-@pytest.mark.parametrize(
-    ("filters", "names"),
-    [
-        ({}, ["e", "d", "c", "b", "a"]),
-        ({"experiment": "sweep"}, ["b", "a"]),
-        ({"run": "run-1"}, ["c", "b"]),
-        ({"event": "a.stop"}, ["a"]),
-        ({"correlation": "order"}, ["d"]),
-        ({"correlation": OTHER_TRACE.hex}, ["e"]),
-        ({"trace": str(OTHER_TRACE)}, ["e", "d"]),
-        ({"status": "error"}, ["c"]),
-        ({"status": "unset", "run": "run-1"}, ["b"]),
-        ({"from_": "2026-11-23T10:00:01Z", "to": "2026-11-23T10:00:03Z"}, ["c", "b"]),
-        ({"run": "run-1", "limit": 1}, ["c"]),
-    ],
-)
-def test_filters_narrow_events(filtered: Api, filters: dict[str, object], names: list[str]) -> None:
-    assert [event["name"] for event in filtered.ask("/events", **filters)] == names
+EVENT_FILTERS: list[tuple[dict[str, object], str]] = [
+    ({}, "edcba"),
+    ({"experiment": "sweep"}, "cba"),
+    ({"experiment": "sweep", "run": "run-1", "status": "error"}, "c"),
+    ({"experiment": "sweep", "limit": 2}, "cb"),
+    ({"experiment": "sweep", "trace": TRACE.hex}, "cba"),
+    ({"experiment": "other"}, ""),
+    ({"run": "run-1"}, "cb"),
+    ({"event": "a.stop"}, "a"),
+    ({"correlation": "order"}, "d"),
+    ({"correlation": OTHER_TRACE.hex}, "e"),
+    ({"trace": str(OTHER_TRACE)}, "ed"),
+    ({"status": "error"}, "c"),
+    ({"status": "unset", "run": "run-1"}, "b"),
+    ({"from_": "2026-11-23T10:00:01Z", "to": "2026-11-23T10:00:03Z"}, "cb"),
+    ({"run": "run-1", "limit": 1}, "c"),
+]
 
 
-@pytest.fixture
-def filtered(stored: Stored, api: Api) -> Api:
+def test_filters_narrow_events(stored: Stored, api: Api) -> None:
+    stored.run("run-1", experiment_id="sweep")
     stored.span(name="a", time=at(0), experiment_id="sweep", event_name="a.stop")
     stored.span(name="b", time=at(1), experiment_id="sweep", run_id="run-1")
     stored.span(name="c", time=at(2), run_id="run-1", status_code=2)
     stored.span(name="d", time=at(3), trace_id=OTHER_TRACE, correlation_id="order")
     stored.span(name="e", time=at(4), trace_id=OTHER_TRACE)
-    return api
+    for filters, names in EVENT_FILTERS:
+        found = "".join(event["name"] for event in api.ask("/events", **filters))
+        assert (filters, found) == (filters, names)
+
+
+@pytest.mark.parametrize("of", ["events", "logs"])
+def test_what_an_experiment_has_page_by_page_is_everything_once(
+    stored: Stored, api: Api, of: str
+) -> None:
+    for number in range(3):
+        stored.run(f"run-{number}", experiment_id="sweep")
+    stored.run("run-3", experiment_id="other")
+    write = {"events": stored.span, "logs": stored.log}[of]
+    for number in range(15):
+        run = f"run-{number % 5}" if number % 5 < 4 else None
+        write(time=at(number // 4), run_id=run, experiment_id="sweep", step=number)
+    pages = list(api.pages(f"/{of}", experiment="sweep", limit=4))
+    steps = [row["step"] for page in pages for row in page]
+    assert sorted(steps) == [number for number in range(15) if number % 5 != 3]
+    assert [len(page) for page in pages] == [4, 4, 4]
 
 
 def test_events_that_arrive_between_two_pages_neither_shift_nor_repeat_any(
@@ -249,25 +267,28 @@ def test_a_log_record_is_told_in_full(stored: Stored, api: Api) -> None:
     assert log["attributes"] == {"line": 12, "crucible.run.id": "run-1", "crucible.step": 4}
 
 
-@pytest.mark.parametrize(
-    ("filters", "bodies"),
-    [
-        ({}, ["c", "b", "a"]),
-        ({"severity": "warn"}, ["c", "b"]),
-        ({"severity": "18"}, ["c"]),
-        ({"run": "run-1"}, ["a"]),
-        ({"trace": TRACE.hex}, ["b"]),
-        ({"experiment": "sweep"}, ["c"]),
-        ({"to": "2026-11-23T10:00:01"}, ["a"]),
-    ],
-)
-def test_filters_narrow_logs(
-    stored: Stored, api: Api, filters: dict[str, str], bodies: list[str]
-) -> None:
+LOG_FILTERS: list[tuple[dict[str, object], str]] = [
+    ({}, "cba"),
+    ({"severity": "warn"}, "cb"),
+    ({"severity": "18"}, "c"),
+    ({"run": "run-1"}, "a"),
+    ({"trace": TRACE.hex}, "b"),
+    ({"trace": TRACE.hex, "severity": "error"}, ""),
+    ({"experiment": "sweep"}, "ca"),
+    ({"experiment": "sweep", "run": "run-1"}, "a"),
+    ({"experiment": "sweep", "severity": "info", "limit": 1}, "c"),
+    ({"to": "2026-11-23T10:00:01"}, "a"),
+]
+
+
+def test_filters_narrow_logs(stored: Stored, api: Api) -> None:
+    stored.run("run-1", experiment_id="sweep")
     stored.log(time=at(0), body='"a"', severity_number=9, run_id="run-1")
     stored.log(time=at(1), body='"b"', severity_number=13, trace_id=TRACE)
     stored.log(time=at(2), body='"c"', severity_number=21, experiment_id="sweep")
-    assert [log["body"] for log in api.ask("/logs", **filters)] == bodies
+    for filters, bodies in LOG_FILTERS:
+        found = "".join(log["body"] for log in api.ask("/logs", **filters))
+        assert (filters, found) == (filters, bodies)
 
 
 def test_logs_of_the_very_same_time_are_all_given_once(stored: Stored, api: Api) -> None:

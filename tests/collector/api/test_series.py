@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import uuid
 
-import pytest
-
 from stored import Api, Stored, at
 
 
@@ -25,25 +23,24 @@ def test_experiments_come_newest_first_with_the_number_of_their_runs(
     assert api.get("/api/v1/experiments/another").status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("filters", "ids"),
-    [
-        ({}, [2, 1, 3]),
-        ({"metric": "queue.length"}, [1, 3]),
-        ({"service": "trainer"}, [1, 3]),
-        ({"run": "run-1"}, [2]),
-        ({"source": "metric"}, [1, 3]),
-    ],
-)
-def test_filters_narrow_series(
-    stored: Stored, api: Api, filters: dict[str, str], ids: list[int]
-) -> None:
+SERIES_FILTERS: list[tuple[dict[str, object], list[int]]] = [
+    ({}, [2, 1, 3]),
+    ({"metric": "queue.length"}, [1, 3]),
+    ({"service": "trainer"}, [1, 3]),
+    ({"run": "run-1"}, [2]),
+    ({"source": "metric"}, [1, 3]),
+]
+
+
+def test_filters_narrow_series(stored: Stored, api: Api) -> None:
     for number in (3, 1):
         stored.series(number, "queue.length", source="metric", kind="gauge", resource_id=11)
     stored.series(2, "loss", run_id="run-1")
-    assert [int(each["series_id"], 16) for each in api.ask("/series", **filters)] == ids
-    by_page = [each for page in api.pages("/series", limit=1, **filters) for each in page]
-    assert [int(each["series_id"], 16) for each in by_page] == ids
+    for filters, ids in SERIES_FILTERS:
+        pages = [api.ask("/series", **filters), *api.pages("/series", limit=1, **filters)]
+        at_once = [int(each["series_id"], 16) for each in pages[0]]
+        by_page = [int(each["series_id"], 16) for page in pages[1:] for each in page]
+        assert (filters, at_once, by_page) == (filters, ids, ids)
 
 
 def test_a_series_and_its_points_are_told_in_full(stored: Stored, api: Api) -> None:
@@ -87,15 +84,14 @@ def test_distributions_of_every_kind_are_told_in_full(stored: Stored, api: Api) 
     assert summary["quantile_values"] == ["NaN"]
 
 
-@pytest.mark.parametrize("of", ["points", "histograms"])
-def test_values_of_a_series_page_by_page_are_all_once(stored: Stored, api: Api, of: str) -> None:
+def test_values_of_a_series_page_by_page_are_all_once(stored: Stored, api: Api) -> None:
     series = stored.series(1)
-    write = {"points": stored.point, "histograms": stored.histogram}[of]
-    for number in range(10):
-        write(1, time=at(number // 4))
-    pages = list(api.pages(f"/series/{series}/{of}", limit=3))
-    assert [len(page) for page in pages] == [3, 3, 3, 1]
-    assert api.get(f"/api/v1/series/00000000000000ff/{of}").status_code == 404
+    for of, write in (("points", stored.point), ("histograms", stored.histogram)):
+        for number in range(10):
+            write(1, time=at(number // 4))
+        pages = list(api.pages(f"/series/{series}/{of}", limit=3))
+        assert [len(page) for page in pages] == [3, 3, 3, 1]
+        assert api.get(f"/api/v1/series/00000000000000ff/{of}").status_code == 404
 
 
 def test_the_ledger_says_whether_everything_adds_up(stored: Stored, api: Api) -> None:

@@ -7,6 +7,8 @@ import { duration, number, time, words } from "./format.js";
 import { badge } from "./runs.js";
 
 const COUNTS_EVERY_MS = 5000;
+// Counting reads all of a run: however long that takes, the database rests longer.
+const COUNTS_REST = 20;
 const OVER = new Set(["completed", "failed", "cancelled", "early_stopped"]);
 
 export class Run {
@@ -14,7 +16,7 @@ export class Run {
     this.runId = runId;
     this.path = `/runs/${encodeURIComponent(runId)}`;
     this.curves = new Map();
-    this.countedAt = -Infinity;
+    this.countAt = 0;
     this.head = element("div", { className: "head" });
     this.latest = element("div", { className: "latest" });
     this.plots = element("div", { className: "curves" });
@@ -105,9 +107,11 @@ export class Run {
   }
 
   async #count(run) {
-    if (performance.now() - this.countedAt < COUNTS_EVERY_MS) return;
-    this.countedAt = performance.now();
+    const start = performance.now();
+    if (start < this.countAt) return;
     const { data: counts, meta } = await ask("/events/counts", { run: run.run_id });
+    const spent = performance.now() - start;
+    this.countAt = performance.now() + Math.max(COUNTS_EVERY_MS, COUNTS_REST * spent);
     show(this.events, counts, () => {
       const rows = counts.map((each) => [each.event_name, estimate(each), number(each.error_count), time(each.last_time)]);
       const remark = meta.has_more ? [element("p", { className: "note" }, "There are more; the API has all.")] : [];

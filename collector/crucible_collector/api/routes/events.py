@@ -24,7 +24,7 @@ def events_router(reads: Reads) -> APIRouter:
     def events(filters: Annotated[EventFilter, Query()]) -> Response:
         cursor = decode_cursor(filters.cursor, *EVENT_KEY)
         rows = reads.json_rows(
-            "events",
+            _question(filters),
             experiment=filters.experiment,
             run=filters.run,
             event=filters.event,
@@ -56,3 +56,10 @@ def events_router(reads: Reads) -> APIRouter:
         return listed(rows, filters.limit, fields("event_name"), cursor)
 
     return router
+
+
+def _question(filters: EventFilter) -> str:
+    """Which indexes can help decides; all filters hold in each of these."""
+    if filters.trace or filters.correlation is not None:
+        return "events_of_trace"
+    return "events" if filters.experiment is None else "events_of_experiment"

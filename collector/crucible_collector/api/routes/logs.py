@@ -22,7 +22,7 @@ def logs_router(reads: Reads) -> APIRouter:
     def logs(filters: Annotated[LogFilter, Query()]) -> Response:
         cursor = decode_cursor(filters.cursor, *TIME_KEY)
         rows = reads.json_rows(
-            "logs",
+            _question(filters),
             experiment=filters.experiment,
             run=filters.run,
             trace=filters.trace,
@@ -35,3 +35,10 @@ def logs_router(reads: Reads) -> APIRouter:
         return listed(rows, filters.limit, fields(*TIME_KEY), cursor)
 
     return router
+
+
+def _question(filters: LogFilter) -> str:
+    """Which indexes can help decides; all filters hold in each of these."""
+    if filters.trace:
+        return "logs_of_trace"
+    return "logs" if filters.experiment is None else "logs_of_experiment"

@@ -1,22 +1,22 @@
 -- Which events lie under a correlation id, oldest first?
--- Leans on the indexes of correlation_id and of trace_id: an event without a correlation id is under
--- that of its trace.
-select
--- include event_columns
-from (
+-- Leans on spans_correlation and spans_trace (BRIN), materialized for the reason given in
+-- events_of_trace: an event without a correlation id is under that of its trace.
+with together as materialized (
     select *
     from crucible.spans
     where (correlation_id = %(correlation)s or (correlation_id is null and trace_id = %(trace)s::uuid))
       and (%(from_time)s::timestamptz is null or time >= %(from_time)s)
       and (%(to_time)s::timestamptz is null or time < %(to_time)s)
-      and (
-          %(last_time)s::timestamptz is null
-          or (
-              time >= %(last_time)s
-              and (time, time_ns_rest, trace_id, span_id)
-                  >= (%(last_time)s, %(last_rest)s, %(last_trace)s::uuid, %(last_span)s)
-          )
-      )
+      and (%(last_time)s::timestamptz is null or time >= %(last_time)s)
+)
+select
+-- include event_columns
+from (
+    select *
+    from together
+    where %(last_time)s::timestamptz is null
+       or (time, time_ns_rest, trace_id, span_id)
+           >= (%(last_time)s, %(last_rest)s, %(last_trace)s::uuid, %(last_span)s)
     order by time, time_ns_rest, trace_id, span_id
     limit %(limit)s offset %(skip)s
 ) s

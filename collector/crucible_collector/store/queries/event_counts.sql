@@ -1,6 +1,7 @@
 -- How many events of each name are there, sampled ones weighted by their inclusion probability?
--- Leans on the index of run and time where a run is given, else on time. The variance is that of
--- Horvitz and Thompson over whole traces, since spans of one trace are kept or dropped together.
+-- Leans on spans_run where a run is given, on that and spans_experiment where an experiment is, else on
+-- spans_time. The variance is that of Horvitz and Thompson over whole traces, since spans of one trace
+-- are kept or dropped together.
 with traces as (
     select
         coalesce(event_name, name) as event_name,
@@ -10,8 +11,12 @@ with traces as (
         count(*) filter (where status_code = 2) as error_count,
         max(time) as last_time
     from crucible.spans
-    where (%(experiment)s::text is null or experiment_id = %(experiment)s)
-      and (%(run)s::text is null or run_id = %(run)s)
+    where (%(run)s::text is null or run_id = %(run)s)
+      and (
+          %(experiment)s::text is null
+          or run_id = any (array(select run_id from crucible.runs where experiment_id = %(experiment)s))
+          or (run_id is null and experiment_id = %(experiment)s)
+      )
       and (%(from_time)s::timestamptz is null or time >= %(from_time)s)
       and (%(to_time)s::timestamptz is null or time < %(to_time)s)
     group by 1, 2, 3

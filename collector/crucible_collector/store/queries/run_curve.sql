@@ -1,6 +1,5 @@
 -- Which numbers did a run measure under one name, oldest first?
--- Leans on series_run_id, then for each series (one a rank and event) on the index of points by
--- series and time.
+-- Leans on series_run_id, then for each series (one a rank and event) on points_series.
 select
     p.step,
     crucible.rfc3339(p.time, p.time_ns_rest) as time,

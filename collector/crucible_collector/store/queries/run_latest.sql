@@ -1,5 +1,5 @@
 -- What is the latest number of each metric of a run, over all ranks and by the event that measured it?
--- Leans on series_run_id and on the index of points by series and time.
+-- Leans on series_run_id and on points_series.
 with latest as (
     select distinct on (s.metric, s.event_name)
         s.metric, s.event_name, s.rank, s.unit, s.series_id,

@@ -1,5 +1,5 @@
 -- Which series does a run have, how many numbers are in each, and between which bounds?
--- Leans on series_run_id and on the index of points by series and time. Reads every point of the
+-- Leans on series_run_id and on points_series. Reads every point of the
 -- series on the page; numbers that are not finite are counted apart.
 with found as (
     select *

@@ -1,5 +1,5 @@
 -- Which distributions does one series have, oldest first?
--- Leans on the index of histograms by series and time.
+-- Leans on histograms_series.
 select
     crucible.rfc3339(time, time_ns_rest) as time,
     crucible.rfc3339(start_time, 0::smallint) as start_time,

@@ -1,5 +1,5 @@
 -- Which numbers does one series have, oldest first?
--- Leans on the index of points by series and time.
+-- Leans on points_series.
 select
     step,
     crucible.rfc3339(time, time_ns_rest) as time,

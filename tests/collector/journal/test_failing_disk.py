@@ -23,6 +23,7 @@ class FailingDisk:
         self.writes_to_fail = 0
         self.bytes_before_failure = 0
         self.is_wiping_allowed = True
+        self.failed: tuple[Path, bytes] | None = None  # the file whose sync failed last
         self._sync, self._write, self._zero = files.sync_data, files.write_at, files.zero_at
         monkeypatch.setattr(files, "sync_data", self._sync_data)
         monkeypatch.setattr(files, "write_at", self._write_at)
@@ -31,6 +32,8 @@ class FailingDisk:
     def _sync_data(self, fd: int) -> None:
         if self.syncs_to_fail and not is_draft(fd):
             self.syncs_to_fail -= 1
+            path = Path(f"/proc/self/fd/{fd}").readlink()
+            self.failed = path, path.read_bytes()
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         self._sync(fd)
 
@@ -122,6 +125,24 @@ def test_failures_in_a_row_leave_neither_ghosts_nor_files(
         append_all(journal, range(2, 4))
         assert drain(journal).numbers == [0, 1, 2, 3]
         assert len(segment_files(tmp_path)) <= 4
+    with open_small(tmp_path) as journal:
+        found = drain(journal)
+        assert (found.numbers, found.damaged) == ([0, 1, 2, 3], [])
+
+
+def test_an_abandoned_segment_that_a_crash_left_behind_does_not_count(
+    tmp_path: Path, disk: FailingDisk
+) -> None:
+    with open_small(tmp_path) as journal:
+        append_all(journal, range(2))
+        for number in (66, 67):
+            disk.syncs_to_fail = 1
+            refused(journal, number)
+        append_all(journal, range(2, 4))
+    assert disk.failed is not None
+    path, content = disk.failed
+    assert not path.exists()
+    path.write_bytes(content)
     with open_small(tmp_path) as journal:
         found = drain(journal)
         assert (found.numbers, found.damaged) == ([0, 1, 2, 3], [])

@@ -20,6 +20,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,49 +34,51 @@ import crucible_telemetry as crucible
 Array = npt.NDArray[np.float64]
 
 DEFAULT_PORTS = {"grpc": 4317, "http": 4318, "api": 8080}
-BATCH_SIZE = 32
-HIDDEN = 384
+BATCH_SIZE = 64
+LAYERS = (64, 384, 384, 10)
 LEARNING_RATE = 0.05
-FAULT_FACTOR = 60.0
-FAULT_STEPS = 12
+FAULT_FACTOR = 30.0
+FAULT_STEPS = 4
 TRAIN_SECONDS = 20.0
 BARS = "▁▂▃▄▅▆▇█"
 
 
 class Network:
-    """Two layers, ReLU, softmax, trained by stochastic gradient descent."""
+    """A multi-layer perceptron, ReLU and softmax, trained by stochastic gradient descent."""
 
-    def __init__(self, inputs: int, classes: int, seed: int = 7) -> None:
+    def __init__(self, sizes: tuple[int, ...] = LAYERS, seed: int = 7) -> None:
         random = np.random.default_rng(seed)
         self.weights = [
-            random.normal(0, np.sqrt(2 / inputs), (inputs, HIDDEN)),
-            random.normal(0, np.sqrt(2 / HIDDEN), (HIDDEN, classes)),
+            random.normal(0, np.sqrt(2 / inputs), (inputs, outputs))
+            for inputs, outputs in pairwise(sizes)
         ]
-        self.biases = [np.zeros(HIDDEN), np.zeros(classes)]
+        self.biases = [np.zeros(outputs) for outputs in sizes[1:]]
 
-    def forward(self, x: Array) -> tuple[Array, Array]:
-        """Hidden activations and class probabilities."""
-        hidden = np.maximum(x @ self.weights[0] + self.biases[0], 0)
-        logits = hidden @ self.weights[1] + self.biases[1]
+    def forward(self, x: Array) -> tuple[list[Array], Array]:
+        """Input of every layer, and the class probabilities."""
+        layers = [x]
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            layers.append(np.maximum(layers[-1] @ weight + bias, 0))
+        logits = layers[-1] @ self.weights[-1] + self.biases[-1]
         exponent = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return hidden, exponent / exponent.sum(axis=1, keepdims=True)
+        return layers, exponent / exponent.sum(axis=1, keepdims=True)
 
     def step(self, x: Array, y: npt.NDArray[np.int64], rate: float) -> tuple[float, float, float]:
         """One descent step; returns loss, accuracy and the gradient's norm before it."""
-        hidden, probability = self.forward(x)
+        layers, probability = self.forward(x)
         rows = np.arange(len(y))
         loss = -np.log(probability[rows, y] + 1e-12).mean()
         delta = probability.copy()
         delta[rows, y] -= 1
         delta /= len(y)
-        back = (delta @ self.weights[1].T) * (hidden > 0)
-        gradients = [x.T @ back, back.sum(axis=0), hidden.T @ delta, delta.sum(axis=0)]
-        norm = float(np.sqrt(sum((g**2).sum() for g in gradients)))
-        self.weights[0] -= rate * gradients[0]
-        self.biases[0] -= rate * gradients[1]
-        self.weights[1] -= rate * gradients[2]
-        self.biases[1] -= rate * gradients[3]
-        return float(loss), float((probability.argmax(axis=1) == y).mean()), norm
+        square = 0.0
+        for index in reversed(range(len(self.weights))):
+            weight_gradient, bias_gradient = layers[index].T @ delta, delta.sum(axis=0)
+            square += float((weight_gradient**2).sum() + (bias_gradient**2).sum())
+            delta = (delta @ self.weights[index].T) * (layers[index] > 0)
+            self.weights[index] -= rate * weight_gradient
+            self.biases[index] -= rate * bias_gradient
+        return float(loss), float((probability.argmax(axis=1) == y).mean()), float(np.sqrt(square))
 
     def evaluate(self, x: Array, y: npt.NDArray[np.int64]) -> tuple[float, float]:
         """Loss and accuracy."""
@@ -101,14 +104,14 @@ def train(seconds: float) -> str:
     random = np.random.default_rng(1)
     order = random.permutation(len(images))
     train_rows, test_rows = order[:1500], order[1500:]
-    network = Network(64, 10)
+    network = Network()
     batches = len(train_rows) // BATCH_SIZE
     epochs = planned_epochs(images, labels, batches, seconds)
     config = {
         "optimizer": "sgd",
         "learning_rate": LEARNING_RATE,
         "batch_size": BATCH_SIZE,
-        "hidden": HIDDEN,
+        "layers": list(LAYERS),
     }
     fault = range(epochs * batches // 2, epochs * batches // 2 + FAULT_STEPS)
     step = 0
@@ -149,7 +152,7 @@ def planned_epochs(
     images: Array, labels: npt.NDArray[np.int64], batches: int, seconds: float
 ) -> int:
     """As many epochs as this machine trains in about `seconds`, measured on a throw-away network."""
-    network, count = Network(64, 10), 60
+    network, count = Network(), 60
     random = np.random.default_rng(0)
     begin = time.perf_counter()
     for index in range(count):
@@ -242,13 +245,11 @@ def report(questions: Questions, run_id: str) -> None:
     loss = [
         (row["step"], row["value"])
         for row in questions.all(
-            f"/runs/{run_id}/series/loss", event_name="crucible_train.batch.stop", limit=1000
+            f"/runs/{run_id}/series/loss", event="crucible_train.batch.stop", limit=1000
         )
     ]
     series = questions.get(f"/runs/{run_id}/series")["data"]
-    events: dict[str, int] = {}
-    for event in questions.all("/events", run=run_id, limit=1000):
-        events[event["event_name"]] = events.get(event["event_name"], 0) + 1
+    events = questions.get("/events/counts", run=run_id)["data"]
     worst_step, worst = max(loss, key=lambda pair: _finite(pair[1]))
     print("\nWhat the collector knows (from REST):\n")
     print(f"  run            {run_id}  {run['status']}")
@@ -261,8 +262,8 @@ def report(questions: Questions, run_id: str) -> None:
     print(f"  worst batch    step {worst_step}, loss {worst:.3f}  (the injected fault)")
     print(f"  points stored  {sum(row['point_count'] for row in series)}")
     print("  events")
-    for name, count in sorted(events.items()):
-        print(f"    {count:>7,}  {name}")
+    for event in events:
+        print(f"    {event['stored_count']:>7,}  {event['event_name']}")
     print(f"\n  loss by step   {curve(loss)}")
     print(f"\n  page           {questions.api}/#/runs/{run_id}")
 

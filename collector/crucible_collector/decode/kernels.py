@@ -61,8 +61,6 @@ def kernel(function: Function) -> Function:
     """Compile a function that Python calls, at its first call, and keep the machine code."""
     compiled: Any = inlined(function)
     _entry_points.append(compiled)
-    if _directory is not None:
-        compiled.enable_caching()
     entry_point: Function = compiled
     return entry_point
 
@@ -89,16 +87,19 @@ def entry_points() -> tuple[Any, ...]:
     return tuple(_entry_points)
 
 
-def cache_directory(path: Path | None = None) -> Path:
+def cache_directory(path: Path | None = None) -> Path | None:
     """Keep machine code under `path` from now on and return the directory really used.
 
-    None means NUMBA_CACHE_DIR, else the user's cache directory. Call it before the first decode:
-    what is compiled by then stays where it is.
+    No path means NUMBA_CACHE_DIR, else the user's cache directory; no directory, that nothing can
+    be written anywhere and every process compiles anew. Call it before the first decode: what is
+    compiled by then stays where it is.
     """
     global _directory  # noqa: PLW0603 - Numba's own setting is one for the process, too
     base = path if path is not None else _default_base()
-    name = f"kernels-{_sources_hash()}"
+    name = f"kernels-{sources_hash(Path(__file__).parent)}"
     _directory = _usable(base / name if base is not None else None, name)
+    if _directory is None:
+        return None
     # Numba reads its setting when caching is enabled, a kernel at a time; the process's own is
     # put back, so that other users of Numba keep their directory.
     before = _numba_settings.CACHE_DIR
@@ -130,18 +131,21 @@ def _default_base() -> Path | None:
         return None
 
 
-def _sources_hash() -> str:
-    package = Path(__file__).parent
+def sources_hash(package: Path) -> str:
+    """Return what changes when any source that a kernel is made from does, or the compiler."""
     digest = hashlib.sha256(f"{version('numba')} {version('llvmlite')}".encode())
     for source in (package.parent / "batch.py", *sorted(package.glob("*.py"))):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _usable(wanted: Path | None, name: str) -> Path:
+def _usable(wanted: Path | None, name: str) -> Path | None:
     if wanted is not None and _is_writable(wanted):
         return wanted
-    private = _private_directory(name)
+    try:
+        private = _private_directory(name)
+    except OSError:
+        return None
     if wanted is not None:
         with contextlib.suppress(OSError):  # nothing there to read: compiled anew
             shutil.copytree(wanted, private, dirs_exist_ok=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+from google.protobuf.descriptor import FieldDescriptor
 
 from crucible_collector.batch import I64
 from crucible_collector.decode import official
@@ -22,7 +23,7 @@ from crucible_collector.decode.wire import FIXED32, FIXED64, LENGTH, VARINT
 
 ROOT = "root"
 
-FIELDS = 17  # no OTLP message has a field number over 16
+FIELDS = 32  # no OTLP message has a field number over 16; larger ones are skipped as unknown
 
 
 class Counter(enum.IntEnum):
@@ -190,7 +191,9 @@ class _Planner:
                 f"declared for {type_name}: {unknown}; OTLP has {descriptor.full_name}"
             )
         for member in descriptor.fields:
-            entries[member.number] = self._entry(member, places.get(member.name, Place()))
+            place = places.get(member.name)
+            if place is not None or (member.number < FIELDS and _is_checked(member)):
+                entries[member.number] = self._entry(member, place or Place())
         return self._number[name]
 
     def _entry(self, member: Any, place: Place) -> I64:
@@ -207,33 +210,36 @@ class _Planner:
         if place.counter is not None:
             entry[Entry.COUNTER] = place.counter
         entry[Entry.BIT], entry[Entry.ONCE] = _bits(member)
-        if not declared and op in (Op.PACKED_FIXED64, Op.PACKED_VARINT):
-            raise ValueError(
-                f"{member.full_name} needs a column: its content is checked by filling"
-            )
         if member.message_type is not None:
             inside = place.message or member.message_type.full_name
             entry[Entry.CHILD] = self._visit(inside, member.message_type)
         return entry
 
 
+_KINDS: dict[int, tuple[Op, int]] = {
+    FieldDescriptor.TYPE_INT64: (Op.INT64, VARINT),
+    FieldDescriptor.TYPE_UINT64: (Op.INT64, VARINT),
+    FieldDescriptor.TYPE_INT32: (Op.INT32, VARINT),
+    FieldDescriptor.TYPE_ENUM: (Op.INT32, VARINT),
+    FieldDescriptor.TYPE_UINT32: (Op.UINT32, VARINT),
+    FieldDescriptor.TYPE_BOOL: (Op.BOOL, VARINT),
+    FieldDescriptor.TYPE_SINT32: (Op.SINT32, VARINT),
+    FieldDescriptor.TYPE_DOUBLE: (Op.FIXED64, FIXED64),
+    FieldDescriptor.TYPE_FIXED64: (Op.FIXED64, FIXED64),
+    FieldDescriptor.TYPE_SFIXED64: (Op.FIXED64, FIXED64),
+    FieldDescriptor.TYPE_FIXED32: (Op.FIXED32, FIXED32),
+    FieldDescriptor.TYPE_BYTES: (Op.TEXT, LENGTH),
+    FieldDescriptor.TYPE_MESSAGE: (Op.SAME, LENGTH),
+}
+
+
+def _is_checked(member: Any) -> bool:
+    """Tell whether a field without a place is looked into; OTLP may gain ones of any type."""
+    return member.type in _KINDS and (not member.is_repeated or _KINDS[member.type][1] == LENGTH)
+
+
 def _op_and_wire(member: Any) -> tuple[Op, int]:
-    kinds = {
-        member.TYPE_INT64: (Op.INT64, VARINT),
-        member.TYPE_UINT64: (Op.INT64, VARINT),
-        member.TYPE_INT32: (Op.INT32, VARINT),
-        member.TYPE_ENUM: (Op.INT32, VARINT),
-        member.TYPE_UINT32: (Op.UINT32, VARINT),
-        member.TYPE_BOOL: (Op.BOOL, VARINT),
-        member.TYPE_SINT32: (Op.SINT32, VARINT),
-        member.TYPE_DOUBLE: (Op.FIXED64, FIXED64),
-        member.TYPE_FIXED64: (Op.FIXED64, FIXED64),
-        member.TYPE_SFIXED64: (Op.FIXED64, FIXED64),
-        member.TYPE_FIXED32: (Op.FIXED32, FIXED32),
-        member.TYPE_BYTES: (Op.TEXT, LENGTH),
-        member.TYPE_MESSAGE: (Op.SAME, LENGTH),
-    }
-    op, wire = kinds[member.type]
+    op, wire = _KINDS[member.type]
     if member.is_repeated and wire == FIXED64:
         return Op.PACKED_FIXED64, LENGTH
     if member.is_repeated and wire == VARINT:

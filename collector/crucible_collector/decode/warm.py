@@ -38,8 +38,8 @@ def warm_up(log: logging.Logger) -> None:
 
 def _tell(log: logging.Logger) -> None:
     log.info(
-        "compiling the decoder for this machine, once: about half a minute; it is kept in %s",
-        directory_in_use(),
+        "compiling the decoder for this machine, about half a minute; kept for the next start in %s",
+        directory_in_use() or "no place: none can be written to",
     )
 
 

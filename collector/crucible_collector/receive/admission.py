@@ -163,24 +163,23 @@ class Admission:
 
 
 class BodyEstimate:
-    """How large the next gRPC body may be, since nobody announces it.
+    """How much to charge for a gRPC body before it is read, since nobody announces its size.
 
-    Starts at `first_bytes`, rises at once to a larger body and sinks slowly (by 1/16 of the
-    difference a body) towards smaller ones. So sixty-four requests of 16 MiB at a fresh start are
-    read four at a time, and a steady stream of stock batches is not held back. Written by many
-    threads without a lock: an update that gets lost is made up for by the next.
+    Starts at its most, a quarter of the budget, rises at once to a larger body and sinks slowly (by
+    1/16 of the difference a body) towards smaller ones. So sixty-four requests of 16 MiB are read
+    four at a time, a stream of stock batches is not held back, and no single slow sender keeps the
+    budget to itself. Written by many threads without a lock: a lost update is made up for by the
+    next.
     """
 
-    # A quarter of the budget: see the class.
-    FIRST_BYTES = 16 << 20
-
-    def __init__(self, first_bytes: int = FIRST_BYTES) -> None:
-        self._bytes = float(first_bytes)
+    def __init__(self, budget_bytes: int) -> None:
+        self._bytes_max = budget_bytes // 4
+        self._bytes = float(self._bytes_max)
 
     @property
     def bytes(self) -> int:
-        return int(self._bytes)
+        return min(int(self._bytes), self._bytes_max)
 
     def observe(self, body_bytes: int) -> None:
-        known = self._bytes
+        known = min(self._bytes, self._bytes_max)
         self._bytes = max(float(body_bytes), known + (body_bytes - known) / 16)

@@ -188,11 +188,20 @@ def test_many_threads_never_exceed_the_budget() -> None:
 
 
 def test_the_estimate_rises_at_once_and_sinks_slowly() -> None:
-    estimate = BodyEstimate(16 * MIB)
+    estimate = BodyEstimate(64 * MIB)
+    assert estimate.bytes == 16 * MIB
     for _ in range(100):
         estimate.observe(170_000)
     assert 170_000 <= estimate.bytes < 300_000
-    estimate.observe(20 * MIB)
-    assert estimate.bytes == 20 * MIB
+    estimate.observe(8 * MIB)
+    assert estimate.bytes == 8 * MIB
     estimate.observe(170_000)
-    assert estimate.bytes > 18 * MIB
+    assert estimate.bytes > 7 * MIB
+
+
+def test_the_estimate_stays_within_a_quarter_of_the_budget() -> None:
+    estimate = BodyEstimate(64 * MIB)
+    estimate.observe(60 * MIB)
+    assert estimate.bytes == 16 * MIB
+    estimate.observe(MIB)
+    assert estimate.bytes < 16 * MIB

@@ -13,7 +13,7 @@ REGISTRY = CollectorRegistry()
 
 REQUESTS = Counter(
     "crucible_requests",
-    "Requests answered, by transport (grpc, http), signal and outcome (ok, partial, malformed, too_large, overloaded, error).",
+    "Requests answered, by transport (grpc, http), signal and outcome (ok, partial, malformed, too_large, overloaded, unsupported, error; gone: nobody was left to answer).",
     ("transport", "signal", "outcome"),
     registry=REGISTRY,
 )

@@ -1,8 +1,8 @@
 """The real PostgreSQL servers that tests run against, and a fresh migrated database for each test.
 
 A server is started once a session and migrated once, into a template; a test's database is a copy
-of that (tens of milliseconds). On TimescaleDB the copy is made with the extension's background
-workers held back, since `create database … template` refuses a template that anybody is using.
+of that (tens of milliseconds). `create database … template` refuses a template that anybody is using,
+and on TimescaleDB a background worker may be: our own server runs none, another's are ended first.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from crucible_collector.store.migrate import migrate
 URL_VARIABLE = "CRUCIBLE_TEST_DATABASE_URL"
 TIMESCALE_IMAGE = "timescale/timescaledb:2.28.3-pg18"
 TEMPLATE = f"crucible_template_{os.getpid()}"
+COPY_ATTEMPTS = 10
 LOG = logging.getLogger("tests.databases")
 
 # Durability is for tests of durability, which start a server of their own.
@@ -86,16 +87,23 @@ class TestServer:
         self._has_template = True
 
     def _create(self, name: str, template: str) -> None:
+        create = sql.SQL("create database {} template {} encoding 'UTF8'").format(
+            sql.Identifier(name), sql.Identifier(template)
+        )
         with psycopg.connect(self.admin_dsn, autocommit=True) as conn:
-            conn.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s",
-                (template,),
-            )
-            conn.execute(
-                sql.SQL("create database {} template {} encoding 'UTF8'").format(
-                    sql.Identifier(name), sql.Identifier(template)
+            for attempt in range(1, COPY_ATTEMPTS + 1):
+                conn.execute(
+                    "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+                    " where datname = %s",
+                    (template,),
                 )
-            )
+                try:
+                    conn.execute(create)
+                except psycopg.errors.ObjectInUse:  # a background worker came back at once
+                    if attempt == COPY_ATTEMPTS:
+                        raise
+                else:
+                    return
 
     def _admin(self, statement: str, name: str) -> None:
         with psycopg.connect(self.admin_dsn, autocommit=True) as conn:

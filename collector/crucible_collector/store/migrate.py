@@ -1,8 +1,8 @@
 """Bring the schema `crucible` up to date: numbered files, once each, in order.
 
 Each migration is a transaction of its own that first takes an advisory lock and then looks again at
-what is applied, so any number of collectors may start at once. A file that was applied is frozen by
-its hash; `migrations/frozen.txt` lists those that a release has carried.
+what is applied, so any number of collectors may start at once. A file is frozen by its hash, both in
+the database that it was applied to and in `migrations/frozen.txt`.
 
 The same files make both kinds of store: where there is no TimescaleDB, the mark
 `/* partitioned by time */` becomes a partition clause.
@@ -82,7 +82,7 @@ def migrations() -> tuple[Migration, ...]:
 
 
 def frozen() -> dict[str, str]:
-    """The released migrations and their hashes."""
+    """Return the hash that each migration must have."""
     text = _folder("migrations").joinpath("frozen.txt").read_text("utf-8")
     return dict(line.split() for line in text.splitlines() if line and not line.startswith("#"))
 

@@ -1,0 +1,124 @@
+"""Each question that the indexes exist for reads about as many rows as it returns.
+
+Four days of data, in rows of realistic size; the reader's own settings; on both kinds of server.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from crucible_collector.store.connect import MAINTENANCE, READ, connect
+from crucible_collector.store.maintenance import Maintenance
+from crucible_collector.store.migrate import migrate
+from crucible_collector.store.partitions import Connection, Partitions
+from databases import TestServer
+
+LOG = logging.getLogger("test")
+START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+DAYS, SPANS_A_DAY, RUNS, SERIES = 4, 6_000, 400, 40
+PAGE = 50  # rows asked for
+BRIN_RANGE_ROWS = 1_500  # what a page range of a BRIN index holds of these rows
+
+FILL = """
+insert into crucible.spans (time, duration_ns, span_id, resource_id, scope_id, trace_id, name,
+    event_name, status_code, run_id, experiment_id, correlation_id, attributes)
+select %(start)s::timestamptz + n * %(every)s::interval, 1, n, 1, 1, md5((n / 8)::text)::uuid, 'x',
+    case when n %% 1000 = 0 then 'crucible_train.epoch.stop' else 'crucible_train.batch.stop' end,
+    case when n %% 500 = 0 then 2 else 0 end,
+    case when n %% 10 > 0 then 'run-' || n %% %(runs)s end,
+    'experiment-' || n / 10 %% 40,
+    case when n %% 10 = 0 then 'correlation-' || n / 1000 end,
+    jsonb_build_object('filler', repeat('y', 200))
+from generate_series(0, %(count)s - 1) n
+"""
+FILL_POINTS = """
+insert into crucible.points (series_id, time, step, value)
+select n %% %(series)s, %(start)s::timestamptz + n * %(every)s::interval, n, n
+from generate_series(0, %(count)s - 1) n
+"""
+
+
+@pytest.fixture(scope="module", params=["plain", "timescale"])
+def reader(request: pytest.FixtureRequest) -> Iterator[Connection]:
+    server: TestServer = request.getfixturevalue(f"{request.param}_server")
+    with server.database() as dsn:
+        fill(dsn)
+        with closing(connect(dsn, READ)) as conn:
+            yield conn
+
+
+def fill(dsn: str) -> None:
+    capabilities = migrate(dsn, LOG)
+    facts = {
+        "start": START,
+        "count": DAYS * SPANS_A_DAY,
+        "every": dt.timedelta(days=1) / SPANS_A_DAY,
+        "runs": RUNS,
+        "series": SERIES,
+    }
+    with closing(connect(dsn, MAINTENANCE)) as conn:
+        days = [START.date() + dt.timedelta(days=day) for day in range(DAYS)]
+        for relation in ("spans", "points"):
+            assert Partitions(capabilities, LOG).ensure(conn, relation, days)
+        conn.execute(FILL, facts)
+        conn.execute(FILL_POINTS, facts)
+        Maintenance(lambda: conn, capabilities, LOG).summarise(conn)
+        conn.execute("analyze crucible.spans")
+        conn.execute("analyze crucible.points")
+
+
+NEWEST = f"order by time desc limit {PAGE}"
+QUESTIONS = {
+    "newest": ("spans", f"true {NEWEST}", PAGE),
+    "of a run": ("spans", f"run_id = 'run-3' {NEWEST}", PAGE),
+    "of an experiment, outside runs": (
+        "spans",
+        f"run_id is null and experiment_id = 'experiment-7' {NEWEST}",
+        PAGE,
+    ),
+    "of a rare name": ("spans", f"event_name = 'crucible_train.epoch.stop' {NEWEST}", PAGE),
+    "of the most frequent name": (
+        "spans",
+        f"event_name = 'crucible_train.batch.stop' {NEWEST}",
+        PAGE + 10,
+    ),
+    "failed": ("spans", f"status_code = 2 {NEWEST}", PAGE),
+    "of a trace": (
+        "spans",
+        "trace_id = md5('1000')::uuid order by time, span_id",
+        BRIN_RANGE_ROWS,
+    ),
+    "under a correlation id": (
+        "spans",
+        "correlation_id = 'correlation-7' order by time, span_id",
+        2 * BRIN_RANGE_ROWS,
+    ),
+    "of a series": ("points", f"series_id = 5 order by time limit {PAGE}", PAGE),
+    "latest of a series": ("points", "series_id = 5 order by time desc limit 1", 1),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_reads_little_more_than_its_answer(reader: Connection, question: str) -> None:
+    relation, condition, read_max = QUESTIONS[question]
+    row = reader.execute(
+        f"explain (analyze, format json) select * from crucible.{relation} where {condition}"
+    ).fetchone()
+    assert row is not None
+    # Beside a default partition, partitions are merged: each gives one row before the first is known.
+    assert 0 < rows_read(row[0][0]["Plan"]) <= read_max + DAYS
+
+
+def rows_read(plan: dict[str, Any]) -> int:
+    """Rows that the scans of the plan looked at, whether they passed or not."""
+    inner = sum(map(rows_read, plan.get("Plans", [])))
+    if inner or "Relation Name" not in plan:  # a ChunkAppend bears the name and reads nothing
+        return inner
+    removed = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
+    return int((plan["Actual Rows"] + removed) * plan["Actual Loops"])

@@ -56,6 +56,7 @@ class RunFact:
     condition: str | None = None
     kind: str | None = None
     status: str | None = None
+    status_at_ns: int | None = None  # time of the start or end that the status is from
     model_name: str | None = None
     model_version: str | None = None
     dataset_name: str | None = None
@@ -81,6 +82,7 @@ class ExperimentFact:
     name: str | None = None
     hypothesis: str | None = None
     status: str | None = None
+    status_at_ns: int | None = None  # time of the start or end that the status is from
     tags: list[str] | None = None
 
 
@@ -97,13 +99,17 @@ class Requests:
 
 @dataclass(slots=True)
 class SetAside:
-    """One record (or, with index -1, one whole request) that the database or the decoder refused."""
+    """One record (or, with index -1, one whole request) that the database or the decoder refused.
+
+    `is_record`: False for a further row of a record that is itself stored, and so not counted.
+    """
 
     request: int
     index: int
     signal: Signal
     reason: Reason
     message: str
+    is_record: bool = True
 
 
 @dataclass(slots=True)

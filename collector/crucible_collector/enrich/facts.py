@@ -2,14 +2,17 @@
 
 Every record with a run id moves the run's clock and step; the few records that begin or end a scope
 (training, pipeline, experiment) carry the rest. Windows may come in any order and from several
-collectors, so a fact is merged by rules that do not depend on order (see store/ingest/runs.sql).
+collectors, so a fact is merged by rules that do not depend on order, the same in a window and in the
+database (see store/ingest/runs.sql): what begins and ends tell is taken from the newest by its own
+time, identity is the least value seen.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,17 +20,25 @@ import numpy as np
 
 from crucible_collector.batch import I64, Bool, Records, Spans, TextRef
 from crucible_collector.decode import text_hash
-from crucible_collector.enrich.columns import resource_of, slot_int, slot_text, text_of
+from crucible_collector.enrich.columns import NS_PER_US, resource_of, slot_int, slot_text, text_of
 from crucible_collector.enrich.dimensions import json_of
 from crucible_collector.enrich.events import EventNames
-from crucible_collector.enrich.hashing import distinct
+from crucible_collector.enrich.hashing import distinct, fold
 from crucible_collector.rows import ExperimentFact, RunFact
 
 # Scopes that are runs. A run's kind, start, end and status come from these alone.
 _RUN_SCOPES = {"crucible_train.training": "training", "crucible_framework.pipeline": "pipeline"}
 _EXPERIMENT_SCOPE = "crucible_telemetry.experiment"
 _ENDED = frozenset({"completed", "failed", "cancelled", "early_stopped"})
-_EXPERIMENT_STATUS = {"start": "running", "stop": "stopped", "exception": "stopped"}
+_IDENTITY = {
+    "experiment_id": "crucible.experiment.id",
+    "condition": "crucible.condition",
+    "service_name": "service.name",
+    "correlation_id": "crucible.correlation.id",
+}
+_REFUSED = re.compile("[\0\ud800-\udfff]")
+_PHASES = frozenset({"start", "stop", "exception"})
+_MEASUREMENT = "crucible.measurement."
 
 
 @dataclass(slots=True)
@@ -50,6 +61,18 @@ class Seen:
     resource_ids: I64  # one a row of records.resources
 
 
+@dataclass(slots=True)
+class _Groups:
+    """The kept records that have some id, grouped by it."""
+
+    rows: I64  # of the records
+    first: I64  # (groups) index into rows
+    inverse: I64  # (rows) its group
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
 def collect(seen: Seen, facts: Facts) -> None:
     """Add what the records say to `facts`."""
     _experiments(seen, facts)
@@ -64,82 +87,100 @@ def collect(seen: Seen, facts: Facts) -> None:
             _life_cycle(seen, seen.records, row, (experiment_id, run_id), facts)
 
 
-def _groups(seen: Seen, key: str) -> tuple[TextRef, I64, I64, I64]:
-    """The column, the kept rows that have it, the first row of each value, each row's value."""
-    ref = slot_text(seen.records, key)
+def _groups(seen: Seen, ref: TextRef) -> _Groups:
     rows = np.flatnonzero((ref.length > 0) & seen.keep)
-    if not len(rows):
-        return ref, rows, rows, rows
     hashes = text_hash(seen.records.buffer, TextRef(ref.offset[rows], ref.length[rows]))
-    first, inverse = distinct(hashes)
-    return ref, rows, rows[first], inverse
+    return _Groups(rows, *distinct(hashes))
 
 
-def _extent(seen: Seen, rows: I64, inverse: I64, groups: int) -> tuple[I64, I64]:
+def _extent(seen: Seen, groups: _Groups) -> tuple[list[int], list[int]]:
     """Earliest and latest time of each group, ns."""
-    first = np.full(groups, np.iinfo(np.int64).max)
-    last = np.zeros(groups, np.int64)
-    np.minimum.at(first, inverse, seen.first_ns[rows])
-    np.maximum.at(last, inverse, seen.last_ns[rows])
-    return first, last
+    first = np.full(len(groups), np.iinfo(np.int64).max)
+    last = np.zeros(len(groups), np.int64)
+    np.minimum.at(first, groups.inverse, seen.first_ns[groups.rows])
+    np.maximum.at(last, groups.inverse, seen.last_ns[groups.rows])
+    return first.tolist(), last.tolist()
 
 
-def _farthest(records: Records, key: str, rows: I64, inverse: I64, groups: int) -> list[int | None]:
+def _farthest(records: Records, key: str, groups: _Groups) -> list[int | None]:
     """Largest value of an integer slot in each group."""
     values, there = slot_int(records, key)
-    best = np.full(groups, -1, np.int64)
-    np.maximum.at(best, inverse, np.where(there[rows], values[rows], -1))
+    rows = groups.rows
+    best = np.full(len(groups), -1, np.int64)
+    np.maximum.at(best, groups.inverse, np.where(there[rows], values[rows], -1))
     return [int(value) if value >= 0 else None for value in best]
+
+
+def _least(records: Records, ref: TextRef, groups: _Groups) -> list[str | None]:
+    """The least text of a column in each group, None where no record has one.
+
+    Nearly always all records of a group agree, so texts are made only where they do not.
+    """
+    column = TextRef(ref.offset[groups.rows], ref.length[groups.rows])
+    hashes = text_hash(records.buffer, column)
+    differs = (hashes != hashes[groups.first][groups.inverse]) & (column.length > 0)
+    at = np.flatnonzero(differs)
+    others, _ = distinct(fold("", groups.inverse[at], hashes[at]))
+    least: list[str | None] = [None] * len(groups)
+    for index in [*groups.first.tolist(), *at[others].tolist()]:
+        text = text_of(records, column, index)
+        group = int(groups.inverse[index])
+        least[group] = _lesser(least[group], text or None)
+    return least
+
+
+def _lesser(one: str | None, other: str | None) -> str | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def _experiments(seen: Seen, facts: Facts) -> None:
     records = seen.records
-    ref, rows, firsts, inverse = _groups(seen, "crucible.experiment.id")
-    if not len(rows):
+    ref = slot_text(records, "crucible.experiment.id")
+    groups = _groups(seen, ref)
+    if not len(groups):
         return
-    first, last = _extent(seen, rows, inverse, len(firsts))
-    names = slot_text(records, "crucible.experiment.name")
-    for group, row in enumerate(map(int, firsts)):
+    first, last = _extent(seen, groups)
+    names = _least(records, slot_text(records, "crucible.experiment.name"), groups)
+    for group, row in enumerate(groups.rows[groups.first].tolist()):
         experiment_id = text_of(records, ref, row) or ""
         fact = facts.experiments.setdefault(
-            experiment_id, ExperimentFact(experiment_id, int(first[group]), int(last[group]))
+            experiment_id, ExperimentFact(experiment_id, first[group], last[group])
         )
-        fact.first_ns = min(fact.first_ns, int(first[group]))
-        fact.last_ns = max(fact.last_ns, int(last[group]))
-        fact.name = fact.name or text_of(records, names, row)
+        fact.first_ns = min(fact.first_ns, first[group])
+        fact.last_ns = max(fact.last_ns, last[group])
+        fact.name = fact.name or names[group]
 
 
 def _runs(seen: Seen, facts: Facts) -> None:
     records = seen.records
-    ref, rows, firsts, inverse = _groups(seen, "crucible.run.id")
-    if not len(rows):
+    ref = slot_text(records, "crucible.run.id")
+    groups = _groups(seen, ref)
+    if not len(groups):
         return
-    groups = len(firsts)
-    first, last = _extent(seen, rows, inverse, groups)
-    steps = _farthest(records, "crucible.step", rows, inverse, groups)
-    epochs = _farthest(records, "crucible.epoch", rows, inverse, groups)
-    keys = (
-        "crucible.experiment.id",
-        "crucible.condition",
-        "service.name",
-        "crucible.correlation.id",
-    )
-    columns = [slot_text(records, key) for key in keys]
-    resources = resource_of(records)
-    for group, row in enumerate(map(int, firsts)):
+    first, last = _extent(seen, groups)
+    steps = _farthest(records, "crucible.step", groups)
+    epochs = _farthest(records, "crucible.epoch", groups)
+    identity = {
+        name: _least(records, slot_text(records, key), groups) for name, key in _IDENTITY.items()
+    }
+    resources = np.full(len(groups), np.iinfo(np.int64).max)
+    ids = seen.resource_ids[resource_of(records)[groups.rows]]
+    np.minimum.at(resources, groups.inverse, ids)
+    for group, row in enumerate(groups.rows[groups.first].tolist()):
         run_id = text_of(records, ref, row) or ""
-        fact = facts.runs.setdefault(run_id, RunFact(run_id, int(first[group]), int(last[group])))
-        fact.first_ns = min(fact.first_ns, int(first[group]))
-        fact.last_ns = max(fact.last_ns, int(last[group]))
+        fact = facts.runs.setdefault(run_id, RunFact(run_id, first[group], last[group]))
+        fact.first_ns = min(fact.first_ns, first[group])
+        fact.last_ns = max(fact.last_ns, last[group])
         fact.last_step = _larger(fact.last_step, steps[group])
         fact.last_epoch = _larger(fact.last_epoch, epochs[group])
-        identity = [text_of(records, column, row) for column in columns]
-        fact.experiment_id = fact.experiment_id or identity[0]
-        fact.condition = fact.condition or identity[1]
-        fact.service_name = fact.service_name or identity[2]
-        fact.correlation_id = fact.correlation_id or identity[3]
-        if fact.resource_id is None:
-            fact.resource_id = int(seen.resource_ids[resources[row]])
+        for name, values in identity.items():
+            setattr(fact, name, _lesser(getattr(fact, name), values[group]))
+        resource_id = int(resources[group])
+        fact.resource_id = min(
+            resource_id, resource_id if fact.resource_id is None else fact.resource_id
+        )
 
 
 def _larger(one: int | None, other: int | None) -> int | None:
@@ -150,15 +191,16 @@ def _larger(one: int | None, other: int | None) -> int | None:
 
 def _life_cycle_rows(seen: Seen) -> Sequence[int]:
     """Kept rows that begin or end a run or an experiment."""
-    wanted = [
-        code
-        for code, name in enumerate(seen.events.names)
-        if name.rpartition(".")[0] in _RUN_SCOPES or name.rpartition(".")[0] == _EXPERIMENT_SCOPE
-    ]
+    wanted = [code for code, name in enumerate(seen.events.names) if _is_life_cycle(name)]
     if not wanted:
         return ()
     rows: list[int] = np.flatnonzero(np.isin(seen.events.code, wanted) & seen.keep).tolist()
     return rows
+
+
+def _is_life_cycle(event: str) -> bool:
+    scope, _, phase = event.rpartition(".")
+    return phase in _PHASES and (scope in _RUN_SCOPES or scope == _EXPERIMENT_SCOPE)
 
 
 def _life_cycle(
@@ -167,65 +209,107 @@ def _life_cycle(
     """Merge one start, stop or exception into the facts of its experiment and run (`ids`)."""
     experiment_id, run_id = ids
     scope, _, phase = seen.events.names[seen.events.code[row]].rpartition(".")
+    first_ns, last_ns = int(seen.first_ns[row]), int(seen.last_ns[row])
+    at_ns = first_ns if phase == "start" else last_ns
     text = json_of(spans, spans.attribute_start, row)
     values: dict[str, Any] = json.loads(text) if text else {}
     if experiment_id:
-        _experiment_details(facts.experiments[experiment_id], scope, phase, values)
+        told = _of_experiment(values)
+        if scope == _EXPERIMENT_SCOPE:
+            status = "running" if phase == "start" else "stopped"
+            _tell(facts.experiments[experiment_id], at_ns, status, told)
+        else:
+            _tell(facts.experiments[experiment_id], None, None, told)
     if run_id and scope in _RUN_SCOPES:
-        _run_details(facts.runs[run_id], _RUN_SCOPES[scope], phase, values)
         fact = facts.runs[run_id]
-        fact.trace_id = uuid.UUID(bytes=spans.trace_id[row].tobytes())
-        fact.started_ns = int(seen.first_ns[row])
-        fact.ended_ns = int(seen.last_ns[row]) if phase != "start" else fact.ended_ns
+        told = _of_run(values, phase)
+        told["kind"] = _RUN_SCOPES[scope]
+        told["trace_id"] = uuid.UUID(bytes=spans.trace_id[row].tobytes())
+        _tell(fact, at_ns, _run_status(values, phase), told)
+        fact.started_ns = min(first_ns, first_ns if fact.started_ns is None else fact.started_ns)
+        if phase != "start":
+            fact.ended_ns = _larger(fact.ended_ns, last_ns)
 
 
-def _run_details(fact: RunFact, kind: str, phase: str, values: dict[str, Any]) -> None:
-    fact.kind = kind
-    status = values.get("crucible.status")
-    if phase == "start":
-        fact.status = fact.status if fact.status in _ENDED else "running"
-    elif status in _ENDED:
-        fact.status = str(status)
-    else:
-        fact.status = "failed" if phase == "exception" else "completed"
-    fact.model_name = _text(values, "crucible.model.name") or fact.model_name
-    fact.model_version = _text(values, "crucible.model.version") or fact.model_version
-    fact.dataset_name = _text(values, "crucible.dataset.name") or fact.dataset_name
-    fact.config = _json_object(values.get("crucible.training.config")) or fact.config
-    if phase != "start":
-        prefix = "crucible.measurement."
-        summary = {
-            key[len(prefix) :]: value for key, value in values.items() if key.startswith(prefix)
-        }
-        fact.summary = json.dumps(summary) if summary else fact.summary
-
-
-def _experiment_details(
-    fact: ExperimentFact, scope: str, phase: str, values: dict[str, Any]
+def _tell(
+    fact: RunFact | ExperimentFact,
+    at_ns: int | None,
+    status: str | None,
+    told: Mapping[str, Any],
 ) -> None:
-    fact.name = _text(values, "crucible.experiment.name") or fact.name
-    fact.hypothesis = _text(values, "crucible.experiment.hypothesis") or fact.hypothesis
+    """Take over what a start or end tells: all of it if it is the newest, else what is missing."""
+    is_newer = _rank(at_ns, status) > _rank(fact.status_at_ns, fact.status)
+    for name, value in told.items():
+        if value is not None and (is_newer or getattr(fact, name) is None):
+            setattr(fact, name, value)
+    if is_newer:
+        fact.status, fact.status_at_ns = status, at_ns
+
+
+def _rank(at_ns: int | None, status: str | None) -> tuple[int, bool, str]:
+    """The later counts, to the microsecond as in the database; of two at one time the end."""
+    if at_ns is None or status is None:
+        return -1, False, ""
+    return at_ns // NS_PER_US, status != "running", status
+
+
+def _run_status(values: Mapping[str, Any], phase: str) -> str:
+    if phase == "start":
+        return "running"
+    given = _text(values, "crucible.status")
+    if given in _ENDED:
+        return given
+    return "failed" if phase == "exception" else "completed"
+
+
+def _of_run(values: Mapping[str, Any], phase: str) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "model_name": _text(values, "crucible.model.name"),
+        "model_version": _text(values, "crucible.model.version"),
+        "dataset_name": _text(values, "crucible.dataset.name"),
+        "config": _json_text(values.get("crucible.training.config")),
+    }
+    if phase != "start":
+        measured = {
+            key.removeprefix(_MEASUREMENT): value
+            for key, value in values.items()
+            if key.startswith(_MEASUREMENT)
+        }
+        told["summary"] = json.dumps(measured) if measured else None
+    return told
+
+
+def _of_experiment(values: Mapping[str, Any]) -> dict[str, Any]:
     tags = values.get("crucible.experiment.tags")
-    if isinstance(tags, list):
-        fact.tags = sorted({str(tag) for tag in tags})
-    if scope == _EXPERIMENT_SCOPE and phase in _EXPERIMENT_STATUS:
-        status = _EXPERIMENT_STATUS[phase]
-        fact.status = "stopped" if "stopped" in (fact.status, status) else status
+    return {
+        "name": _text(values, "crucible.experiment.name"),
+        "hypothesis": _text(values, "crucible.experiment.hypothesis"),
+        "tags": sorted({str(tag) for tag in tags}) if isinstance(tags, list) else None,
+    }
 
 
-def _text(values: dict[str, Any], key: str) -> str | None:
+def _text(values: Mapping[str, Any], key: str) -> str | None:
     value = values.get(key)
     return value if isinstance(value, str) else None
 
 
-def _json_object(value: Any) -> str | None:
+def _json_text(value: Any) -> str | None:
     """The configuration as JSON text that jsonb takes; what is not JSON is kept as `{"text": …}`."""
     if value is None:
         return None
     try:
         parsed = json.loads(value) if isinstance(value, str) else value
-        text = json.dumps(parsed, allow_nan=False, ensure_ascii=False)
+        return json.dumps(_storable(parsed), allow_nan=False, ensure_ascii=False)
     except (ValueError, RecursionError):
-        text = json.dumps({"text": value}, ensure_ascii=False)
-    # Lone surrogates and NUL are legal JSON and refused by jsonb.
-    return text.encode("utf-8", "replace").decode().replace("\\u0000", "\ufffd")
+        return json.dumps({"text": value}, ensure_ascii=False)
+
+
+def _storable(value: Any) -> Any:
+    """The value with U+FFFD for what is legal in JSON and refused by jsonb: NUL, lone surrogates."""
+    if isinstance(value, str):
+        return _REFUSED.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_storable(each) for each in value]
+    if isinstance(value, dict):
+        return {_storable(key): _storable(each) for key, each in value.items()}
+    return value

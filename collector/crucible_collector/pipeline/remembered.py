@@ -7,6 +7,8 @@ leaves no trace here, and everything is forgotten when the database is found els
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
@@ -17,9 +19,9 @@ from crucible_collector.rows import RunFact, WindowRows
 # Ids kept a relation: 1,000,000 ints in a set are about 90 MB at worst; a team's series are far fewer.
 _IDS_MAX = 1_000_000
 _RUNS_MAX = 100_000
-# What a fact may say about a run that runs_seen.sql does not write.
 # last_seen of a series need not be better than this.
 _SEEN_NS = 60 * 1_000_000_000
+# What a fact may say about a run that runs_seen.sql does not write: of each the least value counts.
 _IDENTITY = ("experiment_id", "condition", "service_name", "correlation_id", "resource_id")
 
 
@@ -30,7 +32,7 @@ class Remembered:
         self.resources: set[int] = set()
         self.scopes: set[int] = set()
         self.series: set[int] = set()
-        self.runs: dict[str, frozenset[str]] = {}
+        self.runs: dict[str, tuple[Any, ...]] = {}  # the values of _IDENTITY
         self._series_seen: dict[int, int] = {}
 
     def known(self) -> Known:
@@ -47,8 +49,8 @@ class Remembered:
     def mark_known(self, rows: WindowRows) -> None:
         """Say of each run in the window whether its fact is news beyond times and steps."""
         for fact in rows.runs.values():
-            filled = self.runs.get(fact.run_id)
-            fact.is_known = filled is not None and fact.kind is None and _filled(fact) <= filled
+            known = self.runs.get(fact.run_id)
+            fact.is_known = fact.kind is None and known == _least(known, _identity(fact))
         for series_id, ns in _last_seen(rows).items():
             if ns >= self._series_seen.get(series_id, 0) + _SEEN_NS:
                 rows.series_seen[series_id] = ns
@@ -71,11 +73,21 @@ class Remembered:
             self._series_seen.clear()
         self._series_seen.update(rows.series_seen)
         for fact in rows.runs.values():
-            self.runs[fact.run_id] = self.runs.get(fact.run_id, frozenset()) | _filled(fact)
+            self.runs[fact.run_id] = _least(self.runs.get(fact.run_id), _identity(fact))
 
 
-def _filled(fact: RunFact) -> frozenset[str]:
-    return frozenset(name for name in _IDENTITY if getattr(fact, name) is not None)
+def _identity(fact: RunFact) -> tuple[Any, ...]:
+    return tuple(getattr(fact, name) for name in _IDENTITY)
+
+
+def _least(known: tuple[Any, ...] | None, told: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What runs.sql makes of both: null gives way to any value, a value to a lesser one."""
+    if known is None:
+        return told
+    return tuple(
+        one if other is None else other if one is None else min(one, other)
+        for one, other in zip(known, told, strict=True)
+    )
 
 
 def _last_seen(rows: WindowRows) -> dict[int, int]:

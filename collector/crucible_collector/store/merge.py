@@ -6,9 +6,10 @@ refusal of one row (a constraint somebody added) costs that row alone and never 
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -19,6 +20,7 @@ from crucible_collector.store.ingest import optional_timestamp, statement, times
 
 log = logging.getLogger("crucible.store")
 
+_Row = TypeVar("_Row")
 _STAMPS = {"series": ("first_seen", "last_seen")}
 
 
@@ -37,14 +39,15 @@ def dimensions(connection: psycopg.Connection, rows: WindowRows, *, careful: boo
             [dimension.rows[key] + (seen,) * len(stamps) for key in sorted(dimension.rows)],
             careful=careful,
         )
-    if rows.series_seen:
-        connection.execute(
-            statement("series_seen"),
-            {
-                "series_ids": list(rows.series_seen),
-                "last_seen": [timestamp(ns) for ns in rows.series_seen.values()],
-            },
-        )
+    _each(
+        connection,
+        statement("series_seen"),
+        [
+            {"series_ids": [id_ for id_, _ in part], "last_seen": [timestamp(ns) for _, ns in part]}
+            for part in _parts(sorted(rows.series_seen.items()), careful=careful)
+        ],
+        careful=careful,
+    )
 
 
 def _insert(dimension: Dimension, stamps: tuple[str, ...]) -> sql.Composed:
@@ -68,28 +71,37 @@ def facts(connection: psycopg.Connection, rows: WindowRows, *, careful: bool) ->
             careful=careful,
         )
     runs = [rows.runs[key] for key in sorted(rows.runs)]
-    telling = [_run(fact) for fact in runs if not fact.is_known]
-    seen = [fact for fact in runs if fact.is_known]
-    if telling and seen:
-        # Two statements follow, each in run_id order; together they would be in none.
-        connection.execute(statement("runs_lock"), {"run_ids": [fact.run_id for fact in runs]})
-    if telling:
-        _each(connection, statement("runs"), telling, careful=careful)
-    if seen:
-        _seen(connection, seen)
+    # Two statements, taken in turns: rows are locked in the order of run_id, whoever knows which.
+    for is_known, part in itertools.groupby(runs, lambda fact: fact.is_known):
+        if is_known:
+            _seen(connection, list(part), careful=careful)
+        else:
+            _each(connection, statement("runs"), [_run(fact) for fact in part], careful=careful)
 
 
-def _seen(connection: psycopg.Connection, seen: list[RunFact]) -> None:
-    connection.execute(
+def _seen(connection: psycopg.Connection, seen: list[RunFact], *, careful: bool) -> None:
+    _each(
+        connection,
         statement("runs_seen"),
-        {
-            "run_ids": [fact.run_id for fact in seen],
-            "first_seen": [timestamp(fact.first_ns) for fact in seen],
-            "last_seen": [timestamp(fact.last_ns) for fact in seen],
-            "last_steps": [fact.last_step for fact in seen],
-            "last_epochs": [fact.last_epoch for fact in seen],
-        },
+        [
+            {
+                "run_ids": [fact.run_id for fact in part],
+                "first_seen": [timestamp(fact.first_ns) for fact in part],
+                "last_seen": [timestamp(fact.last_ns) for fact in part],
+                "last_steps": [fact.last_step for fact in part],
+                "last_epochs": [fact.last_epoch for fact in part],
+            }
+            for part in _parts(seen, careful=careful)
+        ],
+        careful=careful,
     )
+
+
+def _parts(rows: list[_Row], *, careful: bool) -> list[list[_Row]]:
+    """The rows of a statement over arrays: all at once or, with `careful`, each on its own."""
+    if careful:
+        return [[row] for row in rows]
+    return [rows] if rows else []
 
 
 def _each(
@@ -120,6 +132,7 @@ def _experiment(fact: ExperimentFact) -> dict[str, Any]:
         "name": fact.name,
         "hypothesis": fact.hypothesis,
         "status": fact.status,
+        "status_at": optional_timestamp(fact.status_at_ns),
         "tags": fact.tags,
         "first_seen": timestamp(fact.first_ns),
         "last_seen": timestamp(fact.last_ns),
@@ -133,6 +146,7 @@ def _run(fact: RunFact) -> dict[str, Any]:
         "condition": fact.condition,
         "kind": fact.kind,
         "status": fact.status,
+        "status_at": optional_timestamp(fact.status_at_ns),
         "model_name": fact.model_name,
         "model_version": fact.model_version,
         "dataset_name": fact.dataset_name,

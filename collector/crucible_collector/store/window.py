@@ -95,6 +95,11 @@ class WindowWriter:
             raise RuntimeError("position_read.sql returned no row")
         return int(row[0])
 
+    def expect_position(self, position: int) -> None:
+        """Raise PositionMovedError where the journal is no longer stored up to just `position`."""
+        if self.position(position) != position:
+            raise PositionMovedError
+
     def set_position(self, position: int) -> None:
         """Say that the journal is stored up to `position`, whatever was said before."""
         self.open().execute(
@@ -112,15 +117,17 @@ class WindowWriter:
         """Write the window. With `careful`, rows that PostgreSQL refuses are found and set aside.
 
         `bury` is given what was set aside before COMMIT: a crash between the two keeps a dead
-        letter twice rather than not at all. Raises PositionMovedError, or psycopg.Error with nothing written (or, where the connection
-        broke during COMMIT, possibly everything: the position tells).
+        letter twice rather than not at all. Raises PositionMovedError, or psycopg.Error with nothing
+        written (or, where the connection broke during COMMIT, possibly everything: the position
+        tells).
         """
         connection = self.open()
         self._make_room(connection, rows)
         with connection.transaction():
             self._move_position(connection, rows)
-            written = Written(set_aside=list(rows.set_aside))
-            written.duplicates = _take_in_requests(connection, rows)
+            duplicates = _take_in_requests(connection, rows)
+            found = [each for each in rows.set_aside if each.request not in duplicates]
+            written = Written(duplicates=duplicates, set_aside=found)
             if careful:
                 connection.execute("set constraints all immediate")
             for each in encoded:
@@ -206,10 +213,11 @@ def _copy_table(
             written.set_aside.append(
                 SetAside(
                     int(table.request[row.row]),
-                    int(table.index[row.row]) if table.principal else -2,
+                    int(table.index[row.row]),
                     table.signal,
                     Reason.REFUSED_BY_DATABASE,
                     f"{table.relation}: {row.message}",
+                    is_record=table.principal,
                 )
             )
     else:
@@ -243,7 +251,7 @@ def ledger_entries(rows: WindowRows, written: Written) -> dict[tuple[str, str, s
         if request not in written.duplicates:
             add(Signal(int(rows.requests.signal[request])), "rejected", reason.label, count)
     for record in written.set_aside:
-        if record.index == -2 or record.request in written.duplicates:
+        if not record.is_record or record.request in written.duplicates:
             continue
         count = 1
         if record.index < 0:

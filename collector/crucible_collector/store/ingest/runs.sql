@@ -1,33 +1,51 @@
 -- What is known of a run, merged so that the order of windows and collectors does not matter.
 -- Primary key; the caller sorts by run_id.
+-- What its starts and ends tell is taken from the newest by their own time (status_at) that tells it:
+-- a run that is resumed runs again. Of two at one time an end wins. Identity, which any record may
+-- carry, is the least value that any did.
 insert into crucible.runs as known (
-  run_id, experiment_id, condition, kind, status, model_name, model_version, dataset_name, config,
-  summary, service_name, correlation_id, trace_id, resource_id, started_at, ended_at,
+  run_id, experiment_id, condition, kind, status, status_at, model_name, model_version, dataset_name,
+  config, summary, service_name, correlation_id, trace_id, resource_id, started_at, ended_at,
   first_seen, last_seen, last_step, last_epoch
 )
 values (
   %(run_id)s, %(experiment_id)s, %(condition)s, %(kind)s, coalesce(%(status)s, 'running'),
-  %(model_name)s, %(model_version)s, %(dataset_name)s, %(config)s::jsonb,
+  %(status_at)s, %(model_name)s, %(model_version)s, %(dataset_name)s, %(config)s::jsonb,
   %(summary)s::jsonb, %(service_name)s, %(correlation_id)s, %(trace_id)s, %(resource_id)s,
   %(started_at)s, %(ended_at)s, %(first_seen)s, %(last_seen)s, %(last_step)s, %(last_epoch)s
 )
 on conflict (run_id) do update set
-  experiment_id = coalesce(known.experiment_id, excluded.experiment_id),
-  condition = coalesce(known.condition, excluded.condition),
-  kind = coalesce(excluded.kind, known.kind),
-  status = case
-    when known.status in ('completed', 'failed', 'cancelled', 'early_stopped') then known.status
-    else excluded.status
-  end,
-  model_name = coalesce(excluded.model_name, known.model_name),
-  model_version = coalesce(excluded.model_version, known.model_version),
-  dataset_name = coalesce(excluded.dataset_name, known.dataset_name),
-  config = coalesce(excluded.config, known.config),
-  summary = coalesce(excluded.summary, known.summary),
-  service_name = coalesce(known.service_name, excluded.service_name),
-  correlation_id = coalesce(known.correlation_id, excluded.correlation_id),
-  trace_id = coalesce(excluded.trace_id, known.trace_id),
-  resource_id = coalesce(known.resource_id, excluded.resource_id),
+  (status, status_at, kind, model_name, model_version, dataset_name, config, summary, trace_id) = (
+    select
+      case
+        when is_newer then excluded.status
+        when known.status in ('pending', 'stalled') then 'running' -- it has been heard of
+        else known.status
+      end,
+      greatest(known.status_at, excluded.status_at),
+      coalesce(case when is_newer then excluded.kind end, known.kind, excluded.kind),
+      coalesce(
+        case when is_newer then excluded.model_name end, known.model_name, excluded.model_name
+      ),
+      coalesce(
+        case when is_newer then excluded.model_version end, known.model_version, excluded.model_version
+      ),
+      coalesce(
+        case when is_newer then excluded.dataset_name end, known.dataset_name, excluded.dataset_name
+      ),
+      coalesce(case when is_newer then excluded.config end, known.config, excluded.config),
+      coalesce(case when is_newer then excluded.summary end, known.summary, excluded.summary),
+      coalesce(case when is_newer then excluded.trace_id end, known.trace_id, excluded.trace_id)
+    from (
+      select (excluded.status_at, excluded.status <> 'running', excluded.status)
+        > (coalesce(known.status_at, '-infinity'), known.status <> 'running', known.status)
+    ) as told (is_newer)
+  ),
+  experiment_id = least(known.experiment_id, excluded.experiment_id),
+  condition = least(known.condition, excluded.condition),
+  service_name = least(known.service_name collate "C", excluded.service_name collate "C"),
+  correlation_id = least(known.correlation_id, excluded.correlation_id),
+  resource_id = least(known.resource_id, excluded.resource_id),
   started_at = least(known.started_at, excluded.started_at),
   ended_at = greatest(known.ended_at, excluded.ended_at),
   first_seen = least(known.first_seen, excluded.first_seen),

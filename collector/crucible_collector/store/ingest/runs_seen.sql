@@ -8,7 +8,8 @@ from unnest(
 ) as seen (run_id, first_seen, last_seen, last_step, last_epoch)
 order by run_id
 on conflict (run_id) do update set
-  status = case when known.status = 'stalled' then 'running' else known.status end,
+  status = case when known.status in ('pending', 'stalled') then 'running' else known.status end,
+  first_seen = least(known.first_seen, excluded.first_seen),
   last_seen = greatest(known.last_seen, excluded.last_seen),
   last_step = greatest(known.last_step, excluded.last_step),
   last_epoch = greatest(known.last_epoch, excluded.last_epoch)

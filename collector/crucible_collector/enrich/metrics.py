@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from crucible_collector.batch import I64, SLOT, Bool, MetricKind, Metrics, Signal
+from crucible_collector.batch import (
+    I64,
+    SLOT,
+    U8,
+    Bool,
+    MetricKind,
+    Metrics,
+    Signal,
+    TextRef,
+)
 from crucible_collector.decode import attribute_set_hash, exemplars_json, text_hash
 from crucible_collector.enrich.columns import (
     non_zero,
@@ -28,10 +38,9 @@ from crucible_collector.enrich.series import by_series, series_row
 from crucible_collector.enrich.window import Collected, Identified, identify, table
 from crucible_collector.rows import Table
 
-# Where a point lies on the step axis is not part of which series it belongs to.
-_AXIS_SLOTS = (SLOT["crucible.step"], SLOT["crucible.epoch"])
 _TEMPORALITY = {0: "unspecified", 1: "delta", 2: "cumulative"}
 _NUMBER_KIND = {0: None, 1: "int", 2: "double"}
+_DOUBLE = 2  # also of a point without a value: those mark gaps in series of doubles
 _Columns = Callable[[Metrics, I64], dict[str, pa.Array | None]]
 _EXACT_INT_MAX = 2**53  # beyond it a float8 does not hold every integer
 
@@ -42,9 +51,11 @@ def add_metrics(metrics: Metrics, keep: Bool, received_ns: I64, collected: Colle
         return
     identified = identify(metrics, keep, received_ns, collected)
     time_ns = np.where(metrics.time_ns == 0, identified.received_ns, metrics.time_ns)
-    ids = _series_ids(identified, metrics)
-    _new_series(identified, metrics, ids, collected)
     is_number = metrics.metric_kind <= MetricKind.SUM
+    named = _without_step(metrics, is_number)
+    number_kind = np.where(is_number & (metrics.value_kind == 0), _DOUBLE, metrics.value_kind)
+    ids = _series_ids(identified, named, number_kind)
+    _new_series(identified, named, (ids, number_kind), collected)
     made = [
         _table("points", identified, metrics, ids, time_ns, (is_number, _number_columns)),
         _table("histograms", identified, metrics, ids, time_ns, (~is_number, _histogram_columns)),
@@ -56,7 +67,24 @@ def add_metrics(metrics: Metrics, keep: Bool, received_ns: I64, collected: Colle
     )
 
 
-def _series_ids(identified: Identified, metrics: Metrics) -> I64:
+def _without_step(metrics: Metrics, is_number: Bool) -> Metrics:
+    """The points without the attribute that places a number on the step axis.
+
+    It has a column in points, and which series a point belongs to does not depend on it. Where it
+    has no column (histograms, steps that are no integers) it stays.
+    """
+    _, has_step = slot_int(metrics, "crucible.step")
+    at = metrics.slots[has_step & is_number, SLOT["crucible.step"]]
+    if not len(at):
+        return metrics
+    attributes = metrics.attributes
+    length = attributes.key.length.copy()
+    length[at] = -1
+    key = TextRef(attributes.key.offset, length)
+    return replace(metrics, attributes=replace(attributes, key=key))
+
+
+def _series_ids(identified: Identified, metrics: Metrics, number_kind: U8) -> I64:
     buffer = metrics.buffer
     return fold(
         "metric",
@@ -67,15 +95,20 @@ def _series_ids(identified: Identified, metrics: Metrics) -> I64:
         metrics.metric_kind,
         metrics.temporality,
         metrics.is_monotonic,
-        metrics.value_kind,
-        attribute_set_hash(metrics, exclude_slots=_AXIS_SLOTS),
+        number_kind,
+        attribute_set_hash(metrics),
     )
 
 
-def _new_series(identified: Identified, metrics: Metrics, ids: I64, collected: Collected) -> None:
+def _new_series(
+    identified: Identified, metrics: Metrics, series: tuple[I64, U8], collected: Collected
+) -> None:
+    """Rows for the series that are not known yet; `series` are ids and number kinds of the points."""
+    ids, number_kind = series
     known, into = collected.known.series, collected.series.rows
-    first, _ = distinct(ids)
-    new = [row for row in first.tolist() if identified.keep[row] and int(ids[row]) not in known]
+    kept = np.flatnonzero(identified.keep)
+    first, _ = distinct(ids[kept])
+    new = [row for row in kept[first].tolist() if int(ids[row]) not in known]
     if not new:
         return
     texts = {
@@ -99,7 +132,7 @@ def _new_series(identified: Identified, metrics: Metrics, ids: I64, collected: C
             if with_temporality
             else None,
             is_monotonic=bool(metrics.is_monotonic[row]) if kind is MetricKind.SUM else None,
-            number_kind=_NUMBER_KIND[int(metrics.value_kind[row])],
+            number_kind=_NUMBER_KIND[int(number_kind[row])],
             resource_id=int(resource[row]),
             scope_id=int(scope[row]),
             attributes=json_of(metrics, metrics.attribute_start, row),
@@ -175,7 +208,9 @@ def _histogram_columns(metrics: Metrics, rows: I64) -> dict[str, pa.Array | None
 
 
 def _lists(start: I64, values: np.ndarray[Any, Any], rows: I64) -> pa.Array | None:
-    if not len(values):
+    """One list a row; an empty one is null, whatever the other rows have."""
+    is_empty = start[rows] == start[rows + 1]
+    if is_empty.all():
         return None
     column = pa.ListArray.from_arrays(pa.array(start, pa.int32()), pa.array(values))
-    return column.take(pa.array(rows))
+    return column.take(pa.array(rows, mask=is_empty))

@@ -45,6 +45,9 @@ from crucible_collector.metrics import REVERSED_SPANS
 from crucible_collector.rows import Table
 
 STATUS_ERROR = 2  # OTLP Status.StatusCode
+# series.metric is indexed, and an entry of a btree holds 2,704 bytes: even where every byte of a name
+# is replaced by U+FFFD it fits. A longer name is an attribute of its span and nothing else.
+_METRIC_BYTES_MAX = 800
 _MODEL = ("gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "crucible.model.name")
 _INPUT = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt")
 _OUTPUT = (
@@ -88,9 +91,7 @@ def _columns(
         "duration_ns": pa.array(end_ns - start_ns),
         "trace_id": trace_ids(spans.trace_id, everywhere),
         "span_id": pa.array(spans.span_id),
-        "parent_span_id": numbers(
-            spans.parent_span_id, spans.parent_span_id_length == 8, pa.int64()
-        ),
+        "parent_span_id": non_zero(spans.parent_span_id, pa.int64()),
         "name": texts(spans, first_text(spans.name, _empty(spans))),
         "event_name": events.column(),
         "kind": pa.array(spans.kind, pa.int16(), safe=False),
@@ -126,12 +127,12 @@ def _points(
 ) -> Table | None:
     """The measurements that the registry calls series, one point each, in (series, time) order."""
     measured = spans.measurements
-    at = np.flatnonzero(identified.keep[measured.row])
+    at = np.flatnonzero(identified.keep[measured.row] & (measured.name.length <= _METRIC_BYTES_MAX))
     if not len(at):
         return None
     names, name_code = _measurement_names(spans, at)
     row = measured.row[at].astype(np.int64)
-    is_series = _series_table(events.names, names)[events.code[row], name_code]
+    is_series = _are_series(events, names, row, name_code)
     at, row, name_code = at[is_series], row[is_series], name_code[is_series]
     if not len(at):
         return None
@@ -160,11 +161,18 @@ def _measurement_names(spans: Spans, at: I64) -> tuple[list[str], I64]:
     return [text_of(spans, ref, int(row)) or "" for row in first], inverse
 
 
-def _series_table(events: list[str], names: list[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """(events, names): whether the registry calls that measurement of that event a series."""
-    return np.array(
-        [[crucible_schema.is_series(event, name) for name in names] for event in events], np.bool_
-    )
+def _are_series(events: EventNames, names: list[str], row: I64, name_code: I64) -> Bool:
+    """Whether the registry calls these measurements (names of spans) series.
+
+    Asked once for each pair that there is: a hostile window has as many names as measurements.
+    """
+    pairs = events.code[row] * len(names) + name_code
+    first, inverse = distinct(pairs)
+    answers = [
+        crucible_schema.is_series(events.names[pair // len(names)], names[pair % len(names)])
+        for pair in pairs[first].tolist()
+    ]
+    return np.array(answers, np.bool_)[inverse]
 
 
 def _series_ids(identified: Identified, spans: Spans, events: EventNames, row: I64, at: I64) -> I64:

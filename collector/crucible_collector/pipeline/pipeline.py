@@ -19,7 +19,7 @@ import psycopg
 from crucible_collector import metrics
 from crucible_collector.batch import Signal
 from crucible_collector.errors import DatabaseError
-from crucible_collector.journal import DeadLetters, Journal, Window
+from crucible_collector.journal import DeadLetters, Journal
 from crucible_collector.pipeline.prepare import prepare, set_aside_whole
 from crucible_collector.pipeline.remembered import Remembered
 from crucible_collector.rows import SetAside, WindowRows
@@ -41,6 +41,9 @@ WINDOW_BYTES_MAX = 16 * 1024 * 1024
 LINGER_S = 0.05
 LINGER_RECORDS = 2_048
 _IDLE_WAIT_S = 0.5
+# With nothing to write, the database is asked this often whether it still is where it was left: one
+# that was set back, or died with its last commits, is caught up while the journal has what it lost.
+_ASK_AGAIN_S = 5.0
 _RETRY_FIRST_S = 0.1
 _RETRY_LAST_S = 5.0
 
@@ -126,10 +129,14 @@ class Pipeline:
         self._database_answered()
         log.info("writing from position %d; the journal ends at %d", position, self._journal.tail)
         pending = self._preparing.submit(self._next, position)
+        asked_s = time.monotonic()
         try:
             while not self._is_over():
                 prepared = pending.result()
                 if prepared is None:
+                    if time.monotonic() - asked_s >= _ASK_AGAIN_S:
+                        asked_s = time.monotonic()
+                        self._writer.expect_position(position)
                     pending = self._preparing.submit(self._next, position)
                     continue
                 position = prepared.rows.end
@@ -178,31 +185,31 @@ class Pipeline:
         window = journal.read(position, records_max=LINGER_RECORDS, bytes_max=WINDOW_BYTES_MAX)
         if window is not None and window.record_count.sum() < LINGER_RECORDS:
             self._stopping.wait(LINGER_S)
-        window = journal.read(position, records_max=WINDOW_RECORDS_MAX, bytes_max=WINDOW_BYTES_MAX)
-        if window is None:
-            return None
-        with metrics.WINDOW_SECONDS.labels("prepare").time():
+        return self._prepared(position)
+
+    def _prepared(self, position: int) -> Prepared | None:
+        """The next window; a smaller one where that cannot be prepared, its first request at last.
+
+        A request that cannot be prepared even alone is set aside whole.
+        """
+        records_max, bytes_max = WINDOW_RECORDS_MAX, WINDOW_BYTES_MAX
+        while True:
+            window = self._journal.read(position, records_max=records_max, bytes_max=bytes_max)
+            if window is None:
+                return None
             try:
-                return self._prepared(window)
-            except Exception:
+                with metrics.WINDOW_SECONDS.labels("prepare").time():
+                    rows = prepare(window, self._remembered.known())
+                    return Prepared(rows, encode_tables(rows))
+            except Exception as error:
                 metrics.UNCAUGHT_ERRORS.labels("prepare").inc()
-                log.exception("a window cannot be prepared: taking its first request alone")
-        return self._alone(position)
-
-    def _prepared(self, window: Window) -> Prepared:
-        rows = prepare(window, self._remembered.known())
-        return Prepared(rows, encode_tables(rows))
-
-    def _alone(self, position: int) -> Prepared | None:
-        """The next request on its own; if even that cannot be prepared, it is set aside whole."""
-        window = self._journal.read(position, records_max=1, bytes_max=1)
-        if window is None:
-            return None
-        try:
-            return self._prepared(window)
-        except Exception as error:
-            log.exception("a request cannot be prepared: it is set aside")
-            return Prepared(set_aside_whole(window, f"{type(error).__name__}: {error}"), [])
+                log.exception("a window of %d requests cannot be prepared", len(window))
+                if len(window) <= 1:
+                    message = f"{type(error).__name__}: {error}"
+                    return Prepared(set_aside_whole(window, message), [])
+            records_max = int(window.record_count.sum()) // 2
+            if not records_max:
+                bytes_max = 1  # what comes first is read whatever its size
 
     def _write(self, prepared: Prepared) -> None:
         rows = prepared.rows
@@ -230,7 +237,8 @@ class Pipeline:
         self._remembered.committed(rows)
         metrics.WINDOWS.labels("committed").inc()
         self._database_answered()
-        self._received_s = int(rows.requests.received_ns[-1]) / 1e9
+        if len(rows.window):  # else it was all damage
+            self._received_s = int(rows.requests.received_ns[-1]) / 1e9
         metrics.DUPLICATE_REQUESTS.inc(len(written.duplicates))
         for relation, count in written.rows.items():
             metrics.STORED_ROWS.labels(relation).inc(count)
@@ -249,7 +257,8 @@ class Pipeline:
             self._dead_letters.put(
                 signal, body.tobytes(), records[0].reason.label, "; ".join(messages[:100])
             )
-            metrics.DEAD_LETTERS.labels(signal.label).inc(len(records))
+            refused = {each.index for each in records if each.is_record}
+            metrics.DEAD_LETTERS.labels(signal.label).inc(len(refused))
 
     def _database_answered(self) -> None:
         self.is_writing = True

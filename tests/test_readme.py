@@ -1,0 +1,109 @@
+"""What the README says to run is run: against one collector on ports of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import Collector, collector, eventually
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCK = re.compile(r"^(?:<!-- test: (\w+) -->\n)?```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(kind: str) -> list[str]:
+    """The code blocks that are marked to be run as `kind`."""
+    return [text for mark, _, text in BLOCK.findall(README) if mark == kind]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    with collector(tmp_path_factory.mktemp("readme") / "data") as one:
+        yield one
+
+
+def at(running: Collector, text: str) -> str:
+    """The text with the default addresses replaced by the collector's."""
+    return (
+        text.replace("127.0.0.1:4317", running.addresses["grpc"])
+        .replace("http://127.0.0.1:4318", running.addresses["http"])
+        .replace("http://127.0.0.1:8080", running.addresses["api"])
+    )
+
+
+def test_the_python_example_makes_a_run(running: Collector, tmp_path: Path) -> None:
+    (example,) = blocks("python")
+    answer = subprocess.run(
+        [sys.executable, "-W", "error", "-c", example],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+        env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{running.addresses['grpc']}"},
+        check=False,
+    )
+    assert (answer.returncode, answer.stderr) == (0, "")
+    runs = eventually(
+        lambda: [
+            run
+            for run in running.get("/api/v1/runs?experiment=lr-sweep")["data"]
+            if run["status"] == "completed"
+        ],
+        "the run is completed",
+    )
+    assert runs[0]["condition"] == "lr=1e-3"
+    assert runs[0]["last_step"] == 5
+
+
+def test_the_shell_examples_send_a_span_and_find_it(running: Collector) -> None:
+    send, ask = blocks("shell")
+    assert shell(at(running, send)) in {"{}", '{"partialSuccess":{}}'}
+    eventually(lambda: running.get("/api/v1/runs/by-hand-1"), "the run by hand is there")
+    answers = shell("set -e\n" + at(running, ask))
+    assert answers.count('"data"') == 5
+    assert '"value":0.7' in answers.replace(" ", "")
+
+
+def shell(script: str) -> str:
+    answer = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.returncode == 0, (script, answer.stderr)
+    return answer.stdout.strip()
+
+
+def test_every_make_target_in_the_readme_is_there_and_every_other_command_is_tested() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE)) <= targets
+    for mark, language, text in BLOCK.findall(README):
+        if mark or language != "bash":
+            continue
+        commands = [line.split("#")[0].strip() for line in text.splitlines() if line.strip()]
+        assert all(
+            command.startswith(("make ", "crucible-collector serve")) for command in commands
+        ), text
+
+
+@pytest.mark.timeout(400)
+def test_make_demo_shows_the_run_and_its_numbers(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        ["make", "demo", f"DIR={tmp_path / 'demo'}", "ARGS=--seconds 3"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=380,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    shown = answer.stdout
+    assert "completed" in shown
+    assert re.search(r"worst batch +step \d+, loss [\d.]+", shown)
+    assert re.search(r"[\d,]+ +crucible_train\.batch\.stop", shown)
+    assert re.search(r"page +http://127\.0\.0\.1:\d+/#/runs/", shown)

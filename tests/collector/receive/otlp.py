@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import time
+from typing import Any
 
+from google.protobuf import json_format
+from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceRequest,
     ExportLogsServiceResponse,
@@ -35,6 +39,8 @@ RESPONSE_CLASSES: dict[Signal, type[Response]] = {
 
 SECOND_NS = 1_000_000_000
 DAY_NS = 86_400 * SECOND_NS
+
+_HEX_FIELDS = {"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"}
 
 
 def text(key: str, value: str) -> KeyValue:
@@ -144,3 +150,24 @@ def request_of_bytes(body_bytes: int) -> bytes:
         if len(body) == body_bytes:
             return body
     raise AssertionError(f"no request has {body_bytes} bytes")
+
+
+def as_otlp_json(message: Message, *, camel: bool = True, enums_as_names: bool = False) -> Any:
+    """The official JSON of a message, with its ids turned from base64 into hex."""
+
+    def with_hex_ids(value: Any) -> Any:
+        if isinstance(value, list):
+            return [with_hex_ids(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: base64.b64decode(item).hex() if key in _HEX_FIELDS else with_hex_ids(item)
+            for key, item in value.items()
+        }
+
+    plain = json_format.MessageToDict(
+        message,
+        preserving_proto_field_name=not camel,
+        use_integers_for_enums=not enums_as_names,
+    )
+    return with_hex_ids(plain)

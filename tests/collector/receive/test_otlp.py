@@ -21,6 +21,7 @@ from collector.receive.conftest import StartReceiver
 from collector.receive.otlp import (
     RESPONSE_CLASSES,
     Response,
+    as_otlp_json,
     good_request,
     rejected_count,
     request_of_bytes,
@@ -29,7 +30,6 @@ from collector.receive.otlp import (
     traces,
 )
 from collector.receive.receivers import JSON, PROTOBUF, Receiver
-from collector.receive.test_transcode import as_otlp_json
 from crucible_collector.batch import Reason, Signal
 from crucible_collector.journal import EntryFlag
 from crucible_collector.receive import Limits

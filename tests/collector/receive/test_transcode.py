@@ -8,7 +8,6 @@ import math
 from typing import Any
 
 import pytest
-from google.protobuf import json_format
 from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,39 +20,18 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from collector.receive.otlp import as_otlp_json
 from crucible_collector.batch import Signal
 from crucible_collector.errors import MalformedError, TooLargeError
 from crucible_collector.receive.transcode import DEPTH_MAX, VALUES_MAX, to_protobuf
 
 TRACE_ID = bytes.fromhex("5b8efff798038103d269b633813fc60c")
 SPAN_ID = bytes.fromhex("eee19b7ec3c1b174")
-HEX_FIELDS = {"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"}
 CLASSES: dict[Signal, type[Message]] = {
     Signal.TRACES: ExportTraceServiceRequest,
     Signal.METRICS: ExportMetricsServiceRequest,
     Signal.LOGS: ExportLogsServiceRequest,
 }
-
-
-def as_otlp_json(message: Message, *, camel: bool = True, enums_as_names: bool = False) -> Any:
-    """The official JSON of a message, with its ids turned from base64 into hex."""
-
-    def with_hex_ids(value: Any) -> Any:
-        if isinstance(value, list):
-            return [with_hex_ids(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        return {
-            key: base64.b64decode(item).hex() if key in HEX_FIELDS else with_hex_ids(item)
-            for key, item in value.items()
-        }
-
-    plain = json_format.MessageToDict(
-        message,
-        preserving_proto_field_name=not camel,
-        use_integers_for_enums=not enums_as_names,
-    )
-    return with_hex_ids(plain)
 
 
 def read(signal: Signal, value: Any) -> Any:

@@ -199,6 +199,15 @@ def test_the_page_says_when_it_is_not_live_and_when_it_is_again(
         server.stop()
 
 
+def test_units_read_as_a_person_writes_them(stored: Stored, visit: Visit) -> None:
+    stored.run("run-1")
+    for number, (metric, unit) in enumerate({"a": "1", "b": "{step}", "c": "By/s"}.items()):
+        stored.series(number, metric, run_id="run-1", unit=unit)
+        stored.point(number, value=7.0)
+    rows = visit.go("/#/runs/run-1").get_by_role("table", name="Latest numbers").locator("tbody tr")
+    expect(rows.locator("td:last-child")).to_have_text(["7", "7 step", "7 By/s"])
+
+
 def test_an_empty_store_says_how_to_begin(visit: Visit) -> None:
     page = visit.go()
     expect(page.locator("#runs")).to_contain_text("No runs yet")

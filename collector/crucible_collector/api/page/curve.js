@@ -2,7 +2,7 @@
 
 import uPlot from "./vendor/uPlot.esm.js";
 import { element } from "./dom.js";
-import { number } from "./format.js";
+import { number, unit } from "./format.js";
 import { POINTS_MAX, Points } from "./points.js";
 
 const HEIGHT = 240;
@@ -11,9 +11,8 @@ const LINES_MAX = 8; // as many colours as can be told apart
 const REST = 9;
 
 export class Curve {
-  constructor(runId, metric, event, unit) {
+  constructor(runId, { metric, event_name: event, unit: code }) {
     this.points = new Points(runId, metric, event);
-    this.unit = unit;
     this.metric = metric;
     this.seen = null;
     this.restUntil = 0;
@@ -24,7 +23,7 @@ export class Curve {
     this.root = element(
       "section",
       { className: "curve", ariaLabel: metric },
-      element("h3", {}, metric, unit ? element("small", {}, ` ${unit}`) : null),
+      element("h3", {}, metric, element("small", {}, ` ${unit(code)}`)),
       element("p", { className: "origin" }, event ?? ""),
       this.box,
       this.note,

@@ -28,6 +28,11 @@ export function duration(ms) {
     .join(" ");
 }
 
+// UCUM as a person writes it: "1" is no unit, and braces hold plain words.
+export function unit(text) {
+  return text === null || text === "1" ? "" : text.replace(/[{}]/g, "");
+}
+
 export function words(status) {
   return status.replaceAll("_", " ");
 }

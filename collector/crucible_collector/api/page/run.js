@@ -3,7 +3,7 @@
 import { ask } from "./ask.js";
 import { Curve } from "./curve.js";
 import { element, show, table } from "./dom.js";
-import { duration, number, time, words } from "./format.js";
+import { duration, number, time, unit, words } from "./format.js";
 import { badge } from "./runs.js";
 
 const COUNTS_EVERY_MS = 5000;
@@ -57,7 +57,7 @@ export class Run {
   #curve(latest) {
     const key = JSON.stringify([latest.metric, latest.event_name]);
     if (!this.curves.has(key)) {
-      const curve = new Curve(this.runId, latest.metric, latest.event_name, latest.unit);
+      const curve = new Curve(this.runId, latest);
       this.curves.set(key, curve);
       this.plots.append(curve.root);
       this.inView.observe(curve.root);
@@ -99,7 +99,7 @@ export class Run {
         each.metric,
         each.event_name ?? "–",
         each.step === null ? "–" : number(each.step),
-        [each.value_int ?? number(each.value), each.unit].filter(Boolean).join(" "),
+        [each.value_int ?? number(each.value), unit(each.unit)].filter(Boolean).join(" "),
       ]);
       const remark = run.latest_is_complete ? [] : [element("p", { className: "note" }, "There are more; the API has all.")];
       return [table("Latest numbers", ["Metric", "Event", "Step", "Value"], rows), ...remark];

@@ -38,7 +38,7 @@ export class Runs {
     const link = element(
       "a",
       { href: `#/runs/${encodeURIComponent(run.run_id)}`, ariaCurrent: isChosen ? "page" : null },
-      element("span", { className: "name" }, run.run_id),
+      element("span", { className: "name", title: run.run_id }, run.run_id),
       badge(run.status),
       element("span", { className: "dim" }, details || "no experiment"),
       element("span", { className: "dim right" }, run.last_step === null ? time(run.started_at ?? run.first_seen) : `step ${number(run.last_step)}`),
@@ -71,13 +71,20 @@ function heading(runs) {
   return element("h2", {}, "Runs", element("small", {}, ` ${number(running)} running`));
 }
 
+const FIRST_LINES = `import crucible_telemetry as crucible
+
+crucible.configure()
+with crucible.experiment("first") as experiment, experiment.training() as training:
+    for epoch in training.epochs(10):
+        for batch in epoch.batches(loader):
+            batch.log(loss=step(batch.data))`;
+
 function nothingYet() {
-  const code = 'import crucible_telemetry as crucible\n\ncrucible.configure()\nwith crucible.experiment("first"), crucible.training() as run:\n    …';
   return element(
     "div",
     { className: "hint" },
     element("h2", {}, "No runs yet"),
     element("p", {}, "Start one, and it appears here:"),
-    element("pre", {}, code),
+    element("pre", {}, FIRST_LINES),
   );
 }

@@ -1,5 +1,5 @@
 -- What became of all records, over all journals?
--- The ledger has some dozen rows a journal.
+-- No index: some dozen rows a journal.
 select signal, outcome, reason, sum(count)::bigint as count
 from crucible.ledger
 group by signal, outcome, reason

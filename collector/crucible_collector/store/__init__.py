@@ -3,5 +3,8 @@
 In the order of a start: `binaries` finds PostgreSQL, `account` says which user may run it,
 `leftovers` ends what a killed collector left running, `embedded` runs it; `servers` says what a
 server can do, `migrate` brings the schema `crucible` up to date; `connect` opens connections by
-intent; `partitions` makes room ahead of the data; `maintenance` keeps what grows within bounds.
+intent; `maintenance` keeps what grows within bounds.
+
+In the order in which a window meets them: `partitions` makes room ahead of it, `window` writes it in
+one transaction, `copy` its rows and `merge` what rows share. `read` answers named questions.
 """

@@ -189,6 +189,16 @@ def test_a_role_without_rights_is_told_so(any_server: TestServer) -> None:
             conn.execute("drop role weak")
 
 
+def test_a_start_does_not_wait_for_ever_for_another(
+    plain_server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate_module, "LOCK_TIMEOUT", "50ms")
+    with plain_server.database(migrated=False) as dsn, psycopg.connect(dsn) as other:
+        other.execute("select pg_advisory_xact_lock(%s)", (migrate_module.LOCK_KEY,))
+        with pytest.raises(DatabaseError, match="kept the database locked for 50ms"):
+            migrate(dsn, LOG)
+
+
 def test_a_store_made_without_timescaledb_stays_without(timescale_server: TestServer) -> None:
     with timescale_server.database(migrated=False) as dsn:
         assert migrate(dsn, LOG, timescaledb="off").timescaledb is None

@@ -4,7 +4,8 @@
 |---|---|
 | `canonical` | the door: a request the kernels read, or a refusal; asks `official` about odd ones |
 | `survey`, `fill` | the two passes over the bytes: check and count, then store |
-| `plan`, `layouts` | what they do with each field: numbers from OTLP's descriptors, places declared |
+| `plan` | what they do with each field, as tables: field numbers come from OTLP's descriptors |
+| `envelope`, `layouts`, `metric_layout` | and where its value goes, declared |
 | `columns`, `signals` | the passes put together; from cells to `batch.Spans`, `Metrics`, `Logs` |
 | `slots`, `measurements` | the attributes that matter, found by key |
 | `json_text`, `json_values`, `doubles`, `text` | attributes as JSON, numbers and texts exactly |

@@ -14,7 +14,8 @@ import numpy as np
 from crucible_collector.batch import I64, SLOT_KEYS, Signal
 from crucible_collector.decode import official
 from crucible_collector.decode.columns import survey_requests
-from crucible_collector.decode.layouts import LOGS, METRICS, SPANS
+from crucible_collector.decode.layouts import LOGS, SPANS
+from crucible_collector.decode.metric_layout import METRICS
 from crucible_collector.decode.plan import Counter, Layout
 from crucible_collector.decode.wire import BAD
 from crucible_collector.errors import MalformedError, TooLargeError

@@ -19,7 +19,7 @@ from crucible_collector.batch import (
     Scopes,
     TextRef,
 )
-from crucible_collector.decode.fill import fill
+from crucible_collector.decode.fill import AttributeArrays, fill
 from crucible_collector.decode.kernels import read_only, writable
 from crucible_collector.decode.plan import Counter, Layout
 from crucible_collector.decode.survey import new_stack, survey
@@ -112,29 +112,16 @@ def decode(layout: Layout, buffer: npt.ArrayLike, offset: I64, length: I64) -> C
         raise MalformedError(f"request {request} of the window is not what the check let through")
     decoded = _allocate(layout, buffer, counts)
     cursor = _first_rows(counts)
-    attributes = decoded.attributes
     code = fill(
         buffer,
         offset,
         length,
-        layout.plan,
-        layout.opens,
-        layout.opens_start,
-        layout.initial,
         layout.row_each,
-        decoded.base,
-        decoded.cells,
-        cursor,
+        layout.initial,
+        (layout.plan, layout.opens, layout.opens_start, decoded.base),
+        (decoded.cells, cursor, decoded.trace_id, decoded.slots, decoded.resource_slots),
+        _arrays(decoded.attributes),
         new_stack(),
-        decoded.trace_id,
-        decoded.slots,
-        decoded.resource_slots,
-        attributes.key.offset,
-        attributes.key.length,
-        attributes.kind,
-        attributes.number,
-        attributes.value.offset,
-        attributes.value.length,
     )
     if code != 0:
         raise MalformedError("a request of the window is not what the check let through")
@@ -165,6 +152,11 @@ def _allocate(layout: Layout, buffer: U8, counts: I64) -> Cells:
             value=TextRef(np.empty(rows, dtype=np.int64), np.empty(rows, dtype=np.int32)),
         ),
     )
+
+
+def _arrays(attributes: Attributes) -> AttributeArrays:
+    key, value = attributes.key, attributes.value
+    return key.offset, key.length, attributes.kind, attributes.number, value.offset, value.length
 
 
 def _first_rows(counts: I64) -> I64:

@@ -1,10 +1,13 @@
 """The second pass over surveyed requests: every value into its cell.
 
-`cursor` holds, for each kind of row, the index of the next one; attributes of records, scopes and
-resources share one table and begin at different places in it.
+A column's cells are `cells[base[column]:base[column + 1]]`. `cursor` holds, for each kind of row,
+the index of the next one: it comes with the first rows and leaves with those after the last, which
+differ from zero for attributes, since those of records, scopes and resources share one table.
 """
 
 from __future__ import annotations
+
+from typing import TypeAlias
 
 import numpy as np
 
@@ -27,6 +30,11 @@ from crucible_collector.decode.wire import (
     read_varint,
     skip,
 )
+
+# Arrays that travel together through the calls below.
+Tables: TypeAlias = tuple[I64, I64, I64, I64]  # plan, opens, opens_start, base
+Target: TypeAlias = tuple[I64, I64, U8, I32, I32]  # cells, cursor, trace_id, slots, resource_slots
+AttributeArrays: TypeAlias = tuple[I64, I32, U8, I64, I64, I32]  # as in batch.Attributes
 
 _OP, _WIRE, _CHILD = int(Entry.OP), int(Entry.WIRE), int(Entry.CHILD)
 _COUNTER, _COLUMN = int(Entry.COUNTER), int(Entry.COLUMN)
@@ -88,10 +96,10 @@ def _packed(buffer: U8, position: Int, end: Int, op: Int, cells: I64, cell: Int)
 
 
 @inlined
-def _open_row(
-    counter: Int, size: Int, opens: I64, opens_start: I64, base: I64, cells: I64, cursor: I64
-) -> Int:
+def _open_row(counter: Int, size: Int, tables: Tables, target: Target) -> Int:
     """Begin the next row of this kind and return its index."""
+    _, opens, opens_start, base = tables
+    cells, cursor, _, _, _ = target
     row = cursor[counter]
     cursor[counter] += 1
     if counter == _RECORD:
@@ -109,32 +117,25 @@ def _open_row(
 
 
 @inlined
-def _text(
-    buffer: U8,
-    position: Int,
-    size: Int,
-    op: Int,
-    cell: Int,
-    length_cell: Int,
-    row: Int,
-    cells: I64,
-    trace_id: U8,
+def _bytes(
+    buffer: U8, position: Int, size: Int, op: Int, first: Int, second: Int, row: Int, target: Target
 ) -> None:
-    """Store a byte string: where it lies, or for ids what it says."""
+    """Store a byte string in two cells: where it lies, or for ids what it says."""
+    cells, _, trace_id, _, _ = target
     if op == _ID16:
         for index in range(16):
             trace_id[row, index] = buffer[position + index] if size == 16 else 0
-        cells[cell] = size
+        cells[first] = size
     elif op == _ID8:
         value = np.int64(0)
         if size == 8:
             for index in range(8):
                 value = value << 8 | np.int64(buffer[position + index])
-        cells[cell] = value
-        cells[length_cell] = size
+        cells[first] = value
+        cells[second] = size
     else:
-        cells[cell] = position if size > 0 else 0
-        cells[length_cell] = size if size > 0 else -1
+        cells[first] = position if size > 0 else 0
+        cells[second] = size if size > 0 else -1
 
 
 @inlined
@@ -144,20 +145,15 @@ def _attribute(
     size: Int,
     counter: Int,
     row: Int,
-    cursor: I64,
-    slots: I32,
-    resource_slots: I32,
-    key_offset: I64,
-    key_length: I32,
-    kind: U8,
-    number: I64,
-    value_offset: I64,
-    value_length: I32,
+    target: Target,
+    attributes: AttributeArrays,
 ) -> Int:
     """Store one KeyValue; return 0 or a code.
 
     Of several with one slot's key the last counts; the others get key length -1 (absent).
     """
+    _, cursor, _, slots, resource_slots = target
+    key_offset, key_length, kind, number, value_offset, value_length = attributes
     code, key, key_size, value_kind, value, offset, length = read_attribute(
         buffer, position, position + size
     )
@@ -179,28 +175,57 @@ def _attribute(
 
 
 @inlined
+def _content(
+    buffer: U8,
+    position: Int,
+    size: Int,
+    entry: Int,
+    row: Int,
+    tables: Tables,
+    target: Target,
+    attributes: AttributeArrays,
+) -> Int:
+    """Store a length-delimited field that the walk does not go into; return 0 or a code."""
+    plan, _, _, base = tables
+    cells, cursor, _, _, _ = target
+    op, counter, column = plan[entry, _OP], plan[entry, _COUNTER], plan[entry, _COLUMN]
+    if op == _ATTRIBUTE:
+        return _attribute(buffer, position, size, counter, row, target, attributes)
+    if op <= _ID8:
+        first, second = base[column] + row, base[column + 1] + row
+        _bytes(buffer, position, size, op, first, second, row, target)
+        return 0
+    if op == _VALUE:
+        code, kind, number, offset, length = read_any(buffer, position, position + size)
+        cells[base[column] + row] = kind
+        cells[base[column + 1] + row] = number
+        cells[base[column + 2] + row] = offset
+        cells[base[column + 3] + row] = length
+        return code
+    if op == _REFS:
+        cells[base[column] + cursor[counter]] = position
+        cells[base[column + 1] + cursor[counter]] = size
+        cursor[counter] += 1
+        return 0
+    cell = base[column] + cursor[counter]
+    count, code = _packed(buffer, position, position + size, op, cells, cell)
+    cursor[counter] += count
+    return code
+
+
+@inlined
 def _walk(
     buffer: U8,
     position: Int,
     end: Int,
-    plan: I64,
-    opens: I64,
-    opens_start: I64,
-    base: I64,
-    cells: I64,
-    cursor: I64,
     row: Int,
+    tables: Tables,
+    target: Target,
+    attributes: AttributeArrays,
     stack: I64,
-    trace_id: U8,
-    slots: I32,
-    resource_slots: I32,
-    key_offset: I64,
-    key_length: I32,
-    kind: U8,
-    number: I64,
-    value_offset: I64,
-    value_length: I32,
 ) -> Int:
+    plan, _, _, base = tables
+    cells, _, _, _, _ = target
     depth = 0
     message = np.int64(0)
     while True:
@@ -223,7 +248,6 @@ def _walk(
             continue
         if wire != plan[entry, _WIRE]:
             return ODD
-        column = plan[entry, _COLUMN]
         mark = plan[entry, _MARK]
         if mark >= 0:
             cells[base[mark] + row] = plan[entry, _MARK_VALUE]
@@ -231,12 +255,11 @@ def _walk(
             value, position = _scalar(buffer, position, end, op, wire)
             if position < 0:
                 return position
-            cells[base[column] + row] = value
+            cells[base[plan[entry, _COLUMN]] + row] = value
             continue
         size, position = read_length(buffer, position, end)
         if position < 0:
             return position
-        counter = plan[entry, _COUNTER]
         if op == _SAME or op == _ROWS:
             if depth == DEPTH_MAX:
                 return BAD
@@ -244,44 +267,9 @@ def _walk(
             depth += 1
             end, message = position + size, plan[entry, _CHILD]
             if op == _ROWS:
-                row = _open_row(counter, size, opens, opens_start, base, cells, cursor)
+                row = _open_row(plan[entry, _COUNTER], size, tables, target)
             continue
-        code = 0
-        if op == _ATTRIBUTE:
-            code = _attribute(
-                buffer,
-                position,
-                size,
-                counter,
-                row,
-                cursor,
-                slots,
-                resource_slots,
-                key_offset,
-                key_length,
-                kind,
-                number,
-                value_offset,
-                value_length,
-            )
-        elif op <= _ID8:
-            length_cell = base[column + 1] + row
-            _text(buffer, position, size, op, base[column] + row, length_cell, row, cells, trace_id)
-        elif op == _REFS:
-            cell = cursor[counter]
-            cells[base[column] + cell] = position
-            cells[base[column + 1] + cell] = size
-            cursor[counter] += 1
-        elif op == _VALUE:
-            code, kind_, number_, offset, length = read_any(buffer, position, position + size)
-            cells[base[column] + row] = kind_
-            cells[base[column + 1] + row] = number_
-            cells[base[column + 2] + row] = offset
-            cells[base[column + 3] + row] = length
-        else:
-            cell = base[column] + cursor[counter]
-            count, code = _packed(buffer, position, position + size, op, cells, cell)
-            cursor[counter] += count
+        code = _content(buffer, position, size, entry, row, tables, target, attributes)
         if code < 0:
             return code
         position += size
@@ -292,30 +280,16 @@ def fill(
     buffer: U8,
     offset: I64,
     length: I64,
-    plan: I64,
-    opens: I64,
-    opens_start: I64,
-    initial: I64,
     row_each: bool,
-    base: I64,
-    cells: I64,
-    cursor: I64,
+    initial: I64,
+    tables: Tables,
+    target: Target,
+    attributes: AttributeArrays,
     stack: I64,
-    trace_id: U8,
-    slots: I32,
-    resource_slots: I32,
-    key_offset: I64,
-    key_length: I32,
-    kind: U8,
-    number: I64,
-    value_offset: I64,
-    value_length: I32,
 ) -> Int:
-    """Fill all columns; return 0 or a code (only where `survey` was not asked before).
-
-    `base[column]:base[column + 1]` are a column's cells; `cursor` comes with each kind's first row
-    and leaves with the row after its last.
-    """
+    """Fill all columns; return 0 or a code (only where `survey` was not asked before)."""
+    _, opens, opens_start, base = tables
+    cells, cursor, _, _, _ = target
     for column in range(len(initial)):
         cells[base[column] : base[column + 1]] = initial[column]
     for request in range(len(offset)):
@@ -323,30 +297,9 @@ def fill(
         cursor[_INDEX] = 0
         row = np.int64(0)
         if row_each:
-            size = length[request]
-            row = _open_row(_RECORD, size, opens, opens_start, base, cells, cursor)
-        code = _walk(
-            buffer,
-            offset[request],
-            offset[request] + length[request],
-            plan,
-            opens,
-            opens_start,
-            base,
-            cells,
-            cursor,
-            row,
-            stack,
-            trace_id,
-            slots,
-            resource_slots,
-            key_offset,
-            key_length,
-            kind,
-            number,
-            value_offset,
-            value_length,
-        )
+            row = _open_row(_RECORD, length[request], tables, target)
+        end = offset[request] + length[request]
+        code = _walk(buffer, offset[request], end, row, tables, target, attributes, stack)
         if code < 0:
             return code
     for counter in range(len(opens_start) - 1):

@@ -20,10 +20,11 @@ import pyarrow as pa
 from crucible_collector.batch import I32, I64, U8, Metrics, Spans, TextRef
 from crucible_collector.decode.columns import Cells, decode
 from crucible_collector.decode.doubles import DOUBLE_TEXT_MAX, write_digits, write_integer
+from crucible_collector.decode.envelope import VALUE_DOUBLE, VALUE_INT
 from crucible_collector.decode.json_text import OBJECT, write_rows
 from crucible_collector.decode.json_values import NO_ROOM, write_number, write_string
 from crucible_collector.decode.kernels import Int, inlined, kernel, read_only, writable
-from crucible_collector.decode.layouts import EVENTS, EXEMPLARS, LINKS, VALUE_DOUBLE, VALUE_INT
+from crucible_collector.decode.layouts import EVENTS, EXEMPLARS, LINKS
 from crucible_collector.decode.plan import Layout
 from crucible_collector.decode.text import string_array
 

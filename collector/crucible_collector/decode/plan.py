@@ -1,7 +1,7 @@
 """What the walking kernels do with each field of each message, as a table they can index.
 
 Field numbers and wire types come from OTLP's descriptors; where a field's value goes is declared in
-`layouts` by name. A field that nothing is declared for is still checked, and otherwise skipped.
+`layouts` and `metric_layout` by name. A field that nothing is declared for is still checked, and otherwise skipped.
 
 Where things go: a decoded window has *rows* of several kinds (`Counter`), and each column belongs
 to one kind. All columns lie in one int64 array ("cells"), one after another; the counting pass says

@@ -16,8 +16,10 @@ from crucible_collector.batch import (
     TextRef,
 )
 from crucible_collector.decode.columns import Cells, decode
-from crucible_collector.decode.layouts import LOGS, METRICS, SPANS
+from crucible_collector.decode.envelope import VALUE_INT
+from crucible_collector.decode.layouts import LOGS, SPANS
 from crucible_collector.decode.measurements import find_measurements
+from crucible_collector.decode.metric_layout import METRICS
 
 
 def decode_spans(buffer: npt.ArrayLike, offset: I64, length: I64) -> Spans:
@@ -67,7 +69,7 @@ def decode_metrics(buffer: npt.ArrayLike, offset: I64, length: I64) -> Metrics:
     has_sum = (cells.cell("has_sum") != 0) | (kind == MetricKind.SUMMARY)
     has_min, has_max = cells.cell("has_min") != 0, cells.cell("has_max") != 0
     value_kind = cells.cell("value_kind").astype(np.uint8)
-    int_value = np.where(value_kind == 1, cells.cell("value"), 0)
+    int_value = np.where(value_kind == VALUE_INT, cells.cell("value"), 0)
     bounds_start, bounds = _bounds(cells)
     return Metrics(
         **cells.common(),
@@ -83,7 +85,7 @@ def decode_metrics(buffer: npt.ArrayLike, offset: I64, length: I64) -> Metrics:
         value_kind=value_kind,
         int_value=int_value,
         double_value=_present(
-            np.where(value_kind == 1, int_value, cells.float64("value")), value_kind != 0
+            np.where(value_kind == VALUE_INT, int_value, cells.float64("value")), value_kind != 0
         ),
         sum=_present(cells.float64("sum"), has_sum),
         has_sum=has_sum,

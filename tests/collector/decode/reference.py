@@ -6,14 +6,20 @@ json, decimal and codecs. Each row is a dict named as the columns are.
 
 from __future__ import annotations
 
-import base64
-import json
 import math
 import struct
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from typing import Any
 
+from collector.decode.reference_json import (
+    array_json,
+    event_json,
+    exemplar_json,
+    kind_of,
+    link_json,
+    pairs_json,
+    value_json,
+)
 from crucible_collector.batch import (
     LIFTED,
     MEASUREMENT_PREFIX,
@@ -26,141 +32,6 @@ from crucible_collector.batch import (
 Row = dict[str, Any]
 
 _SLOTS = {key.encode() for key in SLOT_KEYS}
-_KINDS = {
-    None: AttributeKind.EMPTY,
-    "string_value": AttributeKind.STRING,
-    "bool_value": AttributeKind.BOOL,
-    "int_value": AttributeKind.INT,
-    "double_value": AttributeKind.DOUBLE,
-    "array_value": AttributeKind.ARRAY,
-    "kvlist_value": AttributeKind.KVLIST,
-    "bytes_value": AttributeKind.BYTES,
-}
-
-
-# --- JSON -----------------------------------------------------------------------------------------
-
-
-def text_json(content: bytes) -> str:
-    text = content.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return json.dumps(text, ensure_ascii=False)
-
-
-def double_json(value: float) -> str:
-    if not math.isfinite(value):
-        word = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-        return f'{{"$double":"{word}"}}'
-    if value == 0 and math.copysign(1, value) < 0:
-        return '{"$double":"-0.0"}'
-    sign, digits, exponent = Decimal(repr(value)).as_tuple()
-    assert isinstance(exponent, int)
-    number = Decimal(repr(value))
-    if value == 0 or abs(value) >= 1e-6:
-        text = format(number, "f")
-        return text if "." in text else text + ".0"
-    figures = "".join(map(str, digits)).rstrip("0")
-    exponent += len(digits) - 1
-    point = "." if len(figures) > 1 else ""
-    return f"{'-' * sign}{figures[0]}{point}{figures[1:]}e{exponent}"
-
-
-def value_json(value: Any) -> str:  # noqa: PLR0911 - one a kind
-    kind = _kind(value)
-    if kind == AttributeKind.STRING:
-        return text_json(value.string_value)
-    if kind == AttributeKind.BOOL:
-        return "true" if value.bool_value else "false"
-    if kind == AttributeKind.INT:
-        return str(value.int_value)
-    if kind == AttributeKind.DOUBLE:
-        return double_json(value.double_value)
-    if kind == AttributeKind.BYTES:
-        return f'{{"$bytes":"{base64.b64encode(value.bytes_value).decode()}"}}'
-    if kind == AttributeKind.ARRAY:
-        return f"[{','.join(map(value_json, value.array_value.values))}]"
-    if kind == AttributeKind.KVLIST:
-        pairs = value.kvlist_value.values
-        text = pairs_json(pairs)
-        wrapped = any(pair.key.startswith(b"$") for pair in pairs)
-        return f'{{"$kvlist":{text}}}' if wrapped else text
-    return "null"
-
-
-def pairs_json(pairs: Sequence[Any]) -> str:
-    return f"{{{','.join(f'{text_json(p.key)}:{value_json(p.value)}' for p in pairs)}}}"
-
-
-def _object(members: list[tuple[str, str | None]]) -> str:
-    return f"{{{','.join(f'{json.dumps(key)}:{text}' for key, text in members if text)}}}"
-
-
-def _attributes_member(pairs: Sequence[Any]) -> tuple[str, str | None]:
-    return "attributes", pairs_json(pairs) if pairs else None
-
-
-def _number(name: str, value: int) -> tuple[str, str | None]:
-    return name, str(value) if value else None
-
-
-def _text(name: str, value: bytes) -> tuple[str, str | None]:
-    return name, text_json(value) if value else None
-
-
-def _hex(name: str, value: bytes) -> tuple[str, str | None]:
-    return name, f'"{value.hex()}"' if value else None
-
-
-def event_json(event: Any) -> str:
-    return _object(
-        [
-            _number("time_ns", event.time_unix_nano),
-            _text("name", event.name),
-            _number("dropped_attributes_count", event.dropped_attributes_count),
-            _attributes_member(event.attributes),
-        ]
-    )
-
-
-def link_json(link: Any) -> str:
-    return _object(
-        [
-            _hex("trace_id", link.trace_id),
-            _hex("span_id", link.span_id),
-            _text("trace_state", link.trace_state),
-            _number("flags", link.flags),
-            _number("dropped_attributes_count", link.dropped_attributes_count),
-            _attributes_member(link.attributes),
-        ]
-    )
-
-
-def exemplar_json(exemplar: Any) -> str:
-    which = exemplar.WhichOneof("value")
-    value = None
-    if which == "as_int":
-        value = str(exemplar.as_int)
-    elif which == "as_double":
-        value = double_json(exemplar.as_double)
-    return _object(
-        [
-            _number("time_ns", exemplar.time_unix_nano),
-            ("value", value),
-            _hex("trace_id", exemplar.trace_id),
-            _hex("span_id", exemplar.span_id),
-            _attributes_member(exemplar.filtered_attributes),
-        ]
-    )
-
-
-def _array(items: list[str]) -> str | None:
-    return f"[{','.join(items)}]" if items else None
-
-
-# --- rows -----------------------------------------------------------------------------------------
-
-
-def _kind(value: Any) -> AttributeKind:
-    return _KINDS[value.WhichOneof("value")]
 
 
 def double_bits(value: float) -> int:
@@ -179,7 +50,7 @@ def _id(content: bytes) -> int:
 
 def _cell(value: Any) -> tuple[int, int, bytes | None]:
     """Kind, number and content as `batch.Attributes` has them."""
-    kind = _kind(value)
+    kind = kind_of(value)
     number, content = 0, None
     if kind == AttributeKind.BOOL:
         number = int(value.bool_value)
@@ -203,7 +74,7 @@ def _surviving(pairs: Sequence[Any]) -> list[Any]:
 
 
 def _lifted(pair: Any) -> bool:
-    return LIFTED.get(pair.key.decode("utf-8", "replace")) == _kind(pair.value)
+    return LIFTED.get(pair.key.decode("utf-8", "replace")) == kind_of(pair.value)
 
 
 def _slotted(pairs: Sequence[Any]) -> Row:
@@ -225,7 +96,7 @@ def _measurements(pairs: Sequence[Any]) -> list[tuple[bytes, int]]:
     prefix = MEASUREMENT_PREFIX.encode()
     found = []
     for pair in _surviving(pairs):
-        kind = _kind(pair.value)
+        kind = kind_of(pair.value)
         if not pair.key.startswith(prefix) or pair.key == prefix:
             continue
         if kind == AttributeKind.INT:
@@ -255,8 +126,8 @@ def _span(span: Any) -> Iterator[Row]:
         "dropped_attributes_count": span.dropped_attributes_count,
         "dropped_events_count": span.dropped_events_count,
         "dropped_links_count": span.dropped_links_count,
-        "events": _array([event_json(event) for event in span.events]),
-        "links": _array([link_json(link) for link in span.links]),
+        "events": array_json([event_json(event) for event in span.events]),
+        "links": array_json([link_json(link) for link in span.links]),
         "measurements": _measurements(span.attributes),
         "size": span.ByteSize(),
     }
@@ -270,7 +141,7 @@ def _log(record: Any) -> Iterator[Row]:
         "observed_ns": _signed(record.observed_time_unix_nano),
         "severity_number": record.severity_number,
         "severity_text": record.severity_text or None,
-        "body": None if _kind(body) == AttributeKind.EMPTY else value_json(body),
+        "body": None if kind_of(body) == AttributeKind.EMPTY else value_json(body),
         "event_name": record.event_name or None,
         "flags": record.flags,
         "trace_id": record.trace_id if len(record.trace_id) == 16 else bytes(16),
@@ -308,7 +179,7 @@ def _metric(metric: Any) -> Iterator[Row]:
             "time_ns": _signed(point.time_unix_nano),
             "start_ns": _signed(point.start_time_unix_nano),
             "flags": point.flags,
-            "exemplars": _array([exemplar_json(e) for e in getattr(point, "exemplars", [])]),
+            "exemplars": array_json([exemplar_json(e) for e in getattr(point, "exemplars", [])]),
             "size": point.ByteSize(),
             **_number_point(point),
             **_statistics(point),

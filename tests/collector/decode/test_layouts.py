@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from crucible_collector.decode import official
-from crucible_collector.decode.layouts import EVENTS, EXEMPLARS, LINKS, LOGS, METRICS, SPANS
+from crucible_collector.decode.layouts import EVENTS, EXEMPLARS, LINKS, LOGS, SPANS
+from crucible_collector.decode.metric_layout import METRICS
 from crucible_collector.decode.plan import ROOT, Layout
 
 WITHOUT_A_PLACE = {

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.decode.observed import decode_bodies
-from collector.decode.reference import double_json
+from collector.decode.reference_json import double_json
 from collector.decode.spans import canonical, decoded, json_of, put, span
 from crucible_collector import decode
 from crucible_collector.batch import AttributeKind, Signal, TextRef

@@ -215,7 +215,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     shorter = QUICK if arguments.quick else 1
     return Plan(
         frozenset(parts),
-        Load(WARM_REQUESTS, arguments.requests // shorter),
+        Load(WARM_REQUESTS, max(1, arguments.requests // shorter)),
         1 if arguments.quick else arguments.rounds,
         arguments.paced_s / shorter,
         arguments.soak_s / shorter,

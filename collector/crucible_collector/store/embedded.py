@@ -63,6 +63,11 @@ SETTINGS: Mapping[str, str] = {
     "log_autovacuum_min_duration": "-1",
 }
 
+TIMESCALEDB_SETTINGS: Mapping[str, str] = {
+    "shared_preload_libraries": "timescaledb",
+    "timescaledb.telemetry_level": "off",
+}
+
 
 class EmbeddedServer:
     """A PostgreSQL in `directory`, which is made when missing.
@@ -160,28 +165,13 @@ class EmbeddedServer:
         clear_socket(self._sockets, PORT)
         log_path = self._fresh_log()
         with (
-            contextlib.ExitStack() as stack,
             log_path.open("ab") as output,
+            Doorway(self._data, account) as data,
+            Doorway(self._sockets, account) as sockets,
         ):
-            data = stack.enter_context(Doorway(self._data, account))
-            sockets = stack.enter_context(Doorway(self._sockets, account))
-            settings = {
-                **SETTINGS,
-                **({"shared_preload_libraries": "timescaledb"} if binaries.has_timescaledb else {}),
-                **({"timescaledb.telemetry_level": "off"} if binaries.has_timescaledb else {}),
-                **self._settings,
-                "port": str(PORT),
-                "unix_socket_directories": f'"{sockets.path}"',
-                "unix_socket_permissions": "0700",
-            }
             begin = output.tell()
             self._process = subprocess.Popen(
-                [
-                    binaries.directory / "postgres",
-                    "-D",
-                    data.path,
-                    *(f"--{key}={value}" for key, value in settings.items()),
-                ],
+                self._command(binaries, data.path, sockets.path),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -193,6 +183,19 @@ class EmbeddedServer:
             )
         self._await_ready(log_path, begin)
         self._log.info("the embedded database is up (%s)", self._facts())
+
+    def _command(self, binaries: Binaries, data: str, sockets: str) -> list[str]:
+        """Settings go on the command line: they are this version's, not those of the first start."""
+        settings = {
+            **SETTINGS,
+            **(TIMESCALEDB_SETTINGS if binaries.has_timescaledb else {}),
+            **self._settings,
+            "port": str(PORT),
+            "unix_socket_directories": f'"{sockets}"',
+            "unix_socket_permissions": "0700",
+        }
+        options = [f"--{key}={value}" for key, value in settings.items()]
+        return [str(binaries.directory / "postgres"), "-D", data, *options]
 
     def _await_ready(self, log_path: Path, begin: int) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,3 +164,11 @@ def running_receiver(
             http_server.stop()
             intake.close()
             assert admission.bytes_used == 0, "a request has kept its share of the budget"
+
+
+def until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+    """For what has no event to wait for."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.005)

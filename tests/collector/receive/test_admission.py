@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from collector.receive.receivers import until
 from crucible_collector.errors import OverloadedError
 from crucible_collector.receive.admission import (
     REQUEST_BYTES_MIN,
@@ -29,9 +30,7 @@ def enter_soon(pool: ThreadPoolExecutor, admission: Admission, body_bytes: int) 
     entered: list[Ticket] = []
     waiting_before = len(admission._waiting)
     pool.submit(lambda: entered.append(admission.enter(body_bytes)))
-    deadline_s = time.monotonic() + 5
-    while len(admission._waiting) == waiting_before and time.monotonic() < deadline_s:
-        time.sleep(0.001)  # the queue has no event for a newcomer
+    until(lambda: len(admission._waiting) > waiting_before)
     return entered
 
 

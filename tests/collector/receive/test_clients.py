@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -38,7 +37,7 @@ from opentelemetry.sdk.trace.export import (
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from collector.receive.conftest import StartReceiver
-from collector.receive.receivers import Receiver
+from collector.receive.receivers import Receiver, until
 from crucible_collector import metrics
 from crucible_collector.batch import Signal
 
@@ -186,10 +185,3 @@ def overloaded_count() -> float:
         or 0.0
         for transport in ("grpc", "http")
     )
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.005)  # a counter has no event to wait for

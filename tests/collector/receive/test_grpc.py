@@ -105,14 +105,17 @@ def test_a_client_that_hangs_up_while_waiting_leaves_nothing_behind(
 def test_calls_that_wait_for_a_thread_lose_their_patience_too(
     start_receiver: StartReceiver,
 ) -> None:
-    """Far more calls than threads: the last are refused as soon as the first."""
-    receiver = start_receiver(bytes_in_flight_max=1 << 20, patience_s=0.5)
+    """Far more calls than threads: the last are refused as soon as the first.
+
+    Were patience counted from when a thread takes a call, the last would wait for 12 s.
+    """
+    receiver = start_receiver(bytes_in_flight_max=1 << 20, patience_s=2)
     with (
         grpc.insecure_channel(receiver.grpc_address) as channel,
         receiver.intake.admission.enter(1 << 20),
     ):
         export = unary(channel)
-        calls = [export.future(BODY, timeout=3) for _ in range(200)]
+        calls = [export.future(BODY, timeout=10) for _ in range(200)]
         codes = {call.code() for call in calls}
     assert codes == {grpc.StatusCode.UNAVAILABLE}
 

@@ -29,7 +29,7 @@ from collector.receive.otlp import (
     span,
     traces,
 )
-from collector.receive.receivers import JSON, PROTOBUF, Receiver
+from collector.receive.receivers import JSON, PROTOBUF, Receiver, until
 from crucible_collector.batch import Reason, Signal
 from crucible_collector.journal import EntryFlag
 from crucible_collector.receive import Limits
@@ -243,10 +243,7 @@ def test_a_full_journal_refuses_until_it_has_room_again(
 
     end = receiver.journal.tail
     receiver.journal.release(end)
-    for _ in range(100):
-        if (said := send(receiver, Signal.TRACES, body)).is_ok:
-            break
-    assert said.is_ok
+    until(lambda: send(receiver, Signal.TRACES, body).is_ok)
     assert len(receiver.entries(end)) == 1
 
 

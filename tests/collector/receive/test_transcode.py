@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.message import Message
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
@@ -241,6 +241,7 @@ def test_nan_is_read_quoted_and_bare(written: float | str) -> None:
     assert math.isnan(read_value({"doubleValue": written}).double_value)
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False), st.integers(-(1 << 63), (1 << 63) - 1), st.text())
 def test_scalars_survive(double: float, integer: int, text: str) -> None:
     assert read_value({"doubleValue": double}).double_value == double
@@ -248,6 +249,7 @@ def test_scalars_survive(double: float, integer: int, text: str) -> None:
     assert read_value({"stringValue": text}).string_value == text
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=20))
 def test_bytes_are_base64_of_either_alphabet_padded_or_not(content: bytes) -> None:
     for text in (base64.b64encode(content), base64.urlsafe_b64encode(content)):

@@ -12,7 +12,8 @@ create table if not exists crucible.migrations (
 -- or the default partition where it was created partitioned.
 -- A day, because it is the unit in which data is dropped and compressed; an installation whose days
 -- outgrow memory sets a shorter interval with set_chunk_time_interval. A question without a time
--- bound is planned over every day there is: 1 to 3 ms for 30 days, some 20 for a year; with one, 0.2.
+-- bound is planned over every day there is: 1 to 12 ms for 30 days, 7 to 20 for 90, 10 to 190 for a
+-- year (on a machine busy with other work); with a bound, 0.2 to 3.
 create or replace function crucible.store_by_time(relation name) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare

@@ -56,6 +56,9 @@ READ = Intent(
         # Every question leans on an index. The planner would rather read all than use a BRIN index
         # on a column whose order on disk it thinks random, as ids of traces are.
         "enable_seqscan": "off",
+        # The same misjudgement calls for workers: 11 ms to start them for a look-up of 1.5, and
+        # ingest needs the cores.
+        "max_parallel_workers_per_gather": "0",
         # Partial indexes and partitions are chosen by the values, which a generic plan ignores.
         "plan_cache_mode": "force_custom_plan",
         "jit": "off",

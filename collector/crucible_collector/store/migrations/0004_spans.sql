@@ -2,13 +2,14 @@
 --
 -- What an index costs here decides the rate of ingest. Measured in CPU µs of the writing backend a span
 -- (COPY of windows of 8,192 spans of 430 bytes, from 7 and from 1,000 runs, PostgreSQL 18 and TimescaleDB
--- 2.28 on PostgreSQL 15, two cores; a plain table with a time index and all attributes in jsonb: 5.1–7.1):
---   the row without any index                    3.7–5.4
+-- 2.28 on PostgreSQL 15, two cores; a plain table with a time index and all attributes in jsonb: 4.8–7.1):
+--   the row without any index                    3.7–5.5
 --   + (time)                                     1.1–1.6
---   + (run_id, time)                             2.1–3.2   rows sorted by run within a window save 0.9
---   + (event_name, time)                         2.3–2.7   hence not for the batches, which are the mass
---   + btree (trace_id)                           1.5–2.5   while it fits in memory; 4–8 when it does not
---   + brin (trace_id) with bloom filters         0.1–0.6   and 0.5 aside, when maintenance summarises
+--   + (run_id, time)                             1.7–2.7   rows sorted by run; 2.9–3.9 in wire order
+--   + (event_name, time)                         1.3–2.7   hence not for the batches, which are the mass
+--   + btree (trace_id)                           1.5–2.6   at 250,000 rows; random, so worse with size
+--   + brin (trace_id) with bloom filters         0.6 at most; 0.6 more aside, for both BRIN indexes,
+--                                                          when maintenance summarises
 
 create table crucible.spans (
     time timestamptz not null,
@@ -66,8 +67,8 @@ create index spans_event on crucible.spans (event_name, time)
 
 create index spans_errors on crucible.spans (time) where status_code = 2;
 
--- Writing costs almost nothing (0.5 µs a span, aside); a look-up reads 0.4 % of the relation's size
--- instead of one page: 10 ms for 1.5 million spans, so a time bound is welcome where there are many.
+-- Writing costs almost nothing; a look-up reads all of the index, 0.4 % of the relation's size: 0.2 ms
+-- for 400,000 spans and 1.2 to find the rows. A time bound is welcome where there are many.
 -- 64 pages hold some 1,000 spans, each perhaps of another trace; of the ranges without the trace, one
 -- in a thousand is read in vain. The planner cannot know how well these indexes do: connect.READ.
 create index spans_trace on crucible.spans

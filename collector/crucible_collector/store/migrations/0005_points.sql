@@ -1,9 +1,9 @@
 -- Numbers: one row a value (points) and one row a distribution (histograms).
 --
 -- Every question about points is about some series, so (series_id, time) is the only index: no index on
--- time alone. Measured for two points a span as in 0004: the rows 1.3–2.1 µs, this index 2.5–3.2 more
--- where rows come sorted by series within a window, 4.8–5.4 where not. Values in the index (include)
--- cost 0.5 more and double it; BRIN costs 0.2 but finds nothing where many series write slowly.
+-- time alone. Measured for two points a span as in 0004: the rows 1.3–2.0 µs, this index 2.4–3.2 more
+-- where rows come sorted by series within a window, 4.8–5.0 where not. Values in the index (include)
+-- cost 0.4–1.0 more and double it; BRIN costs 0.1–0.7 but finds nothing where many series write slowly.
 
 create table crucible.points (
     series_id bigint not null,

@@ -83,6 +83,8 @@ class Collector:
                     self.addresses = pairs
                     break
             else:
+                process.wait()
+                _empty(process)
                 raise AssertionError(f"the collector ended before it was ready:\n{self.log()}")
         finally:
             timer.cancel()

@@ -104,7 +104,7 @@ class Database:
             self._stopping
         )
 
-    def json_rows(self, question: str, **parameters: object) -> list[str]:
+    def json_rows(self, question: str, /, **parameters: object) -> list[str]:
         """What the API asks (see store.read.Reads); DatabaseAwayError while there is no schema."""
         if self._pool is None or self.capabilities is None:
             raise DatabaseAwayError("the database has not been reached yet")

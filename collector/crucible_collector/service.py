@@ -23,7 +23,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from crucible_collector import decode, metrics
-from crucible_collector.api.app import create_app
+from crucible_collector.api import api_server, create_app
 from crucible_collector.api.status import ComponentStatus
 from crucible_collector.database import Database
 from crucible_collector.errors import DatabaseAwayError, QueryTooSlowError, SettingsError
@@ -92,8 +92,7 @@ class Service:
         self._stack.callback(self._pipeline.stop, self._settings.stop_grace_s)
 
     def _start_api(self) -> None:
-        server = WebServer(create_app(self._database, self), name="api")
-        self._listen("api", server)
+        self._listen("api", api_server(create_app(self._database, self)))
 
     def _start_receivers(self, journal: Journal) -> None:
         settings = self._settings

@@ -147,7 +147,7 @@ def own_series(running: Collector, protocol: str) -> dict[str, Any] | None:
     """The series of the process that used this transport, by metric, once all three are there."""
     found = {}
     for row in running.get("/api/v1/series?source=metric&limit=1000")["data"]:
-        if (row.get("resource") or {}).get("test.protocol") == protocol:
+        if row["resource_attributes"].get("test.protocol") == protocol:
             found[row["metric"]] = row
     return found if len(found) >= 3 else None
 

@@ -146,6 +146,9 @@ class Series(Model):
     rank: int | None
     attributes: Attributes
     service_name: str | None
+    resource_attributes: Attributes
+    scope_name: str | None
+    scope_version: str | None
     first_seen: Time
     last_seen: Time
 

@@ -25,6 +25,7 @@ select
     crucible.rfc3339(l.time, l.time_ns_rest) as last_time
 from found s
 left join crucible.resources r on r.resource_id = s.resource_id
+left join crucible.scopes o on o.scope_id = s.scope_id
 cross join lateral (
     select
         count(*) as point_count,

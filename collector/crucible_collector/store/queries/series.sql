@@ -4,6 +4,7 @@ select
 -- include series_columns
 from crucible.series s
 left join crucible.resources r on r.resource_id = s.resource_id
+left join crucible.scopes o on o.scope_id = s.scope_id
 where (%(metric)s::text is null or s.metric = %(metric)s)
   and (%(run)s::text is null or s.run_id = %(run)s)
   and (%(source)s::text is null or s.source = %(source)s)

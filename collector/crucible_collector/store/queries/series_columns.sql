@@ -1,4 +1,4 @@
--- How is a series (s), with its resource (r), given to a reader?
+-- How is a series (s), with its resource (r) and scope (o), given to a reader?
 -- No index: included in the queries of series.
     lpad(to_hex(s.series_id), 16, '0') as series_id,
     s.source,
@@ -15,5 +15,8 @@
     s.rank,
     coalesce(s.attributes, '{}') as attributes,
     r.service_name,
+    coalesce(r.attributes, '{}') as resource_attributes,
+    o.name as scope_name,
+    o.version as scope_version,
     crucible.rfc3339(s.first_seen, 0::smallint) as first_seen,
     crucible.rfc3339(s.last_seen, 0::smallint) as last_seen

@@ -52,6 +52,8 @@ BODY_TIMEOUT_S = 30.0
 # large bodies over long ways: 16 MiB at a round trip of 50 ms take 0.9 s instead of 0.3.
 _UNASKED_BYTES_MAX = 256 << 10
 
+_END_TIMEOUT_S = 0.5
+
 _GZIP_AND_NONE = 0b101  # bits of grpc_compression_algorithm
 
 
@@ -61,6 +63,10 @@ class _Abort(Exception):  # noqa: N818 - a result that unwinds, not an error
     def __init__(self, code: grpc.StatusCode, message: str, retry_after_s: float | None) -> None:
         super().__init__(message)
         self.code, self.message, self.retry_after_s = code, message, retry_after_s
+
+
+class _GoneError(Exception):
+    """The call is over without our doing: nobody is left to be told."""
 
 
 class GrpcServer:
@@ -142,7 +148,10 @@ class GrpcServer:
             outcome = error.reason
             code = answers.refusal(error).grpc_code
             raise _Abort(code, str(error), answers.retry_after(error)) from None
-        except grpc.RpcError:
+        except _GoneError:
+            outcome = "gone"
+            return b""
+        except grpc.RpcError:  # raised by the iterator, and known to gRPC
             outcome = "gone"
             raise
         except Exception as error:
@@ -167,13 +176,23 @@ class GrpcServer:
                 body = next(bodies, None)
             received_s = time.monotonic()
             if body is None:
-                raise MalformedError("the call carries no message")
+                raise _GoneError if _ends(context) else MalformedError("the call has no message")
             self._estimate.observe(len(body))
             ticket.settle(len(body))
             request = Request(signal, body, ticket, is_gzip=body.startswith(MAGIC))
             answer = self._intake.accept(request)
         metrics.ACKNOWLEDGE_SECONDS.labels("grpc").observe(time.monotonic() - received_s)
         return answer
+
+
+def _ends(context: grpc.ServicerContext) -> bool:
+    """Whether a call without a message is over, rather than one that never had any.
+
+    gRPC ends a call whose message is over the limit by itself, unread and with the right answer; to
+    us it looks like a call without a message until its end is known, some milliseconds later.
+    """
+    ended = threading.Event()
+    return not context.add_callback(ended.set) or ended.wait(_END_TIMEOUT_S)
 
 
 class _Handlers(grpc.GenericRpcHandler):

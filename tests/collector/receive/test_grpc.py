@@ -9,9 +9,10 @@ import grpc
 import pytest
 
 from collector.receive.conftest import StartReceiver
-from collector.receive.otlp import good_request
+from collector.receive.otlp import good_request, request_of_bytes
 from collector.receive.receivers import METHOD_OF, Receiver
 from crucible_collector.batch import Signal
+from crucible_collector.receive import Limits
 from crucible_collector.receive.grpc_server import GrpcServer
 
 TRACES = METHOD_OF[Signal.TRACES]
@@ -72,6 +73,18 @@ def test_a_call_without_a_message_is_refused(receiver: Receiver) -> None:
     ):
         client_stream(channel)(iter(()), timeout=5)
     assert code_of(caught.value) is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_message_that_grpc_itself_refuses_is_not_taken_for_bad_data(
+    start_receiver: StartReceiver,
+) -> None:
+    receiver = start_receiver(limits=Limits(body_bytes_max=50_000))
+    for _ in range(10):
+        with pytest.raises(grpc.RpcError) as caught:
+            receiver.call(request_of_bytes(50_001))
+        assert code_of(caught.value) is grpc.StatusCode.RESOURCE_EXHAUSTED
+    receiver.mark()
+    assert all(entry.refused == {} for entry in receiver.entries())
 
 
 def test_a_body_that_does_not_arrive_is_given_up(start_receiver: StartReceiver) -> None:

@@ -25,9 +25,9 @@ from crucible_collector.errors import MalformedError, TooLargeError
 # jsonb keeps them doubles) 1.9 GiB.
 DECODED_BYTES_MAX = 256 << 20
 
-# The official parser may need 50 bytes a byte: 200 MiB for this much, one request at a time. Stock
-# clients never send what would go there, whatever its size.
-OFFICIAL_BYTES_MAX = 4 << 20
+# The official parser takes up to 100 bytes a byte (4 MiB of empty spans: 420 MiB), one request at a
+# time. Stock clients send nothing that would go there, whatever its size.
+OFFICIAL_BYTES_MAX = 1 << 20
 
 _LAYOUTS: dict[Signal, Layout] = {
     Signal.TRACES: SPANS,

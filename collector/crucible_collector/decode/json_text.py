@@ -20,7 +20,7 @@ from crucible_collector.batch import (
 from crucible_collector.decode.json_values import NO_ROOM, write_string, write_value
 from crucible_collector.decode.kernels import Int, kernel, read_only, writable
 from crucible_collector.decode.survey import new_stack
-from crucible_collector.decode.text import string_array, write_text
+from crucible_collector.decode.text import must_fit, string_array, write_text
 from crucible_collector.errors import MalformedError
 
 # What the kernel writes for a row:
@@ -129,6 +129,7 @@ def write_rows(
             stack,
         )
         if code == 0:
+            must_fit(position)
             return out[:position], ends
         if code != NO_ROOM:
             raise MalformedError("an attribute of the window is not what the check let through")

@@ -4,8 +4,8 @@ The stock classes refuse a whole request for one name that is not UTF-8; here su
 and stored with U+FFFD. The string-table indices of the profiles signal (`*_strindex`) are taken
 out, so that whichever version of opentelemetry-proto is installed, they are unknown fields.
 
-This parser costs about 50 bytes of memory a byte of hostile input (64 MiB of empty spans: 3 GiB),
-which is why only `canonical` calls it, and only for small requests that the kernels do not read.
+This parser takes up to 100 bytes of memory a byte of hostile input (64 MiB of empty spans: 3 GiB
+and more), so only `canonical` calls it, and only for small requests that the kernels do not read.
 """
 
 from __future__ import annotations

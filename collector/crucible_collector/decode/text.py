@@ -12,9 +12,12 @@ import pyarrow as pa
 
 from crucible_collector.batch import I32, I64, U8, TextRef
 from crucible_collector.decode.kernels import Int, inlined, kernel, read_only, writable
+from crucible_collector.errors import TooLargeError
 
 # What a byte may need of the output at most: \u001f, or U+FFFD for an ill-formed one.
 ESCAPED_BYTES_MAX = 6
+
+TEXT_BYTES_MAX = 2**31 - 1
 
 _COPY, _NUL, _MULTI, _CONTROL, _SHORT = 0, 1, 2, 3, 4
 
@@ -143,8 +146,18 @@ def text_array(buffer: U8, ref: TextRef) -> pa.StringArray:
     return string_array(out[:size], ends, length < 0)
 
 
+def must_fit(size: int) -> None:
+    """Raise TooLargeError for more text than the 32-bit `ends` of one array can say.
+
+    A window is bounded far below it, and so is a request of the default size in any form.
+    """
+    if size > TEXT_BYTES_MAX:
+        raise TooLargeError(f"{size} bytes of text in one window; {TEXT_BYTES_MAX} are possible")
+
+
 def string_array(data: U8, ends: I32, absent: npt.NDArray[np.bool_]) -> pa.StringArray:
     """Return an Arrow array over these bytes without copying them, null where `absent`."""
+    must_fit(len(data))
     validity = None
     if absent.any():
         validity = pa.py_buffer(np.packbits(~absent, bitorder="little"))

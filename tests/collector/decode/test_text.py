@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from collector.decode.spans import canonical, decoded, json_of, places, span
 from crucible_collector import decode
 from crucible_collector.batch import TextRef
+from crucible_collector.decode import text as text_module
+from crucible_collector.errors import TooLargeError
 
 # Bytes at the edges of what UTF-8 allows, so that random strings of them are nearly text.
 _EDGES = st.lists(
@@ -55,6 +57,18 @@ def test_absent_text_is_null_and_empty_text_is_empty() -> None:
     assert texts.to_pylist() == [None, "", "bc"]
     assert texts.null_count == 1
     texts.validate(full=True)
+
+
+def test_more_text_than_an_array_can_hold_is_an_error_and_not_another_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(text_module, "TEXT_BYTES_MAX", 15)
+    spans = decoded(span((b"key", "1234"), name=b"x" * 16))
+    with pytest.raises(TooLargeError):
+        decode.text_array(spans.buffer, spans.name)
+    assert decode.attributes_json(decoded(span((b"key", "12345"))), lifted=False)[0].as_py()
+    with pytest.raises(TooLargeError):
+        decode.attribute_set_hash(decoded(span((b"a key that is long", 1))))
 
 
 def test_no_rows_are_no_text() -> None:

@@ -50,7 +50,7 @@ SETTINGS: Mapping[str, str] = {
     "max_wal_size": "2GB",
     "min_wal_size": "160MB",
     "checkpoint_timeout": "15min",
-    # Compiling a query costs 100 ms and more, which none of the API's queries earns back.
+    # Queries over many parts look costly to the planner, and compiling them is not worth it.
     "jit": "off",
     "autovacuum_naptime": "10s",  # also how soon a BRIN index learns about new rows
     "timezone": "UTC",

@@ -1,8 +1,9 @@
 -- What is known of a run, merged so that the order of windows and collectors does not matter.
 -- Primary key; the caller sorts by run_id.
 -- What its starts and ends tell is taken from the newest by their own time (status_at) that tells it:
--- a run that is resumed runs again. Of two at one time an end wins. Identity, which any record may
--- carry, is the least value that any did.
+-- a run that is resumed runs again. Of two at one time an end wins; what the newest leaves out, an
+-- older one fills in, and of several the one stored first. Identity, which any record may carry, is the
+-- least value that any did.
 insert into crucible.runs as known (
   run_id, experiment_id, condition, kind, status, status_at, model_name, model_version, dataset_name,
   config, summary, service_name, correlation_id, trace_id, resource_id, started_at, ended_at,

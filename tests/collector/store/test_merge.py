@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, NumberDataPoint
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from harness import eventually
 from rows_of import (
     Ingest,
     at,
@@ -373,8 +375,51 @@ def test_three_collectors_with_the_same_runs_series_and_experiments_never_deadlo
     assert failures == []
     assert len(rows_of(database, "spans")) == 3 * window_count * 24
     assert {row["last_step"] for row in rows_of(database, "runs")} <= {10, 11}
+    assert (
+        asked(database, "select deadlocks from pg_stat_database where datname = current_database()")
+        == 0
+    )
+
+
+def asked(database: str, question: str) -> Any:
     with psycopg.connect(database) as connection:
-        row = connection.execute(
-            "select deadlocks from pg_stat_database where datname = current_database()"
-        ).fetchone()
-    assert row == (0,)
+        row = connection.execute(question.encode()).fetchone()
+    return row and row[0]
+
+
+WAITING = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+
+
+def test_new_runs_and_known_ones_are_locked_in_one_order(
+    collectors: list[Ingest], plain_database: str
+) -> None:
+    """One collector is held at the first of its runs, which is new, while the other, to which all
+    are new, goes on to the last, which the first one knows.
+    """
+
+    def batches(*runs: str) -> Message:
+        names = enumerate(runs, 10 * len(runs))
+        return traces(*(event("work", -n, 0, crucible__run__id=run) for n, run in names))
+
+    one, other = collectors
+    one.store(batches("run 9"))
+    new_and_known = one.rows(batches("run 0", "run 1", "run 9"))
+    all_new = other.rows(batches("run 1", "run 9"))
+    with ThreadPoolExecutor(2) as pool, psycopg.connect(plain_database) as somebody:
+        somebody.execute(
+            "insert into crucible.runs (run_id, first_seen, last_seen) values ('run 0', now(), now())"
+        )
+        first = pool.submit(one.write, new_and_known)
+        eventually(lambda: asked(plain_database, WAITING) == 1, "the one is held")
+        second = pool.submit(other.write, all_new)
+        eventually(
+            lambda: second.done() or asked(plain_database, WAITING) == 2, "the other is through"
+        )
+        somebody.rollback()
+        first.result(60)
+        second.result(60)
+    assert [row["run_id"] for row in rows_of(plain_database, "runs", "run_id")] == [
+        "run 0",
+        "run 1",
+        "run 9",
+    ]

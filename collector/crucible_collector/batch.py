@@ -15,8 +15,8 @@ Conventions, everywhere:
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -182,6 +182,8 @@ class Records:
     attributes: Attributes
     resources: Resources
     scopes: Scopes
+    # Columns that one stage has read and another needs again; written by the preparing thread alone.
+    memo: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.request)

@@ -73,6 +73,8 @@ class Service:
             settings.data_dir / "dead-letters", bytes_max=settings.dead_letter_bytes_max
         )
         self._stack.callback(dead_letters.close)
+        if settings.kernel_cache_dir is not None:
+            decode.cache_directory(settings.kernel_cache_dir)
         decode.warm_up(log)
         self._stack.callback(self._database.stop)
         self._database.start()

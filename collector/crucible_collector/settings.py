@@ -105,6 +105,9 @@ class Settings(BaseModel):
     ahead_s: float = Field(
         3600.0, gt=0, description="records further ahead than this are rejected, seconds"
     )
+    kernel_cache_dir: Path | None = Field(
+        None, description="where the compiled decoder is kept; default: the user's cache directory"
+    )
     stop_grace_s: float = Field(
         10.0, ge=0, description="time to drain into the database at SIGTERM, seconds"
     )

@@ -18,9 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from crucible_collector.batch import I64, Bool, Records, Spans, TextRef
-from crucible_collector.decode import text_hash
-from crucible_collector.enrich.columns import NS_PER_US, resource_of, slot_int, slot_text, text_of
+from crucible_collector.batch import I64, Bool, Records, Spans
+from crucible_collector.enrich.columns import (
+    NS_PER_US,
+    resource_of,
+    slot_hash,
+    slot_int,
+    slot_text,
+    text_of,
+    texts_of,
+)
 from crucible_collector.enrich.dimensions import json_of
 from crucible_collector.enrich.events import EventNames
 from crucible_collector.enrich.hashing import distinct, fold
@@ -87,10 +94,12 @@ def collect(seen: Seen, facts: Facts) -> None:
             _life_cycle(seen, seen.records, row, (experiment_id, run_id), facts)
 
 
-def _groups(seen: Seen, ref: TextRef) -> _Groups:
+def _groups(seen: Seen, key: str) -> _Groups:
+    ref = slot_text(seen.records, key)
     rows = np.flatnonzero((ref.length > 0) & seen.keep)
-    hashes = text_hash(seen.records.buffer, TextRef(ref.offset[rows], ref.length[rows]))
-    return _Groups(rows, *distinct(hashes))
+    if not len(rows):
+        return _Groups(rows, rows, rows)
+    return _Groups(rows, *distinct(slot_hash(seen.records, key)[rows]))
 
 
 def _extent(seen: Seen, groups: _Groups) -> tuple[list[int], list[int]]:
@@ -111,20 +120,21 @@ def _farthest(records: Records, key: str, groups: _Groups) -> list[int | None]:
     return [int(value) if value >= 0 else None for value in best]
 
 
-def _least(records: Records, ref: TextRef, groups: _Groups) -> list[str | None]:
+def _least(records: Records, key: str, groups: _Groups) -> list[str | None]:
     """The least text of a column in each group, None where no record has one.
 
     Nearly always all records of a group agree, so texts are made only where they do not.
     """
-    column = TextRef(ref.offset[groups.rows], ref.length[groups.rows])
-    hashes = text_hash(records.buffer, column)
-    differs = (hashes != hashes[groups.first][groups.inverse]) & (column.length > 0)
+    ref = slot_text(records, key)
+    if not (ref.length > 0).any():
+        return [None] * len(groups)
+    hashes = slot_hash(records, key)[groups.rows]
+    least = [text or None for text in texts_of(records, ref, groups.rows[groups.first])]
+    differs = (hashes != hashes[groups.first][groups.inverse]) & (ref.length[groups.rows] > 0)
     at = np.flatnonzero(differs)
     others, _ = distinct(fold("", groups.inverse[at], hashes[at]))
-    least: list[str | None] = [None] * len(groups)
-    for index in [*groups.first.tolist(), *at[others].tolist()]:
-        text = text_of(records, column, index)
-        group = int(groups.inverse[index])
+    found = texts_of(records, ref, groups.rows[at[others]])
+    for group, text in zip(groups.inverse[at[others]].tolist(), found, strict=True):
         least[group] = _lesser(least[group], text or None)
     return least
 
@@ -137,50 +147,55 @@ def _lesser(one: str | None, other: str | None) -> str | None:
 
 def _experiments(seen: Seen, facts: Facts) -> None:
     records = seen.records
-    ref = slot_text(records, "crucible.experiment.id")
-    groups = _groups(seen, ref)
+    groups = _groups(seen, "crucible.experiment.id")
     if not len(groups):
         return
     first, last = _extent(seen, groups)
-    names = _least(records, slot_text(records, "crucible.experiment.name"), groups)
-    for group, row in enumerate(groups.rows[groups.first].tolist()):
-        experiment_id = text_of(records, ref, row) or ""
-        fact = facts.experiments.setdefault(
-            experiment_id, ExperimentFact(experiment_id, first[group], last[group])
-        )
-        fact.first_ns = min(fact.first_ns, first[group])
-        fact.last_ns = max(fact.last_ns, last[group])
-        fact.name = fact.name or names[group]
+    ids = _least(records, "crucible.experiment.id", groups)
+    names = _least(records, "crucible.experiment.name", groups)
+    for experiment_id, name, first_ns, last_ns in zip(ids, names, first, last, strict=True):
+        told = ExperimentFact(experiment_id or "", first_ns, last_ns, name=name)
+        fact = facts.experiments.setdefault(told.experiment_id, told)
+        fact.first_ns = min(fact.first_ns, first_ns)
+        fact.last_ns = max(fact.last_ns, last_ns)
+        fact.name = fact.name or name
 
 
 def _runs(seen: Seen, facts: Facts) -> None:
     records = seen.records
-    ref = slot_text(records, "crucible.run.id")
-    groups = _groups(seen, ref)
+    groups = _groups(seen, "crucible.run.id")
     if not len(groups):
         return
-    first, last = _extent(seen, groups)
-    steps = _farthest(records, "crucible.step", groups)
-    epochs = _farthest(records, "crucible.epoch", groups)
-    identity = {
-        name: _least(records, slot_text(records, key), groups) for name, key in _IDENTITY.items()
-    }
     resources = np.full(len(groups), np.iinfo(np.int64).max)
-    ids = seen.resource_ids[resource_of(records)[groups.rows]]
-    np.minimum.at(resources, groups.inverse, ids)
-    for group, row in enumerate(groups.rows[groups.first].tolist()):
-        run_id = text_of(records, ref, row) or ""
-        fact = facts.runs.setdefault(run_id, RunFact(run_id, first[group], last[group]))
-        fact.first_ns = min(fact.first_ns, first[group])
-        fact.last_ns = max(fact.last_ns, last[group])
-        fact.last_step = _larger(fact.last_step, steps[group])
-        fact.last_epoch = _larger(fact.last_epoch, epochs[group])
-        for name, values in identity.items():
-            setattr(fact, name, _lesser(getattr(fact, name), values[group]))
-        resource_id = int(resources[group])
-        fact.resource_id = min(
-            resource_id, resource_id if fact.resource_id is None else fact.resource_id
-        )
+    resource_ids = seen.resource_ids[resource_of(records)[groups.rows]]
+    np.minimum.at(resources, groups.inverse, resource_ids)
+    columns = {
+        "run_id": _least(records, "crucible.run.id", groups),
+        "resource_id": resources.tolist(),
+        "last_step": _farthest(records, "crucible.step", groups),
+        "last_epoch": _farthest(records, "crucible.epoch", groups),
+        **{name: _least(records, key, groups) for name, key in _IDENTITY.items()},
+    }
+    columns["first_ns"], columns["last_ns"] = _extent(seen, groups)
+    for values in zip(*columns.values(), strict=True):
+        told = RunFact(**dict(zip(columns, values, strict=True)))
+        fact = facts.runs.setdefault(told.run_id, told)
+        if fact is not told:
+            _merge(fact, told)
+
+
+def _merge(fact: RunFact, told: RunFact) -> None:
+    """Take over what another signal of the window says about the same run."""
+    fact.first_ns = min(fact.first_ns, told.first_ns)
+    fact.last_ns = max(fact.last_ns, told.last_ns)
+    fact.last_step = _larger(fact.last_step, told.last_step)
+    fact.last_epoch = _larger(fact.last_epoch, told.last_epoch)
+    for name in _IDENTITY:
+        setattr(fact, name, _lesser(getattr(fact, name), getattr(told, name)))
+    if fact.resource_id is None or told.resource_id is None:
+        fact.resource_id = _larger(fact.resource_id, told.resource_id)
+    else:
+        fact.resource_id = min(fact.resource_id, told.resource_id)
 
 
 def _larger(one: int | None, other: int | None) -> int | None:

@@ -21,6 +21,7 @@ from crucible_collector.enrich.columns import (
     non_zero,
     numbers,
     slot_float,
+    slot_hash,
     slot_int,
     slot_text,
     text_of,
@@ -176,9 +177,9 @@ def _are_series(events: EventNames, names: list[str], row: I64, name_code: I64) 
 
 
 def _series_ids(identified: Identified, spans: Spans, events: EventNames, row: I64, at: I64) -> I64:
-    run = slot_text(spans, "crucible.run.id")
-    has_run = run.length > 0
-    owner = np.where(has_run, text_hash(spans.buffer, run).view(np.int64), identified.resource)
+    has_run = slot_text(spans, "crucible.run.id").length > 0
+    run = slot_hash(spans, "crucible.run.id")
+    owner = np.where(has_run, run.view(np.int64), identified.resource)
     event_hash = text_hash_of(events.names)[events.code]
     rank, has_rank = slot_int(spans, "crucible.rank")
     name = TextRef(spans.measurements.name.offset[at], spans.measurements.name.length[at])

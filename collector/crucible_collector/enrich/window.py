@@ -50,7 +50,8 @@ class Identified:
 
     @property
     def resource(self) -> I64:
-        return self.resource_ids[resource_of(self.records)]
+        ids: I64 = self.resource_ids[resource_of(self.records)]
+        return ids
 
     @property
     def scope(self) -> I64:

@@ -61,8 +61,7 @@ def resource_of(records: Records) -> I64:
 def _slots(records: Records) -> tuple[I32, list[bool]]:
     """The records' slots, one contiguous row a key, and which keys any record has."""
     by_key = np.ascontiguousarray(records.slots.T)
-    is_there = [bool(each) for each in (by_key >= 0).any(axis=1)]
-    return by_key, is_there
+    return by_key, [bool(most >= 0) for most in by_key.max(axis=1, initial=-1)]
 
 
 def _slot(records: Records, key: str) -> I32 | None:

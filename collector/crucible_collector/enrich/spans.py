@@ -33,7 +33,7 @@ from crucible_collector.enrich.columns import (
 )
 from crucible_collector.enrich.events import EventNames, event_names
 from crucible_collector.enrich.facts import Seen, collect
-from crucible_collector.enrich.hashing import distinct, fold
+from crucible_collector.enrich.hashing import U64, distinct, fold
 from crucible_collector.enrich.series import by_series, series_row
 from crucible_collector.enrich.window import (
     Collected,
@@ -49,6 +49,7 @@ STATUS_ERROR = 2  # OTLP Status.StatusCode
 # series.metric is indexed, and an entry of a btree holds 2,704 bytes: even where every byte of a name
 # is replaced by U+FFFD it fits. A longer name is an attribute of its span and nothing else.
 _METRIC_BYTES_MAX = 800
+_RUNS_UNSORTED_MAX = 32
 _MODEL = ("gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "crucible.model.name")
 _INPUT = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt")
 _OUTPUT = (
@@ -71,9 +72,31 @@ def add_spans(spans: Spans, keep: Bool, received_ns: I64, collected: Collected) 
     own = table(
         "spans", Signal.TRACES, identified, _columns(identified, spans, events, start_ns, end_ns)
     )
+    if own is not None:
+        own = _by_run(own, slot_hash(spans, "crucible.run.id")[keep])
     points = _points(identified, spans, events, end_ns, collected)
     collected.tables += [made for made in (own, points) if made is not None]
     collect(Seen(spans, events, start_ns, end_ns, keep, identified.resource_ids), collected.facts)
+
+
+def _by_run(table: Table, run: U64) -> Table:
+    """The rows run by run, each in its order, where there are many runs.
+
+    Rows enter the (run, time) index in its order then: 2 µs of the database's time a span with 1,000
+    runs, for 0.5 µs here; with a few runs their pages are in the cache anyhow.
+    """
+    order = np.argsort(run, kind="stable")
+    ends = np.flatnonzero(np.diff(run[order]))
+    if len(ends) < _RUNS_UNSORTED_MAX:
+        return table
+    return Table(
+        table.relation,
+        table.signal,
+        table.batch.take(pa.array(order)),
+        table.request[order],
+        table.index[order],
+        table.principal,
+    )
 
 
 def _columns(

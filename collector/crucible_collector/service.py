@@ -25,12 +25,12 @@ from prometheus_client.registry import Collector
 from crucible_collector import decode, metrics
 from crucible_collector.api import api_server, create_app
 from crucible_collector.api.status import ComponentStatus
-from crucible_collector.database import Database
 from crucible_collector.errors import DatabaseAwayError, QueryTooSlowError, SettingsError
 from crucible_collector.journal import DeadLetters, Journal
 from crucible_collector.pipeline.pipeline import Pipeline
 from crucible_collector.receive import Admission, BoundedHttp, GrpcServer, Intake, Limits, OtlpHttp
 from crucible_collector.settings import Address, Settings, parse_address
+from crucible_collector.store.database import Database
 from crucible_collector.store.window import WindowWriter
 from crucible_collector.web_server import WebServer
 

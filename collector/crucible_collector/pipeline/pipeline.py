@@ -14,8 +14,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-import psycopg
-
 from crucible_collector import metrics
 from crucible_collector.batch import Signal
 from crucible_collector.errors import DatabaseError
@@ -25,6 +23,7 @@ from crucible_collector.pipeline.remembered import Remembered
 from crucible_collector.rows import SetAside, WindowRows
 from crucible_collector.store.copy import is_lasting, message_of
 from crucible_collector.store.window import (
+    DriverError,
     Encoded,
     PositionMovedError,
     WindowWriter,
@@ -111,7 +110,7 @@ class Pipeline:
             except PositionMovedError:
                 metrics.WINDOWS.labels("restarted").inc()
                 log.info("the journal's position moved in the database: reading it again")
-            except (psycopg.Error, DatabaseError) as error:
+            except (DriverError, DatabaseError) as error:
                 self._database_failed(error, delay_s)
                 delay_s = min(delay_s * 2, _RETRY_LAST_S)
             except Exception:
@@ -217,7 +216,7 @@ class Pipeline:
         with metrics.WINDOW_SECONDS.labels("write").time():
             try:
                 written = self._transact(prepared, careful=False)
-            except psycopg.Error as error:
+            except DriverError as error:
                 if not is_lasting(error):
                     raise
                 metrics.WINDOWS.labels("halved").inc()
@@ -264,14 +263,14 @@ class Pipeline:
         self.is_writing = True
         metrics.DATABASE_UP.set(1)
 
-    def _database_failed(self, error: psycopg.Error | DatabaseError, delay_s: float) -> None:
+    def _database_failed(self, error: DriverError | DatabaseError, delay_s: float) -> None:
         self.is_writing = False
         metrics.DATABASE_UP.set(0)
         metrics.WINDOWS.labels("retried").inc()
         log.warning(
             "the database did not take a window, again in %.1f s (the journal keeps it): %s",
             delay_s,
-            message_of(error) if isinstance(error, psycopg.Error) else error,
+            message_of(error) if isinstance(error, DriverError) else error,
         )
         self._writer.close()
         self._pause(delay_s)

@@ -23,8 +23,9 @@ class Limits:
     # 2,704 bytes. 128 characters of correlation id are at most 256 bytes in any alphabet but the
     # rarest.
     text_bytes_max: int = 256
-    # Names that are grouped by and may be indexed beside an identity: span, metric, model, service.
-    name_bytes_max: int = 1_024
+    # Names that are grouped by and indexed: span, metric, model, service. An entry of a btree holds
+    # 2,704 bytes, and a byte that is no UTF-8 becomes three (U+FFFD).
+    name_bytes_max: int = 800
     # Rows lie in chunks by time: a record far in the past or in the future makes a chunk of its own.
     past_s: int = 30 * DAY_S
     # Clocks of machines that train models are off by minutes; an hour forgives a wrong time zone's

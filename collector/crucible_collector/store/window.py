@@ -23,6 +23,9 @@ from crucible_collector.store import merge
 from crucible_collector.store.copy import copy, copy_what_fits, encode
 from crucible_collector.store.ingest import statement, timestamp
 
+# What the driver raises, for those who may not know which driver it is.
+DriverError = psycopg.Error
+
 
 class PositionMovedError(Exception):
     """The journal's position in the database is not the window's start: read it again."""

@@ -191,12 +191,12 @@ def test_a_long_identity_that_is_no_string_is_an_ordinary_attribute() -> None:
     assert verdict_on_span(one) is None
 
 
-def test_names_have_at_most_1024_bytes() -> None:
-    assert verdict_on_span(span(name="x" * 1_024)) is None
-    assert verdict_on_span(span(name="x" * 1_025)) == Reason.TEXT_TOO_LONG
-    assert verdict_on_metric(gauge(point(), name="x" * 1_025)) == Reason.TEXT_TOO_LONG
+def test_names_have_at_most_800_bytes() -> None:
+    assert verdict_on_span(span(name="x" * 800)) is None
+    assert verdict_on_span(span(name="x" * 801)) == Reason.TEXT_TOO_LONG
+    assert verdict_on_metric(gauge(point(), name="x" * 801)) == Reason.TEXT_TOO_LONG
     assert (
-        verdict_on_span(span(attributes=[text("gen_ai.request.model", "x" * 1_025)]))
+        verdict_on_span(span(attributes=[text("gen_ai.request.model", "x" * 801)]))
         == Reason.TEXT_TOO_LONG
     )
 

@@ -35,9 +35,9 @@ def test_every_connection_is_named_in_utc_and_has_its_settings(
         assert setting(conn, "timezone") == "UTC"
 
 
-def test_only_ingest_commits_asynchronously(plain_database: str) -> None:
+def test_ingest_commits_synchronously_whatever_the_server_says(plain_database: str) -> None:
     with closing(ingest_connection(plain_database)) as conn:
-        assert setting(conn, "synchronous_commit") == "off"
+        assert setting(conn, "synchronous_commit") == "on"
     assert "synchronous_commit" not in {**READ.settings, **MAINTENANCE.settings}
 
 

@@ -1,0 +1,22 @@
+"""The collector: takes OTLP, keeps it, answers questions about it.
+
+The map, in the order in which data meet the modules:
+
+- `receive.admission` lets a request in when there is room for its bytes; `receive.grpc_server` and
+  `receive.http_app` are the two transports; `receive.inflate` is where gzip is undone and
+  `receive.transcode` where JSON becomes protobuf.
+- `receive.check` says which records can be stored, by `receive.verdicts` and `receive.limits`;
+  `decode.canonical` first makes sure that the bytes can be read at all.
+- `journal` keeps the request on disk; after its sync `receive.answers` tells the sender.
+- `pipeline.pipeline` takes window after window from the journal; `pipeline.prepare` turns one into
+  rows and has no side effects.
+- `decode` walks the bytes into the columns of `batch`, and writes attributes as JSON.
+- `enrich` names events, resources and series, makes points of measurements (where NaN is an ordinary
+  value) and collects what a window says about runs; the result is in `rows`.
+- `store.window` writes all of it in one transaction, with `store.copy` and `store.merge`.
+- `api` answers over REST and serves the page, by the questions in `store/queries`.
+
+Around them: `cli` and `settings` start it, `service` owns the order of starting and stopping,
+`store.database` the embedded server, migrations and upkeep, `metrics` what is counted, `errors` what
+is raised. A record goes from socket to row and never back; import-linter holds that.
+"""

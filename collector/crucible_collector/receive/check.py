@@ -57,6 +57,7 @@ def check(
     asked = Asked(
         limits,
         earliest_ns=received_ns - limits.past_s * _NS,
+        earliest_start_ns=received_ns - max(limits.start_past_s, limits.past_s) * _NS,
         latest_ns=received_ns + limits.ahead_s * _NS,
         body_bytes=len(body),
     )

@@ -27,7 +27,13 @@ class Limits:
     # 2,704 bytes, and a byte that is no UTF-8 becomes three (U+FFFD).
     name_bytes_max: int = 800
     # Rows lie in chunks by time: a record far in the past or in the future makes a chunk of its own.
+    # A span is as old as its end, since it is sent only then: a training that took longer than this
+    # must not lose its last span.
     past_s: int = 30 * DAY_S
+    # But it lies in the chunk of the day that it began on, and a request could name any number of
+    # days. No training takes longer than a year, which may be a leap year. Where `past_s` is more,
+    # that holds for the start as well.
+    start_past_s: int = 366 * DAY_S
     # Clocks of machines that train models are off by minutes; an hour forgives a wrong time zone's
     # worth of daylight saving.
     ahead_s: int = 3_600

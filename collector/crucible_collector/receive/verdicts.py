@@ -67,6 +67,7 @@ class Asked:
 
     limits: Limits
     earliest_ns: int
+    earliest_start_ns: int  # of a span
     latest_ns: int
     body_bytes: int
 
@@ -96,9 +97,7 @@ def judge_spans(spans: Spans, asked: Asked) -> Verdicts:
         verdicts.refuse(Reason.NUMBER_OUT_OF_RANGE, _exceeds_int16(number))
     for time in (spans.start_ns, spans.end_ns):
         verdicts.refuse(Reason.NUMBER_OUT_OF_RANGE, time < 0)
-    verdicts.refuse(Reason.TIME_OUT_OF_RANGE, _is_far(spans.start_ns, asked))
-    # An end in the past is a span that ended before it began: stored with duration 0.
-    verdicts.refuse(Reason.TIME_OUT_OF_RANGE, spans.end_ns > asked.latest_ns)
+    verdicts.refuse(Reason.TIME_OUT_OF_RANGE, _is_far_span(spans.start_ns, spans.end_ns, asked))
     verdicts.refuse(Reason.TEXT_TOO_LONG, spans.name.length > asked.limits.name_bytes_max)
     _judge_common(spans, asked, verdicts)
     return verdicts
@@ -200,6 +199,15 @@ def _exceeds_int16(number: I64) -> Bool:
 def _is_far(time_ns: I64, asked: Asked) -> Bool:
     """Outside the accepted window; 0 stands for the time of receipt."""
     far: Bool = (time_ns != 0) & ((time_ns < asked.earliest_ns) | (time_ns > asked.latest_ns))
+    return far
+
+
+def _is_far_span(start_ns: I64, end_ns: I64, asked: Asked) -> Bool:
+    """As `_is_far` of its end; the start may lie further back, within a bound of its own."""
+    # An end before the start is stored as the start.
+    last_ns = np.maximum(start_ns, end_ns)
+    old = (last_ns < asked.earliest_ns) | (start_ns < asked.earliest_start_ns)
+    far: Bool = ((start_ns != 0) & old) | (last_ns > asked.latest_ns)
     return far
 
 

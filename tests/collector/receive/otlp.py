@@ -122,6 +122,7 @@ def request_with_one_bad(signal: Signal, count: int, bad_index: int) -> Request:
     if isinstance(request, ExportTraceServiceRequest):
         spans = request.resource_spans[0].scope_spans[0].spans
         spans[bad_index].start_time_unix_nano = long_ago_ns
+        spans[bad_index].end_time_unix_nano = long_ago_ns
     elif isinstance(request, ExportMetricsServiceRequest):
         data_points = request.resource_metrics[0].scope_metrics[0].metrics[0].gauge.data_points
         data_points[bad_index].time_unix_nano = long_ago_ns

@@ -112,8 +112,35 @@ TIMES = [
 
 
 @pytest.mark.parametrize(("time_ns", "reason"), TIMES)
-def test_the_start_of_a_span_is_near_its_receipt(time_ns: int, reason: Reason | None) -> None:
-    assert verdict_on_span(span(start_time_unix_nano=time_ns)) == reason
+def test_a_span_without_duration_is_near_its_receipt(time_ns: int, reason: Reason | None) -> None:
+    one = span(start_time_unix_nano=time_ns, end_time_unix_nano=time_ns)
+    assert verdict_on_span(one) == reason
+    never_ended = span(start_time_unix_nano=time_ns, end_time_unix_nano=0)
+    assert verdict_on_span(never_ended) == reason
+
+
+@pytest.mark.parametrize(
+    ("days", "reason"),
+    [(40, None), (365, None), (366, None), (367, Reason.TIME_OUT_OF_RANGE)],
+)
+def test_a_span_that_ended_now_may_have_begun_a_year_ago(days: int, reason: Reason | None) -> None:
+    assert verdict_on_span(span(start_time_unix_nano=NOW_NS - days * DAY_NS)) == reason
+
+
+@pytest.mark.parametrize(("time_ns", "reason"), TIMES)
+def test_the_end_of_a_long_span_is_near_its_receipt(time_ns: int, reason: Reason | None) -> None:
+    one = span(start_time_unix_nano=NOW_NS - 200 * DAY_NS, end_time_unix_nano=time_ns)
+    assert verdict_on_span(one) == (reason if time_ns else Reason.TIME_OUT_OF_RANGE)
+
+
+@pytest.mark.parametrize(
+    ("past_days", "reason"),
+    [(500, None), (400, Reason.TIME_OUT_OF_RANGE), (300, Reason.TIME_OUT_OF_RANGE)],
+)
+def test_a_wider_window_is_wider_for_starts_too(past_days: int, reason: Reason | None) -> None:
+    one = span(start_time_unix_nano=NOW_NS - 450 * DAY_NS, end_time_unix_nano=NOW_NS)
+    found = refused(Signal.TRACES, traces(one), Limits(past_s=past_days * 86_400))
+    assert found.get(0) == reason
 
 
 @pytest.mark.parametrize(("time_ns", "reason"), TIMES)
@@ -150,7 +177,8 @@ def test_a_cumulative_point_may_have_begun_long_ago() -> None:
 
 
 def test_the_window_can_be_set() -> None:
-    request = traces(span(start_time_unix_nano=NOW_NS - 2 * SECOND_NS))
+    then_ns = NOW_NS - 2 * SECOND_NS
+    request = traces(span(start_time_unix_nano=then_ns, end_time_unix_nano=then_ns))
     assert refused(Signal.TRACES, request, Limits(past_s=3)) == {}
     assert refused(Signal.TRACES, request, Limits(past_s=1)) == {0: Reason.TIME_OUT_OF_RANGE}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -107,3 +108,28 @@ def test_make_demo_shows_the_run_and_its_numbers(tmp_path: Path) -> None:
     assert re.search(r"worst batch +step \d+, loss [\d.]+", shown)
     assert re.search(r"[\d,]+ +crucible_train\.batch\.stop", shown)
     assert re.search(r"page +http://127\.0\.0\.1:\d+/#/runs/", shown)
+
+
+def test_make_serve_runs_a_collector_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    ports = " ".join(f"--{name} 127.0.0.1:0" for name in ("grpc", "http", "api"))
+    process = subprocess.Popen(
+        ["make", "serve", f"ARGS=--data-dir {tmp_path / 'data'} {ports}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("ready grpc=127.0.0.1:")
+        os.killpg(process.pid, signal.SIGINT)
+        process.stdout.read()
+
+
+def test_make_fuzz_compares_the_decoder_with_the_official_parser() -> None:
+    answer = subprocess.run(
+        ["make", "fuzz", "SECONDS=2"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert re.search(r"accepted", answer.stdout)

@@ -11,7 +11,7 @@
 | `json_text`, `json_values`, `doubles`, `text` | attributes as JSON, numbers and texts exactly |
 | `messages` | span events, span links and exemplars as JSON |
 | `hashes` | XXH64 of texts and attribute sets |
-| `kernels`, `warm` | how all that is compiled, and where the machine code is kept |
+| `warm` | all of its kernels made ready at a start |
 
 What one could not guess: everything here may be called from several threads at once, and releases
 the GIL while it works.
@@ -22,11 +22,11 @@ from __future__ import annotations
 from crucible_collector.decode.canonical import canonical
 from crucible_collector.decode.hashes import attribute_set_hash, text_hash, xxh64
 from crucible_collector.decode.json_text import any_value_json, attributes_json
-from crucible_collector.decode.kernels import cache_directory
 from crucible_collector.decode.messages import exemplars_json, span_events_json, span_links_json
 from crucible_collector.decode.signals import decode_logs, decode_metrics, decode_spans
 from crucible_collector.decode.text import text_array
 from crucible_collector.decode.warm import warm_up
+from crucible_collector.kernels import cache_directory
 
 __all__ = [
     "any_value_json",

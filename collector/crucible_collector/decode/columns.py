@@ -20,10 +20,10 @@ from crucible_collector.batch import (
     TextRef,
 )
 from crucible_collector.decode.fill import AttributeArrays, fill
-from crucible_collector.decode.kernels import read_only, writable
 from crucible_collector.decode.plan import Counter, Layout
 from crucible_collector.decode.survey import new_stack, survey
 from crucible_collector.errors import MalformedError
+from crucible_collector.kernels import read_only, writable
 
 
 def survey_requests(

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crucible_collector.batch import U8
-from crucible_collector.decode.kernels import Int, inlined
+from crucible_collector.kernels import Int, inlined
 
 U64 = npt.NDArray[np.uint64]
 

@@ -12,7 +12,6 @@ from typing import TypeAlias
 import numpy as np
 
 from crucible_collector.batch import I32, I64, U8
-from crucible_collector.decode.kernels import Int, inlined, kernel
 from crucible_collector.decode.plan import FIELDS, Counter, Entry, Op, Opening
 from crucible_collector.decode.slots import slot_of
 from crucible_collector.decode.survey import DEPTH_MAX
@@ -30,6 +29,7 @@ from crucible_collector.decode.wire import (
     read_varint,
     skip,
 )
+from crucible_collector.kernels import Int, inlined, kernel
 
 # Arrays that travel together through the calls below.
 Tables: TypeAlias = tuple[I64, I64, I64, I64]  # plan, opens, opens_start, base

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from crucible_collector.batch import I32, I64, U8, Attributes, Records, TextRef
 from crucible_collector.decode.json_text import FLAT, write_rows
-from crucible_collector.decode.kernels import Int, inlined, kernel, read_only, writable
 from crucible_collector.decode.wire import read_fixed32, read_fixed64
+from crucible_collector.kernels import Int, inlined, kernel, read_only, writable
 
 U64 = npt.NDArray[np.uint64]
 

@@ -18,10 +18,10 @@ from crucible_collector.batch import (
     TextRef,
 )
 from crucible_collector.decode.json_values import NO_ROOM, write_string, write_value
-from crucible_collector.decode.kernels import Int, kernel, read_only, writable
 from crucible_collector.decode.survey import new_stack
 from crucible_collector.decode.text import must_fit, string_array, write_text
 from crucible_collector.errors import MalformedError
+from crucible_collector.kernels import Int, kernel, read_only, writable
 
 # What the kernel writes for a row:
 OBJECT = 0  # {"key":value,...}; nothing for a row without attributes

@@ -21,7 +21,6 @@ import numpy as np
 
 from crucible_collector.batch import I64, U8, AttributeKind
 from crucible_collector.decode.doubles import DOUBLE_TEXT_MAX, write_double, write_integer
-from crucible_collector.decode.kernels import Int, inlined
 from crucible_collector.decode.text import write_text
 from crucible_collector.decode.wire import (
     BOOL,
@@ -36,6 +35,7 @@ from crucible_collector.decode.wire import (
     read_tag,
     skip,
 )
+from crucible_collector.kernels import Int, inlined
 
 NO_ROOM = -1
 MALFORMED = -2

@@ -14,8 +14,8 @@ from crucible_collector.batch import (
     Measurements,
     TextRef,
 )
-from crucible_collector.decode.kernels import Int, inlined, kernel
 from crucible_collector.decode.wire import DOUBLE, INT
+from crucible_collector.kernels import Int, inlined, kernel
 
 _PREFIX = np.frombuffer(MEASUREMENT_PREFIX.encode(), dtype=np.uint8)
 _SIZE = len(_PREFIX)

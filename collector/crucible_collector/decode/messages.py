@@ -23,10 +23,10 @@ from crucible_collector.decode.doubles import DOUBLE_TEXT_MAX, write_digits, wri
 from crucible_collector.decode.envelope import VALUE_DOUBLE, VALUE_INT
 from crucible_collector.decode.json_text import OBJECT, write_rows
 from crucible_collector.decode.json_values import NO_ROOM, write_number, write_string
-from crucible_collector.decode.kernels import Int, inlined, kernel, read_only, writable
 from crucible_collector.decode.layouts import EVENTS, EXEMPLARS, LINKS
 from crucible_collector.decode.plan import Layout
 from crucible_collector.decode.text import string_array
+from crucible_collector.kernels import Int, inlined, kernel, read_only, writable
 
 # Forms of a member's value; `a` and `b` are its two columns. Absent where b is negative.
 _UNSIGNED = 0  # a

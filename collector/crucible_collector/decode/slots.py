@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from crucible_collector.batch import I64, SLOT_KEYS, U8
-from crucible_collector.decode.kernels import Int, inlined
+from crucible_collector.kernels import Int, inlined
 
 _SIZE = 256
 _SHORTEST = min(len(key) for key in SLOT_KEYS)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 
 from crucible_collector.batch import I64, U8
-from crucible_collector.decode.kernels import Int, inlined, kernel
 from crucible_collector.decode.plan import FIELDS, Entry, Op
 from crucible_collector.decode.wire import (
     BAD,
@@ -21,6 +20,7 @@ from crucible_collector.decode.wire import (
     read_varint,
     skip,
 )
+from crucible_collector.kernels import Int, inlined, kernel
 
 DEPTH_MAX = 100  # messages inside the request, as in the official parser
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from crucible_collector.batch import I32, I64, U8, TextRef
-from crucible_collector.decode.kernels import Int, inlined, kernel, read_only, writable
 from crucible_collector.errors import TooLargeError
+from crucible_collector.kernels import Int, inlined, kernel, read_only, writable
 
 # What a byte may need of the output at most: \u001f, or U+FFFD for an ill-formed one.
 ESCAPED_BYTES_MAX = 6

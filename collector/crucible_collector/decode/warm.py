@@ -12,11 +12,11 @@ from crucible_collector.batch import Signal
 from crucible_collector.decode.canonical import canonical
 from crucible_collector.decode.hashes import attribute_set_hash
 from crucible_collector.decode.json_text import attributes_json
-from crucible_collector.decode.kernels import directory_in_use
 from crucible_collector.decode.messages import span_events_json
 from crucible_collector.decode.official import REQUEST
 from crucible_collector.decode.signals import decode_spans
 from crucible_collector.decode.text import text_array
+from crucible_collector.kernels import directory_in_use
 
 # After this long without news a person wonders whether the program hangs; loading takes less.
 NEWS_AFTER_S = 2.0

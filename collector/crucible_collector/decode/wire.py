@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from crucible_collector.batch import U8, AttributeKind
-from crucible_collector.decode.kernels import Int, inlined
+from crucible_collector.kernels import Int, inlined
 
 BAD = -1
 ODD = -2

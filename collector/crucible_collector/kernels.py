@@ -19,7 +19,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -50,6 +50,9 @@ _numba_settings: Any = numba.config
 _entry_points: list[Any] = []
 _directory: Path | None = None
 
+# Where kernels and all that they inline are written, under the collector's package.
+_SOURCES = ("batch.py", "kernels.py", "decode/*.py", "store/binary_copy.py")
+
 
 def inlined(function: Function) -> Function:
     """Compile a function that only kernels call; it lives inside its callers' machine code."""
@@ -61,6 +64,8 @@ def kernel(function: Function) -> Function:
     """Compile a function that Python calls, at its first call, and keep the machine code."""
     compiled: Any = inlined(function)
     _entry_points.append(compiled)
+    if _directory is not None:
+        _keep_in(_directory, [compiled])
     entry_point: Function = compiled
     return entry_point
 
@@ -100,22 +105,25 @@ def cache_directory(path: Path | None = None) -> Path | None:
     _directory = _usable(base / name if base is not None else None, name)
     if _directory is None:
         return None
-    # Numba reads its setting when caching is enabled, a kernel at a time; the process's own is
-    # put back, so that other users of Numba keep their directory.
-    before = _numba_settings.CACHE_DIR
-    _numba_settings.CACHE_DIR = str(_directory)
-    try:
-        for entry_point in _entry_points:
-            if not entry_point.signatures:
-                entry_point.enable_caching()
-    finally:
-        _numba_settings.CACHE_DIR = before
+    _keep_in(_directory, [entry for entry in _entry_points if not entry.signatures])
     return _directory
 
 
 def directory_in_use() -> Path | None:
     """Return the directory that `cache_directory` chose, None before it was ever called."""
     return _directory
+
+
+def _keep_in(directory: Path, entry_points: Sequence[Any]) -> None:
+    # Numba reads its setting when caching is enabled, a kernel at a time; the process's own is
+    # put back, so that other users of Numba keep their directory.
+    before = _numba_settings.CACHE_DIR
+    _numba_settings.CACHE_DIR = str(directory)
+    try:
+        for entry_point in entry_points:
+            entry_point.enable_caching()
+    finally:
+        _numba_settings.CACHE_DIR = before
 
 
 def _default_base() -> Path | None:
@@ -131,10 +139,15 @@ def _default_base() -> Path | None:
         return None
 
 
+def sources(package: Path) -> list[Path]:
+    """Return every file that kernels are made from."""
+    return [path for pattern in _SOURCES for path in sorted(package.glob(pattern))]
+
+
 def sources_hash(package: Path) -> str:
     """Return what changes when any source that a kernel is made from does, or the compiler."""
     digest = hashlib.sha256(f"{version('numba')} {version('llvmlite')}".encode())
-    for source in (package.parent / "batch.py", *sorted(package.glob("*.py"))):
+    for source in sources(package):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 

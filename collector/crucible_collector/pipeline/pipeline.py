@@ -38,7 +38,7 @@ WINDOW_RECORDS_MAX = 16_384
 WINDOW_BYTES_MAX = 16 * 1024 * 1024
 # Small windows wait this long for company: a commit a millisecond helps nobody.
 LINGER_S = 0.05
-LINGER_RECORDS = 2_048
+LINGER_BYTES = 1024 * 1024
 _IDLE_WAIT_S = 0.5
 # With nothing to write, the database is asked this often whether it still is where it was left: one
 # that was set back, or died with its last commits, is caught up while the journal has what it lost.
@@ -181,8 +181,7 @@ class Pipeline:
         journal = self._journal
         if not journal.wait(position, 0.0 if self._stopping.is_set() else _IDLE_WAIT_S):
             return None
-        window = journal.read(position, records_max=LINGER_RECORDS, bytes_max=WINDOW_BYTES_MAX)
-        if window is not None and window.record_count.sum() < LINGER_RECORDS:
+        if journal.tail - position < LINGER_BYTES:
             self._stopping.wait(LINGER_S)
         return self._prepared(position)
 

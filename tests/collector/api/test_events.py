@@ -64,7 +64,6 @@ def test_identity_that_was_lifted_into_columns_is_among_the_attributes_again(
 ) -> None:
     stored.span(
         name="crucible_train.batch",
-        event_name="custom.name",
         experiment_id="sweep",
         run_id="run-1",
         condition="warm",
@@ -79,7 +78,6 @@ def test_identity_that_was_lifted_into_columns_is_among_the_attributes_again(
         "crucible.run.id": "run-1",
         "crucible.condition": "warm",
         "crucible.correlation.id": "order-4711",
-        "crucible.event.name": "custom.name",
         "crucible.step": 40,
         "crucible.epoch": 0,
         "crucible.rank": 3,

@@ -57,13 +57,13 @@ comment on column crucible.spans.duration_ns is '0 for a point event, and where 
 comment on column crucible.spans.span_id is
     'The eight bytes as a signed number: lpad(to_hex(span_id), 16, ''0'') is what a person knows';
 comment on column crucible.spans.event_name is
-    'Canonical name of the crucible event that the span is; null for other spans';
+    'The event that the span is, as in crucible_train.epoch.stop; of a span that is none, its name';
 comment on column crucible.spans.kind is 'OTLP SpanKind, 0 to 5';
 comment on column crucible.spans.status_code is '0 unset, 1 ok, 2 error';
 comment on column crucible.spans.correlation_id is 'Null: the trace id in hex';
 comment on column crucible.spans.attributes is
     'Without those that have a column: crucible.experiment.id, .run.id, .condition, .correlation.id, '
-    '.event.name, .step, .epoch. Marks as in crucible.resources';
+    '.step, .epoch. Marks as in crucible.resources';
 comment on column crucible.spans.events is 'Array of OTLP span events; null where there is none';
 comment on column crucible.spans.links is 'Array of OTLP span links; null where there is none';
 comment on column crucible.spans.dropped_attributes_count is 'Null or 0: none was dropped by the sender';

@@ -1,6 +1,6 @@
 -- How is a span (s), with its resource (r) and scope (c), given to a reader?
 -- No index: included in the queries of events. Identity that the span had as attributes lies in columns
--- only and goes back among them, unless it came from the resource or is the name that the span implies.
+-- only and goes back among them, unless it came from the resource.
     crucible.rfc3339(s.time, s.time_ns_rest) as time,
     s.duration_ns / 1e6::float8 as duration_ms,
     replace(s.trace_id::text, '-', '') as trace_id,
@@ -29,9 +29,6 @@
         'crucible.run.id', nullif(s.run_id, r.attributes ->> 'crucible.run.id'),
         'crucible.condition', nullif(s.condition, r.attributes ->> 'crucible.condition'),
         'crucible.correlation.id', nullif(s.correlation_id, r.attributes ->> 'crucible.correlation.id'),
-        'crucible.event.name', case
-            when s.event_name not in (s.name, s.name || '.stop', s.name || '.exception') then s.event_name
-        end,
         'crucible.step', s.step,
         'crucible.epoch', s.epoch
     )) as attributes,

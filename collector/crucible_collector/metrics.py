@@ -1,8 +1,8 @@
 """What the collector counts about itself; `GET /metrics` prints it in the Prometheus text format.
 
 One module, so that the names can be read in one place. Labels are few and bounded: signal, reason,
-transport, stage. The delivery ledger is not here but in the database (see `store.ledger`); the
-exporter adds it at scrape time.
+transport, stage. The delivery ledger is not here but in the database; `service` adds it at
+scrape time, and sets the gauges that say how the journal and the pipeline are.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """From columns of the wire to rows of the database: names, identity, dimensions, points, runs.
 
-`columns` reads slots, `series` names dimensions, `spans`, `metrics` and `logs` build the tables, and
-`runs` collects what a window says about runs and experiments. Nothing here knows the database.
+`spans`, `metrics` and `logs` build the tables of one signal each, on what `window` shares among them.
+They ask `columns` for texts, numbers and times, `events` for the name of what happened, `dimensions`
+and `series` for the ids and rows that records share (`hashing` makes the ids), and `facts` collects
+what a window says about runs and experiments. Nothing here knows the database.
 """

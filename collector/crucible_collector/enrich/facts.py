@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from crucible_collector.batch import I64, Bool, Records, Spans
+from crucible_collector.batch import I64, MEASUREMENT_PREFIX, Bool, Records, Spans
 from crucible_collector.enrich.columns import (
     NS_PER_US,
     resource_of,
@@ -45,7 +45,6 @@ _IDENTITY = {
 }
 _REFUSED = re.compile("[\0\ud800-\udfff]")
 _PHASES = frozenset({"start", "stop", "exception"})
-_MEASUREMENT = "crucible.measurement."
 
 
 @dataclass(slots=True)
@@ -286,9 +285,9 @@ def _of_run(values: Mapping[str, Any], phase: str) -> dict[str, Any]:
     }
     if phase != "start":
         measured = {
-            key.removeprefix(_MEASUREMENT): value
+            key.removeprefix(MEASUREMENT_PREFIX): value
             for key, value in values.items()
-            if key.startswith(_MEASUREMENT)
+            if key.startswith(MEASUREMENT_PREFIX)
         }
         told["summary"] = json.dumps(measured) if measured else None
     return told

@@ -1,10 +1,12 @@
 """The database: the only package that knows psycopg.
 
-In the order of a start: `binaries` finds PostgreSQL, `account` says which user may run it,
-`leftovers` ends what a killed collector left running, `embedded` runs it; `servers` says what a
-server can do, `migrate` brings the schema `crucible` up to date; `connect` opens connections by
-intent; `maintenance` keeps what grows within bounds.
+`database` is what the service holds; the rest in the order of a start: `binaries` finds PostgreSQL,
+`account` says which user may run it and `places` how that user gets at the files, `leftovers` ends
+what a killed collector left running, `embedded` runs it; `servers` says what a server can do,
+`migrate` brings the schema `crucible` up to date; `connect` opens connections by intent;
+`maintenance` keeps what grows within bounds.
 
 In the order in which a window meets them: `partitions` makes room ahead of it, `window` writes it in
-one transaction, `copy` its rows and `merge` what rows share. `read` answers named questions.
+one transaction (its statements are in `ingest`), `copy` its rows and `merge` what rows share. `read`
+answers the questions named in `queries`.
 """

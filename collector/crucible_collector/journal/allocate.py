@@ -86,9 +86,6 @@ class Allocator:
     def _run(self) -> None:
         while self._wait():
             self._report(self._keep_up())
-            with self._segments.lock:
-                disk_bytes = self._segments.disk_bytes
-            metrics.JOURNAL_DISK_BYTES.set(disk_bytes)
         with contextlib.suppress(OSError):
             self._tidy()  # what was retired must not be there again at the next opening
 
@@ -248,8 +245,5 @@ class Allocator:
     def _offer(self, segment: Segment) -> None:
         segments = self._segments
         with segments.lock:
-            if segment.base < segments.next_base:  # skipped over meanwhile
-                segments.retired.append(segment)
-            else:
-                segments.prepared = segment
+            segments.prepared = segment
             segments.work.notify()

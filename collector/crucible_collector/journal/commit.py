@@ -75,7 +75,6 @@ class Committer:
         self._seed = seed
         self._pending: deque[Pending] = deque()
         self._pending_bytes = 0
-        self._is_writing = False
         self._stopping = False
         self._fd = -1
         self._fd_base = -1
@@ -119,13 +118,6 @@ class Committer:
             segments.work.notify()
         return pending.future
 
-    def skip_to(self, position: int) -> None:
-        """Let new data begin at `position` or later; nothing may be on its way meanwhile."""
-        with self._segments.lock:
-            if self._pending or self._is_writing:
-                raise RuntimeError("the journal cannot be advanced while entries are being written")
-            self._segments.skip_to(position)
-
     def _run(self) -> None:
         while True:
             group, refused, reason = self._take()
@@ -149,7 +141,6 @@ class Committer:
                     continue
                 members = self._fitting()
                 if members and segments.active is not None:
-                    self._is_writing = True
                     return _Group(segments.active, members), [], ""
                 if self._pending and not self._advance(self._pending[0].total_bytes):
                     if segments.blocked:
@@ -205,10 +196,7 @@ class Committer:
             segments = self._segments
             with segments.lock:
                 group.segment.end = segments.tail = ends[-1]
-                self._is_writing = False
                 segments.data.notify_all()
-                bytes_used = segments.bytes_used
-            metrics.JOURNAL_BYTES.set(bytes_used)
             for pending, end in zip(group.members, ends, strict=True):
                 pending.future.set_result(end)
 
@@ -256,7 +244,6 @@ class Committer:
         self._close_file()
         with self._segments.lock:
             self._segments.abandon(segment)
-            self._is_writing = False
         for pending in group.members:
             pending.future.set_exception(
                 OverloadedError(f"the journal could not be written: {reason}", RETRY_AFTER_S)

@@ -16,7 +16,6 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Self
 
-from crucible_collector import metrics
 from crucible_collector.errors import JournalError, TooLargeError
 from crucible_collector.journal import directory as on_disk
 from crucible_collector.journal import files
@@ -140,7 +139,6 @@ class Journal:
     def _start(self) -> None:
         self._allocator.start()
         self._committer.start()
-        metrics.JOURNAL_BYTES.set(self.bytes_used)
         _LOG.info(
             "journal %s opened in %s: %d segments, positions %d to %d",
             self.journal_id,
@@ -250,20 +248,3 @@ class Journal:
         is right after the database was set back: what is still there is kept again.
         """
         self._allocator.release(position)
-        metrics.JOURNAL_BYTES.set(self.bytes_used)
-
-    def advance_to(self, position: int) -> None:
-        """Let new data begin at `position` or after it, if that is beyond the tail.
-
-        For a journal that has lost its end, while the database remembers how far it was: without
-        this, new entries would be written at positions that are taken for done. To be called
-        before anything is appended.
-        """
-        if position > self.tail:
-            _LOG.warning(
-                "journal %s ends at %d, but was read up to %d: going on from there",
-                self.journal_id,
-                self.tail,
-                position,
-            )
-            self._committer.skip_to(position)

@@ -14,7 +14,6 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crucible_collector.journal import files
 from crucible_collector.journal.framing import SEGMENT_HEADER_BYTES
 
 
@@ -128,16 +127,6 @@ class Segments:
         if segment.end == segment.start:
             self.live.remove(segment)
             self.retired.append(segment)
-        self.room.notify()
-
-    def skip_to(self, position: int) -> None:
-        """Let new data begin at `position` or after it."""
-        self.active = None
-        self.next_base = max(self.next_base, files.pages(position))
-        if self.prepared is not None and self.prepared.base < self.next_base:
-            self.retired.append(self.prepared)
-            self.prepared = None
-        self.tail = position
         self.room.notify()
 
     def release(self, position: int, now_s: float) -> None:

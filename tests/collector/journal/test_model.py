@@ -36,7 +36,6 @@ class JournalAgainstList(RuleBasedStateMachine):
             retain_s=100,
             clock=lambda: self.now_s,
         )
-        self.journal.advance_to(self.position)
 
     @rule(sizes=st.lists(st.sampled_from([8, 60, 100, 1000, 4000, 8000, 20_000]), max_size=12))
     def append(self, sizes: list[int]) -> None:

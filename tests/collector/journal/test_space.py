@@ -283,35 +283,6 @@ def journal_future(journal: Journal, entry_number: int, body_bytes: int) -> Futu
         return refused
 
 
-def test_a_tail_behind_the_database_is_brought_forward(tmp_path: Path) -> None:
-    with open_small(tmp_path) as journal:
-        ends = append_all(journal, range(3))
-        lost_position = ends[-1] + 1_000_003
-        journal.advance_to(ends[0])
-        assert journal.tail == ends[-1]
-        journal.advance_to(lost_position)
-        assert journal.tail == lost_position
-        assert not journal.wait(lost_position, timeout_s=0)
-        assert journal.read(lost_position, records_max=1, bytes_max=1) is None
-        append_all(journal, range(3, 6))
-        found = drain(journal, lost_position)
-        assert (found.numbers, found.damaged) == ([3, 4, 5], [])
-        found = drain(journal)
-        assert (found.numbers, found.damaged) == (list(range(6)), [])
-    with open_small(tmp_path) as journal:
-        found = drain(journal)
-        assert (found.numbers, found.damaged) == (list(range(6)), [])
-
-
-def test_an_empty_journal_can_be_brought_forward(tmp_path: Path) -> None:
-    with open_small(tmp_path) as journal:
-        journal.advance_to(777_777)
-        (end,) = append_all(journal, range(1))
-        assert end > 777_777
-        found = drain(journal, 777_777)
-        assert (found.numbers, found.damaged) == ([0], [])
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 1 MiB."""

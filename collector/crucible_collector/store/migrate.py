@@ -30,7 +30,6 @@ from crucible_collector.store.servers import (
     relation_kind,
     relations_are_hypertables,
     timescaledb_is_loaded,
-    timescaledb_licence,
     timescaledb_version,
 )
 
@@ -121,11 +120,7 @@ def _choose_timescaledb(
         log.info("TimescaleDB is there but this store was made without it and stays so")
     if not hypertables:
         return capabilities
-    return replace(
-        capabilities,
-        timescaledb=timescaledb_version(conn),
-        timescaledb_licence=timescaledb_licence(conn),
-    )
+    return replace(capabilities, timescaledb=timescaledb_version(conn))
 
 
 def _create_extension(conn: psycopg.Connection[Any], log: logging.Logger) -> bool:

@@ -23,12 +23,6 @@ class Capabilities:
     server_version: str
     server_version_num: int
     timescaledb: str | None = None
-    timescaledb_licence: str | None = None
-
-    @property
-    def has_columnstore(self) -> bool:
-        """Columnstore, continuous aggregates and retention come with the Community edition."""
-        return self.timescaledb_licence == "timescale"
 
 
 def check_server(conn: psycopg.Connection[Any]) -> Capabilities:
@@ -87,11 +81,6 @@ def timescaledb_version(conn: psycopg.Connection[Any]) -> str | None:
             "alter extension timescaledb update, or set timescaledb to off"
         )
     return version
-
-
-def timescaledb_licence(conn: psycopg.Connection[Any]) -> str | None:
-    row = conn.execute("select current_setting('timescaledb.license', true)").fetchone()
-    return str(row[0]) if row and row[0] else None
 
 
 def relations_are_hypertables(conn: psycopg.Connection[Any]) -> bool | None:

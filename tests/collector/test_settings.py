@@ -56,18 +56,37 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path)
     )
 
 
-def test_every_setting_can_be_given_by_environment() -> None:
-    given = {
-        "CRUCIBLE_DATA_DIR": "/data",
-        "CRUCIBLE_DATABASE_URL": "postgresql://db/x",
-        "CRUCIBLE_PAST_DAYS": "7",
-        "CRUCIBLE_INSECURE": "true",
-    }
-    settings = loaded(**given)
-    assert settings.data_dir == Path("/data")
-    assert settings.database_url == "postgresql://db/x"
-    assert settings.past_days == 7.0
-    assert settings.insecure is True
+OTHER_THAN_DEFAULT: dict[str, tuple[str, object]] = {
+    "data_dir": ("/data", Path("/data")),
+    "database_url": ("postgresql://db/x", "postgresql://db/x"),
+    "postgres_bin": ("/opt/pg/bin", Path("/opt/pg/bin")),
+    "timescaledb": ("off", "off"),
+    "grpc": ("127.0.0.1:1", "127.0.0.1:1"),
+    "http": ("127.0.0.1:2", "127.0.0.1:2"),
+    "api": ("127.0.0.1:3", "127.0.0.1:3"),
+    "insecure": ("true", True),
+    "body_bytes_max": ("4096", 4096),
+    "in_flight_bytes_max": ("8192", 8192),
+    "journal_bytes_max": ("134217728", 1 << 27),
+    "journal_segment_bytes": ("1048576", 1 << 20),
+    "journal_retain_s": ("1.5", 1.5),
+    "dead_letter_bytes_max": ("2097152", 1 << 21),
+    "past_days": ("7", 7.0),
+    "ahead_s": ("60", 60.0),
+    "kernel_cache_dir": ("/cache", Path("/cache")),
+    "stop_grace_s": ("0", 0.0),
+    "log_level": ("debug", "debug"),
+}
+
+
+def test_every_setting_can_be_given_by_environment_and_by_flag() -> None:
+    assert OTHER_THAN_DEFAULT.keys() == Settings.model_fields.keys()
+    for name, (text, value) in OTHER_THAN_DEFAULT.items():
+        assert getattr(Settings(), name) != value
+        assert getattr(loaded(**{f"CRUCIBLE_{name.upper()}": text}), name) == value
+        flag = "--" + name.replace("_", "-")
+        flags = (flag,) if isinstance(value, bool) else (flag, text)
+        assert getattr(loaded(*flags), name) == value
 
 
 @pytest.mark.parametrize(

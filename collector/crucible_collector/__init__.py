@@ -13,8 +13,12 @@ The map, in the order in which data meet the modules:
 - `decode` walks the bytes into the columns of `batch`, and writes attributes as JSON.
 - `enrich` names events, resources and series, makes points of measurements (where NaN is an ordinary
   value) and collects what a window says about runs; the result is in `rows`.
-- `store.window` writes all of it in one transaction, with `store.copy` and `store.merge`.
+- `store.window` writes all of it in one transaction, with `store.copy` (the bytes are
+  `store.binary_copy`'s) and `store.merge`.
 - `api` answers over REST and serves the page, by the questions in `store/queries`.
+
+`kernels` is how the loops of `decode` and of `store.binary_copy` are compiled, and where their
+machine code is kept.
 
 Around them: `cli` and `settings` start it, `service` owns the order of starting and stopping,
 `store.database` the embedded server, migrations and upkeep, `metrics` what is counted, `errors` what

@@ -30,6 +30,7 @@ from crucible_collector.journal import DeadLetters, Journal
 from crucible_collector.pipeline.pipeline import Pipeline
 from crucible_collector.receive import Admission, BoundedHttp, GrpcServer, Intake, Limits, OtlpHttp
 from crucible_collector.settings import Address, Settings, parse_address
+from crucible_collector.store import binary_copy
 from crucible_collector.store.database import Database
 from crucible_collector.store.window import WindowWriter
 from crucible_collector.web_server import WebServer
@@ -76,6 +77,7 @@ class Service:
         if settings.kernel_cache_dir is not None:
             decode.cache_directory(settings.kernel_cache_dir)
         decode.warm_up(log)
+        binary_copy.warm_up()
         self._stack.callback(self._database.stop)
         self._database.start()
         self._start_pipeline(self._journal, dead_letters)

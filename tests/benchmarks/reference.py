@@ -28,7 +28,7 @@ from crucible_collector.journal import Window
 from crucible_collector.pipeline.pipeline import WINDOW_RECORDS_MAX
 from crucible_collector.pipeline.prepare import prepare
 from crucible_collector.store.connect import ingest_connection
-from crucible_collector.store.copy import copy, encode
+from crucible_collector.store.copy import Stream, copy, encode
 from crucible_collector.store.window import Encoded, encode_tables
 from databases import TestServer
 
@@ -48,7 +48,7 @@ class Rows:
     spans: int
     own: list[Encoded]
     columns: list[str]
-    reference: bytes
+    reference: Stream
 
 
 def windows(workload: Workload, request_count: int) -> Iterator[Window]:

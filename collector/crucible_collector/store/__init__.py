@@ -7,6 +7,6 @@ what a killed collector left running, `embedded` runs it; `servers` says what a 
 `maintenance` keeps what grows within bounds.
 
 In the order in which a window meets them: `partitions` makes room ahead of it, `window` writes it in
-one transaction (its statements are in `ingest`), `copy` its rows and `merge` what rows share. `read`
-answers the questions named in `queries`.
+one transaction (its statements are in `ingest`), `copy` its rows (`binary_copy` makes the bytes) and
+`merge` what rows share. `read` answers the questions named in `queries`.
 """

@@ -20,7 +20,7 @@ import pyarrow as pa
 from crucible_collector.batch import Reason, Signal
 from crucible_collector.rows import SetAside, Table, WindowRows
 from crucible_collector.store import merge
-from crucible_collector.store.copy import copy, copy_what_fits, encode
+from crucible_collector.store.copy import Stream, copy, copy_what_fits, encode
 from crucible_collector.store.ingest import statement, timestamp
 
 # What the driver raises, for those who may not know which driver it is.
@@ -36,7 +36,7 @@ class Encoded:
     """A table and its COPY bytes, made before the transaction begins."""
 
     table: Table
-    data: bytes
+    data: Stream
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 | module | what it does |
 |---|---|
 | `canonical` | the door: a request the kernels read, or a refusal; asks `official` about odd ones |
+| `glance` | the usual request of spans that have nothing wrong, known in one pass |
 | `survey`, `fill` | the two passes over the bytes: check and count, then store |
 | `plan` | what they do with each field, as tables: field numbers come from OTLP's descriptors |
 | `envelope`, `layouts`, `metric_layout` | and where its value goes, declared |
@@ -20,6 +21,7 @@ the GIL while it works.
 from __future__ import annotations
 
 from crucible_collector.decode.canonical import canonical
+from crucible_collector.decode.glance import SpanBounds, sound_span_count
 from crucible_collector.decode.hashes import attribute_set_hash, text_hash, xxh64
 from crucible_collector.decode.json_text import any_value_json, attributes_json
 from crucible_collector.decode.messages import exemplars_json, span_events_json, span_links_json
@@ -29,6 +31,7 @@ from crucible_collector.decode.warm import warm_up
 from crucible_collector.kernels import cache_directory
 
 __all__ = [
+    "SpanBounds",
     "any_value_json",
     "attribute_set_hash",
     "attributes_json",
@@ -38,6 +41,7 @@ __all__ = [
     "decode_metrics",
     "decode_spans",
     "exemplars_json",
+    "sound_span_count",
     "span_events_json",
     "span_links_json",
     "text_array",

@@ -78,12 +78,13 @@ def _check(signal: Signal, body: bytes, records_max: int) -> int:
         raise TooLargeError(
             f"a request may have {records_max} {signal.label.replace('_', ' ')} at most"
         )
-    if _decoded_bytes(layout, counts) > DECODED_BYTES_MAX:
+    if decoded_bytes(layout, counts) > DECODED_BYTES_MAX:
         raise TooLargeError(f"the request would take more than {DECODED_BYTES_MAX} bytes in memory")
     return code
 
 
-def _decoded_bytes(layout: Layout, counts: I64) -> int:
+def decoded_bytes(layout: Layout, counts: I64) -> int:
+    """Return what a request of so many rows takes as columns, and as digits of doubles."""
     attributes = (
         counts[Counter.RECORD_ATTRIBUTE]
         + counts[Counter.OTHER_ATTRIBUTE]

@@ -64,7 +64,7 @@ def _added(buffer: U8, position: Int, size: Int, op: Int) -> Int:
 
 
 @inlined
-def _digits(buffer: U8, position: Int, end: Int) -> Int:
+def digits(buffer: U8, position: Int, end: Int) -> Int:
     """Return how many digits the double there has before its point: log10(2) is 77/256."""
     if end - position < 8:
         return 0
@@ -73,15 +73,23 @@ def _digits(buffer: U8, position: Int, end: Int) -> Int:
 
 
 @inlined
-def _walk(
-    buffer: U8, position: Int, end: Int, plan: I64, deep: bool, counts: I64, stack: I64
+def walk(
+    buffer: U8,
+    position: Int,
+    end: Int,
+    message: Int,
+    bottom: Int,
+    plan: I64,
+    deep: bool,
+    counts: I64,
+    stack: I64,
 ) -> Int:
-    depth = 0
-    message = np.int64(0)
+    """Check one message, which lies inside `bottom` others, and count; return 0 or a code."""
+    depth = bottom
     seen = np.int64(0)
     while True:
         if position == end:
-            if depth == 0:
+            if depth == bottom:
                 return 0
             depth -= 1
             end, message, seen = stack[depth, 0], stack[depth, 1], stack[depth, 2]
@@ -101,7 +109,7 @@ def _walk(
         counter = plan[entry, _COUNTER]
         if op == _SKIP or wire != LENGTH:
             if counter >= 0:
-                counts[counter] += _digits(buffer, position, end)
+                counts[counter] += digits(buffer, position, end)
             position = skip(buffer, position, end, wire)
             if position < 0:
                 return position
@@ -134,7 +142,8 @@ def survey(
         start = offset[request]
         if start < 0 or length[request] < 0 or length[request] > len(buffer) - start:
             return BAD, request
-        code = _walk(buffer, start, start + length[request], plan, deep, counts, stack)
+        end = start + length[request]
+        code = walk(buffer, start, end, np.int64(0), 0, plan, deep, counts, stack)
         if code < 0:
             return code, request
     return 0, -1

@@ -8,8 +8,9 @@ import time
 
 import numpy as np
 
-from crucible_collector.batch import Signal
+from crucible_collector.batch import SLOT_KEYS, Signal
 from crucible_collector.decode.canonical import canonical
+from crucible_collector.decode.glance import SpanBounds, sound_span_count
 from crucible_collector.decode.hashes import attribute_set_hash
 from crucible_collector.decode.json_text import attributes_json
 from crucible_collector.decode.messages import span_events_json
@@ -50,6 +51,8 @@ def _exercise() -> None:
     span.attributes.add(key=b"key").value.string_value = b"value"
     span.events.add(name=b"event")
     body = canonical(Signal.TRACES, request.SerializeToString(), records_max=1)
+    anything = SpanBounds(0, 0, 0, 0, np.zeros(len(SLOT_KEYS), dtype=np.int64))
+    sound_span_count(body, anything, records_max=1)
     spans = decode_spans(
         np.frombuffer(body, dtype=np.uint8),
         np.zeros(1, dtype=np.int64),

@@ -1,5 +1,8 @@
 """Decides, before any answer, which records of a request can be stored.
 
+A request of spans with nothing unusual about it is known as such from one pass over its bytes; all
+others are decoded and judged by their columns, and only there anything is refused.
+
 What a reader could not guess: the verdicts go into the journal with the request, so that preparing
 its rows later (or again, after a crash) consults no clock and comes to the same result. And a record
 that PostgreSQL would refuse must be caught here: behind the journal it would abort a whole COPY.
@@ -11,8 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crucible_collector.batch import Reason, Records, Signal
-from crucible_collector.decode import canonical, decode_logs, decode_metrics, decode_spans
+from crucible_collector.batch import I64, U8, Reason, Records, Signal
+from crucible_collector.decode import (
+    canonical,
+    decode_logs,
+    decode_metrics,
+    decode_spans,
+    sound_span_count,
+)
 from crucible_collector.journal import Entry, EntryFlag
 from crucible_collector.receive.limits import Limits
 from crucible_collector.receive.verdicts import (
@@ -21,9 +30,9 @@ from crucible_collector.receive.verdicts import (
     judge_logs,
     judge_metrics,
     judge_spans,
+    span_bounds,
 )
 
-_NS = 1_000_000_000
 _INDICES_SHOWN_MAX = 5
 
 _WHY = {
@@ -45,6 +54,17 @@ class Checked:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What there is to store, and which of it is refused."""
+
+    body: bytes  # as the decoder reads it
+    record_count: int
+    is_anonymous: bool  # a record has neither id nor time
+    refused: I64
+    reason: U8
+
+
 def check(
     signal: Signal, body: bytes, received_ns: int, limits: Limits, *, digest: bytes
 ) -> Checked:
@@ -53,28 +73,39 @@ def check(
     `digest` identifies the request as it was received. Raises MalformedError or TooLargeError where
     nothing of it can be read.
     """
-    body = canonical(signal, body, records_max=limits.records_max)
-    asked = Asked(
-        limits,
-        earliest_ns=received_ns - limits.past_s * _NS,
-        earliest_start_ns=received_ns - max(limits.start_past_s, limits.past_s) * _NS,
-        latest_ns=received_ns + limits.ahead_s * _NS,
-        body_bytes=len(body),
-    )
-    record_count, is_anonymous, verdicts = _judge(signal, body, asked)
-    refused = verdicts.refused()
-    reasons = verdicts.reason[refused]
+    asked = Asked.at(received_ns, limits)
+    judged = _at_a_glance(body, asked) if signal is Signal.TRACES else None
+    if judged is None:
+        judged = _closely(signal, body, asked)
     entry = Entry(
         signal=signal,
-        body=body,
+        body=judged.body,
         received_ns=received_ns,
         digest=digest,
-        record_count=record_count,
-        refused_index=refused.astype(np.uint32),
-        refused_reason=reasons,
-        flags=EntryFlag.ANONYMOUS if is_anonymous else EntryFlag(0),
+        record_count=judged.record_count,
+        refused_index=judged.refused.astype(np.uint32),
+        refused_reason=judged.reason,
+        flags=EntryFlag.ANONYMOUS if judged.is_anonymous else EntryFlag(0),
     )
-    return Checked(entry, _message(entry) if len(refused) else "")
+    return Checked(entry, _message(entry) if len(judged.refused) else "")
+
+
+def _at_a_glance(body: bytes, asked: Asked) -> _Judged | None:
+    """Return what `_closely` would, None where that has to be asked. Spans only."""
+    if len(body) > asked.limits.record_bytes_max:  # else nothing in it can be larger
+        return None
+    count = sound_span_count(body, span_bounds(asked), records_max=asked.limits.records_max)
+    if count is None:
+        return None
+    return _Judged(body, count, False, np.empty(0, np.int64), np.empty(0, np.uint8))
+
+
+def _closely(signal: Signal, body: bytes, asked: Asked) -> _Judged:
+    """Decode the request and judge each record."""
+    body = canonical(signal, body, records_max=asked.limits.records_max)
+    record_count, is_anonymous, verdicts = _judge(signal, body, asked)
+    refused = verdicts.refused()
+    return _Judged(body, record_count, is_anonymous, refused, verdicts.reason[refused])
 
 
 def _judge(signal: Signal, body: bytes, asked: Asked) -> tuple[int, bool, Verdicts]:

@@ -8,6 +8,7 @@ some 60 µs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -27,11 +28,15 @@ from crucible_collector.batch import (
     Spans,
     TextRef,
 )
+from crucible_collector.decode import SpanBounds
 from crucible_collector.receive.limits import Limits
 
+_NS = 1_000_000_000
 _INT16_MIN, _INT16_MAX = -(1 << 15), (1 << 15) - 1
+_INT64_MAX = (1 << 63) - 1
 _TEMPORALITY_MAX = 2  # cumulative: the last one that OTLP defines
 _NO_RECORDED_VALUE = 1  # bit of a data point's flags
+_UNLIMITED = np.iinfo(np.int32).max  # more than a text can have
 
 _IDENTITY_SLOTS = np.array(
     [
@@ -69,7 +74,15 @@ class Asked:
     earliest_ns: int
     earliest_start_ns: int  # of a span
     latest_ns: int
-    body_bytes: int
+
+    @classmethod
+    def at(cls, received_ns: int, limits: Limits) -> Asked:
+        return cls(
+            limits,
+            earliest_ns=received_ns - limits.past_s * _NS,
+            earliest_start_ns=received_ns - max(limits.start_past_s, limits.past_s) * _NS,
+            latest_ns=received_ns + limits.ahead_s * _NS,
+        )
 
 
 class Verdicts:
@@ -101,6 +114,26 @@ def judge_spans(spans: Spans, asked: Asked) -> Verdicts:
     verdicts.refuse(Reason.TEXT_TOO_LONG, spans.name.length > asked.limits.name_bytes_max)
     _judge_common(spans, asked, verdicts)
     return verdicts
+
+
+def span_bounds(asked: Asked) -> SpanBounds:
+    """Return what `judge_spans` holds spans against, for a pass that builds no columns."""
+    # No time that is stored lies outside int64, though a setting may reach beyond it.
+    return SpanBounds(
+        start_min_ns=max(asked.earliest_start_ns, 0),
+        end_min_ns=max(asked.earliest_ns, 0),
+        time_max_ns=min(asked.latest_ns, _INT64_MAX),
+        name_bytes_max=asked.limits.name_bytes_max,
+        slot_bytes_max=_slot_bytes_max(asked.limits),
+    )
+
+
+@lru_cache(maxsize=1)  # a process has one set of limits
+def _slot_bytes_max(limits: Limits) -> I64:
+    bytes_max = np.full(len(SLOT), _UNLIMITED, np.int64)
+    bytes_max[_IDENTITY_SLOTS] = limits.text_bytes_max
+    bytes_max[_NAME_SLOTS] = limits.name_bytes_max
+    return bytes_max
 
 
 def judge_metrics(points: Metrics, asked: Asked) -> Verdicts:
@@ -150,7 +183,7 @@ def _judge_common(records: Records, asked: Asked, verdicts: Verdicts) -> None:
             verdicts.refuse(Reason.TEXT_TOO_LONG, _any_slot(records.slots, slots, is_long))
             resources = _any_slot(records.resources.slots, slots, is_long)
             verdicts.refuse(Reason.TEXT_TOO_LONG, resources[records.scopes.resource][records.scope])
-    if asked.body_bytes > limits.record_bytes_max:  # else nothing in it can be larger
+    if len(records.buffer) > limits.record_bytes_max:  # else nothing in it can be larger
         verdicts.refuse(Reason.RECORD_TOO_LARGE, _is_large(records, limits.record_bytes_max))
 
 

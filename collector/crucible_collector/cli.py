@@ -32,11 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"crucible-collector: {error}", file=sys.stderr)
         return EXIT_SETTINGS
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    _log_to_stderr(settings.log_level.upper())
     # Imported late: `--help` and a wrong setting answer at once.
     from crucible_collector.service import serve as run  # noqa: PLC0415
 
@@ -44,4 +40,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run(settings)
     except CollectorError as error:
         print(f"crucible-collector: {error}", file=sys.stderr)
-        return EXIT_FAILED
+        return EXIT_SETTINGS if isinstance(error, SettingsError) else EXIT_FAILED
+
+
+def _log_to_stderr(level: str) -> None:
+    """The level holds for the handler, too: psycopg gives its own loggers a lower one."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(level)
+    logging.basicConfig(
+        level=level,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        handlers=[handler],
+    )

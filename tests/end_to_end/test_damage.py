@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -185,6 +186,23 @@ def test_a_second_collector_on_one_data_directory_says_so_and_exits(tmp_path: Pa
         assert str(first.running.pid) in answer.stderr
         assert answer.stderr.strip().count("\n") == 0
         assert first.get("/readyz")["data"]["database"]["is_ready"]
+
+
+def test_an_address_in_use_stops_the_start_as_a_wrong_setting_does(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        command = [sys.executable, "-m", "crucible_collector", "serve", "--log-level=error"]
+        places = [f"--data-dir={tmp_path}", f"--database-url={NOBODY_DATABASE}", f"--api={address}"]
+        answer = subprocess.run(
+            [*command, *places, "--grpc=127.0.0.1:0", "--http=127.0.0.1:0"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert answer.returncode == 2
+    assert answer.stderr.startswith(f"crucible-collector: api = {address}: cannot listen there")
+    assert answer.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has a directory that only root may enter")

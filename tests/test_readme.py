@@ -7,9 +7,11 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness import Collector, collector, eventually
@@ -108,6 +110,27 @@ def test_make_demo_shows_the_run_and_its_numbers(tmp_path: Path) -> None:
     assert re.search(r"worst batch +step \d+, loss [\d.]+", shown)
     assert re.search(r"[\d,]+ +crucible_train\.batch\.stop", shown)
     assert re.search(r"page +http://127\.0\.0\.1:\d+/#/runs/", shown)
+
+
+@pytest.mark.timeout(400)
+def test_make_demo_with_keep_leaves_the_collector_running(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        ["make", "demo", "KEEP=1", f"DIR={tmp_path / 'demo'}", "ARGS=--seconds 1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=380,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    kept = psutil.Process(int(re.findall(r"kill (\d+)", answer.stdout)[0]))
+    try:
+        (page,) = re.findall(r"page +(http://[\d.:]+)/#", answer.stdout)
+        with urllib.request.urlopen(page, timeout=30) as shown:
+            assert "<html" in shown.read().decode()
+    finally:
+        kept.terminate()
+        kept.wait(60)
 
 
 def test_make_serve_runs_a_collector_until_it_is_told_to_stop(tmp_path: Path) -> None:

@@ -40,7 +40,9 @@ def assert_each_once(dsn: str, acknowledged: set[bytes]) -> None:
 
 
 def assert_ledger_adds_up(running: Collector) -> None:
-    for signal_name, counts in running.ledger().items():
+    ledger = running.ledger()
+    assert ledger
+    for signal_name, counts in ledger.items():
         by_outcome: Counter[str] = Counter()
         for (outcome, _), count in counts.items():
             by_outcome[outcome] += count

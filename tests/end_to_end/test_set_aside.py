@@ -31,6 +31,14 @@ def test_one_bad_span_among_511_good_ones_is_rejected_alone_with_its_reason(
         assert spans_ledger["received", ""] == 512
         assert spans_ledger["stored", ""] == 511
         assert spans_ledger["rejected", "invalid_trace_id"] == 1
+        metrics = running.metrics()
+        for outcome, reason, number in (
+            ("received", "", 512),
+            ("stored", "", 511),
+            ("rejected", "invalid_trace_id", 1),
+        ):
+            labels = f'outcome="{outcome}",reason="{reason}",signal="spans"'
+            assert f"crucible_ledger_records_total{{{labels}}} {number}.0" in metrics
 
 
 def test_a_run_id_of_3000_characters_and_an_enum_of_40000_are_set_aside(

@@ -148,14 +148,13 @@ class Service:
     def _lag(self) -> str:
         if self._journal is None or self._pipeline is None or self._pipeline.position is None:
             return "waiting for the database"
-        waiting = max(0, self._journal.tail - self._pipeline.position)
-        return f"{waiting} bytes wait for the database"
+        return f"{self._journal.bytes_used} bytes wait for the database"
 
     def metrics_text(self) -> bytes:
         """Everything counted in this process, and the ledger from the database."""
         journal, pipeline = self._journal, self._pipeline
         if journal is not None and pipeline is not None:
-            metrics.JOURNAL_BYTES.set(max(0, journal.tail - (pipeline.position or journal.head)))
+            metrics.JOURNAL_BYTES.set(journal.bytes_used)
             metrics.JOURNAL_DISK_BYTES.set(journal.disk_bytes)
             metrics.LAG_SECONDS.set(pipeline.lag_s(time.time()))
         return generate_latest(metrics.REGISTRY) + generate_latest(_Ledger(self._database))

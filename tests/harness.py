@@ -181,5 +181,8 @@ def collector(
     one = Collector(data_dir, database_url, arguments, environment)
     try:
         yield one.start()
+    except BaseException:
+        sys.stderr.write(f"the collector's log:\n{one.log()}\n")
+        raise
     finally:
         one.close()

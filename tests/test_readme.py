@@ -107,6 +107,9 @@ def test_make_demo_shows_the_run_and_its_numbers(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr[-3000:]
     shown = answer.stdout
     assert "completed" in shown
+    assert re.search(r"epochs +\d+ +batches +\d+", shown)
+    assert re.search(r"loss +[\d.]+ at the start, [\d.]+ at the end", shown)
+    assert re.search(r"points stored +[1-9]\d+", shown)
     assert re.search(r"worst batch +step \d+, loss [\d.]+", shown)
     assert re.search(r"[\d,]+ +crucible_train\.batch\.stop", shown)
     assert re.search(r"page +http://127\.0\.0\.1:\d+/#/runs/", shown)

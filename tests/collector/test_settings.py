@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from crucible_collector.errors import SettingsError
+from crucible_collector.journal import dead_letters, journal
+from crucible_collector.receive import Limits, admission
 from crucible_collector.settings import (
     Address,
     Settings,
@@ -82,7 +84,7 @@ OTHER_THAN_DEFAULT: dict[str, tuple[str, object]] = {
 def test_every_setting_can_be_given_by_environment_and_by_flag() -> None:
     assert OTHER_THAN_DEFAULT.keys() == Settings.model_fields.keys()
     for name, (text, value) in OTHER_THAN_DEFAULT.items():
-        assert getattr(Settings(), name) != value
+        assert getattr(loaded(), name) != value
         assert getattr(loaded(**{f"CRUCIBLE_{name.upper()}": text}), name) == value
         flag = "--" + name.replace("_", "-")
         flags = (flag,) if isinstance(value, bool) else (flag, text)
@@ -160,6 +162,18 @@ def test_the_command_says_a_wrong_setting_in_one_line_and_exits_with_2() -> None
     assert answer.returncode == 2
     assert answer.stderr.startswith("crucible-collector: grpc = 'nonsense'")
     assert answer.stderr.count("\n") == 1
+
+
+def test_defaults_are_those_of_the_parts_that_they_are_for() -> None:
+    settings, limits = loaded(), Limits()
+    assert settings.body_bytes_max == limits.body_bytes_max
+    assert settings.past_days * 86_400 == limits.past_s
+    assert settings.ahead_s == limits.ahead_s
+    assert settings.in_flight_bytes_max == admission.BYTES_IN_FLIGHT_MAX
+    assert settings.journal_segment_bytes == journal.SEGMENT_BYTES
+    assert settings.journal_bytes_max == journal.BYTES_MAX
+    assert settings.journal_retain_s == journal.RETAIN_S
+    assert settings.dead_letter_bytes_max == dead_letters.DEAD_LETTER_BYTES_MAX
 
 
 def test_the_readme_has_every_setting_as_it_is() -> None:

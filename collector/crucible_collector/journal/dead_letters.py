@@ -38,8 +38,8 @@ _LOG = logging.getLogger("crucible.journal")
 _NAME = "dead-letters"
 _LENGTHS = struct.Struct("<II")  # of reason and message, before them and the body
 
-# Some ten thousand records of a few kilobytes.
-DEAD_LETTER_BYTES_MAX = 64 << 20
+# A letter is a whole request: some fifteen hundred of a stock client's (170 kB).
+DEAD_LETTER_BYTES_MAX = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)

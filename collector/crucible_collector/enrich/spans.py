@@ -154,13 +154,13 @@ def _points(
     at = np.flatnonzero(identified.keep[measured.row] & (measured.name.length <= _METRIC_BYTES_MAX))
     if not len(at):
         return None
-    names, name_code = _measurement_names(spans, at)
+    names, name_code, name_hash = _measurement_names(spans, at)
     row = measured.row[at].astype(np.int64)
     is_series = _are_series(events, names, row, name_code)
     at, row, name_code = at[is_series], row[is_series], name_code[is_series]
     if not len(at):
         return None
-    ids = _series_ids(identified, spans, events, row, at)
+    ids = _series_ids(identified, spans, events, row, name_hash[is_series])
     _new_series(identified, spans, (events, names), (ids, row, name_code), collected)
     order = by_series(ids, time_ns[row])
     time, rest = times(time_ns[row[order]])
@@ -178,11 +178,12 @@ def _points(
     return made
 
 
-def _measurement_names(spans: Spans, at: I64) -> tuple[list[str], I64]:
-    """The distinct names of the chosen measurements, and which of them each has."""
+def _measurement_names(spans: Spans, at: I64) -> tuple[list[str], I64, U64]:
+    """The distinct names of the chosen measurements, which of them each has, and its XXH64."""
     ref = TextRef(spans.measurements.name.offset[at], spans.measurements.name.length[at])
-    first, inverse = distinct(text_hash(spans.buffer, ref))
-    return [text_of(spans, ref, int(row)) or "" for row in first], inverse
+    hashes = text_hash(spans.buffer, ref)
+    first, inverse = distinct(hashes)
+    return [text_of(spans, ref, int(row)) or "" for row in first], inverse, hashes
 
 
 def _are_series(events: EventNames, names: list[str], row: I64, name_code: I64) -> Bool:
@@ -199,19 +200,16 @@ def _are_series(events: EventNames, names: list[str], row: I64, name_code: I64) 
     return np.array(answers, np.bool_)[inverse]
 
 
-def _series_ids(identified: Identified, spans: Spans, events: EventNames, row: I64, at: I64) -> I64:
+def _series_ids(
+    identified: Identified, spans: Spans, events: EventNames, row: I64, name_hash: U64
+) -> I64:
     has_run = slot_text(spans, "crucible.run.id").length > 0
     run = slot_hash(spans, "crucible.run.id")
     owner = np.where(has_run, run.view(np.int64), identified.resource)
     event_hash = text_hash_of(events.names)[events.code]
     rank, has_rank = slot_int(spans, "crucible.rank")
-    name = TextRef(spans.measurements.name.offset[at], spans.measurements.name.length[at])
     return fold(
-        "measurement",
-        owner[row],
-        event_hash[row],
-        text_hash(spans.buffer, name),
-        np.where(has_rank, rank, -1)[row],
+        "measurement", owner[row], event_hash[row], name_hash, np.where(has_rank, rank, -1)[row]
     )
 
 

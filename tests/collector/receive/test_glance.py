@@ -317,6 +317,11 @@ def _attribute(key: bytes, value: bytes) -> bytes:
         pytest.param(
             False, _attribute(field(1, 2, b"k"), field(2, 2, b"\x21" + bytes(7))), id="double cut"
         ),
+        pytest.param(
+            False,
+            _attribute(field(1, 2, b"k"), field(2, 2, b"\x21" + bytes(8) + b"\x0a\x02v")),
+            id="a double, then text cut off",
+        ),
         pytest.param(False, field(9, 2, b"\x0a\x05k\x12\x00"), id="key beyond the attribute"),
         pytest.param(False, field(9, 2, b"\x0a\x01k\x12\x05"), id="value beyond the attribute"),
         pytest.param(False, field(11, 2, b"\x12\x05"), id="a broken event"),

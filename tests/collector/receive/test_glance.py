@@ -162,6 +162,14 @@ def with_status(code: int) -> Change:
     return lambda one: setattr(one.status, "code", code)
 
 
+def never_ended(start_ns: int) -> Change:
+    def change(one: Span) -> None:
+        one.start_time_unix_nano = start_ns
+        one.ClearField("end_time_unix_nano")
+
+    return change
+
+
 YEAR_NS = 366 * DAY_NS
 
 # A change that is still accepted, and the next one that is not.
@@ -195,6 +203,10 @@ EDGES: dict[str, tuple[Change, Change]] = {
     "old": (
         having(start_time_unix_nano=1 + NOW_NS - 30 * DAY_NS, end_time_unix_nano=1),
         having(start_time_unix_nano=NOW_NS - 30 * DAY_NS - 1, end_time_unix_nano=1),
+    ),
+    "never ended": (
+        never_ended(NOW_NS - 30 * DAY_NS),
+        never_ended(NOW_NS - 30 * DAY_NS - 1),
     ),
     "ended long ago": (
         having(start_time_unix_nano=NOW_NS - YEAR_NS, end_time_unix_nano=NOW_NS - 30 * DAY_NS),

@@ -1,7 +1,8 @@
 """Records that the database refuses for good, kept for a person to look at.
 
 One growing file with the journal's framing. The oldest are kept: the first refusals say what is
-wrong, and a stream of them must not push those out. Read by `doctor` and by tests.
+wrong, and a stream of them must not push those out. The collector never reads them again; iterate
+over `DeadLetters.open(directory)` to look at them, while no collector runs there.
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ DEAD_LETTER_BYTES_MAX = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One request with the single record that was refused."""
+    """One request of which records were refused; `message` says which, and what was said of them."""
 
     signal: Signal
     set_aside_ns: int
     reason: str
-    message: str  # what the database said
+    message: str
     body: bytes
 
 
@@ -118,7 +119,7 @@ class DeadLetters:
         self.close()
 
     def put(self, signal: Signal, body: bytes, reason: str, message: str) -> bool:
-        """Keep a record, durably; False if there is no room for it (which is logged once)."""
+        """Keep a request, durably; False if there is no room for it (which is logged once)."""
         reason_bytes, message_bytes = reason.encode(), message.encode(errors="replace")
         payload = b"".join(
             (

@@ -26,7 +26,7 @@ from crucible_collector.errors import MalformedError, RefusedError
 from crucible_collector.receive import answers
 from crucible_collector.receive.admission import BodyEstimate
 from crucible_collector.receive.inflate import MAGIC
-from crucible_collector.receive.intake import Intake, Request
+from crucible_collector.receive.intake import BODY_TIMEOUT_S, Intake, Request
 
 log = logging.getLogger("crucible.receive.grpc")
 
@@ -42,9 +42,6 @@ _THREADS = 32
 
 # As many requests of one connection are looked at together; the others wait at the sender.
 _STREAMS_MAX = 256
-
-# A body that has not arrived by then is given up; stock exporters allow themselves 10 s.
-BODY_TIMEOUT_S = 30.0
 
 # What a sender may push before anybody asks for it: more than a stock batch (170 kB), which so
 # arrives in one round trip. gRPC's own estimate of the path opens that window by megabytes a

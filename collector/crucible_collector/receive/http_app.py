@@ -25,14 +25,11 @@ from crucible_collector.receive.http_exchange import (
     Send,
     UnsupportedError,
 )
-from crucible_collector.receive.intake import Intake, Request
+from crucible_collector.receive.intake import BODY_TIMEOUT_S, Intake, Request
 
 log = logging.getLogger("crucible.receive.http")
 
 PATHS = {"/v1/traces": Signal.TRACES, "/v1/metrics": Signal.METRICS, "/v1/logs": Signal.LOGS}
-
-# A body that has not arrived by then is given up; stock exporters allow themselves 10 s.
-BODY_TIMEOUT_S = 30.0
 
 
 class OtlpHttp:

@@ -30,6 +30,7 @@ from crucible_collector.errors import (
     TooLargeError,
 )
 from crucible_collector.journal import Entry, EntryFlag, Journal
+from crucible_collector.journal.entry import DIGEST_BYTES
 from crucible_collector.receive.admission import Admission, Ticket
 from crucible_collector.receive.answers import Answer
 from crucible_collector.receive.check import Checked, check
@@ -37,7 +38,8 @@ from crucible_collector.receive.inflate import inflate
 from crucible_collector.receive.limits import Limits
 from crucible_collector.receive.transcode import to_protobuf
 
-DIGEST_BYTES = 16
+# A body that has not arrived by then is given up; stock exporters allow themselves 10 s.
+BODY_TIMEOUT_S = 30.0
 
 # Stock exporters have given up by then, and a disk that takes longer is not going to be waited for.
 # The request may be stored all the same: its digest tells when it is sent again.

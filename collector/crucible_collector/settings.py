@@ -54,12 +54,15 @@ def _is_address(text: str) -> str:
 
 _AddressText = Annotated[str, AfterValidator(_is_address)]
 _MIB = 1024 * 1024
+# The earliest time that is taken stays after 1970, the latest within 64 bits of nanoseconds.
+_PAST_DAYS_MAX = 20_000
+_YEAR_S = 366 * 86_400
 
 
 class Settings(BaseModel):
     """What `crucible-collector serve` can be told."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     data_dir: Path = Field(
         Path("crucible-data"), description="directory of the journal and the embedded database"
@@ -100,16 +103,25 @@ class Settings(BaseModel):
         256 * _MIB, ge=_MIB, description="size of the dead letters kept, bytes"
     )
     past_days: float = Field(
-        30.0, gt=0, description="records older than this at their receipt are rejected, days"
+        30.0,
+        gt=0,
+        le=_PAST_DAYS_MAX,
+        description="records older than this at their receipt are rejected, days; a span is as old as its end",
     )
     ahead_s: float = Field(
-        3600.0, gt=0, description="records further ahead than this are rejected, seconds"
+        3600.0,
+        gt=0,
+        le=_YEAR_S,
+        description="records further ahead than this are rejected, seconds",
     )
     kernel_cache_dir: Path | None = Field(
         None, description="where the compiled decoder is kept; default: the user's cache directory"
     )
     stop_grace_s: float = Field(
-        10.0, ge=0, description="time to drain into the database at SIGTERM, seconds"
+        10.0,
+        ge=0,
+        le=_YEAR_S,
+        description="time to drain into the database at SIGTERM, seconds",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severity that is logged"

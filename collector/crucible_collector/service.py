@@ -62,7 +62,10 @@ class Service:
 
     def _start(self) -> None:
         settings = self._settings
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(f"data_dir = {settings.data_dir}: {error.strerror}") from None
         self._journal = Journal.open(
             settings.data_dir / "journal",
             segment_bytes=settings.journal_segment_bytes,

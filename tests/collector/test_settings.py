@@ -98,6 +98,10 @@ def test_every_setting_can_be_given_by_environment_and_by_flag() -> None:
         (("--grpc", "127.0.0.1:99999"), ("grpc", "host:port")),
         (("--past-days", "soon"), ("past_days = 'soon'", "number")),
         (("--past-days", "0"), ("past_days = '0'", "greater than 0")),
+        (("--past-days", "inf"), ("past_days = 'inf'", "finite")),
+        (("--past-days", "1e300"), ("past_days = '1e300'", "20000")),
+        (("--ahead-s", "1e300"), ("ahead_s = '1e300'", "31622400")),
+        (("--stop-grace-s", "inf"), ("stop_grace_s = 'inf'", "finite")),
         (("--timescaledb", "maybe"), ("timescaledb = 'maybe'", "'auto' or 'off'")),
         (("--body-bytes-max", "1"), ("body_bytes_max = '1'", "1024")),
     ],
@@ -151,16 +155,26 @@ def test_addresses_are_read_and_shown_alike(text: str, address: Address) -> None
     assert str(address) == text
 
 
-def test_the_command_says_a_wrong_setting_in_one_line_and_exits_with_2() -> None:
+@pytest.mark.parametrize(
+    ("flag", "value", "says"),
+    [
+        ("--grpc", "nonsense", "grpc = 'nonsense'"),
+        ("--data-dir", __file__, f"data_dir = {__file__}: File exists"),
+        ("--database-url", "nonsense", "database_url = …: expected postgresql://"),
+    ],
+)
+def test_the_command_says_a_wrong_setting_in_one_line_and_exits_with_2(
+    flag: str, value: str, says: str
+) -> None:
     answer = subprocess.run(
-        [sys.executable, "-m", "crucible_collector", "serve", "--grpc", "nonsense"],
+        [sys.executable, "-m", "crucible_collector", "serve", flag, value],
         capture_output=True,
         text=True,
         check=False,
         env={key: value for key, value in os.environ.items() if not key.startswith("CRUCIBLE_")},
     )
     assert answer.returncode == 2
-    assert answer.stderr.startswith("crucible-collector: grpc = 'nonsense'")
+    assert answer.stderr.startswith(f"crucible-collector: {says}")
     assert answer.stderr.count("\n") == 1
 
 

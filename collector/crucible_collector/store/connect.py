@@ -15,6 +15,8 @@ import psycopg
 from psycopg import conninfo, sql
 from psycopg_pool import ConnectionPool
 
+from crucible_collector.errors import SettingsError
+
 CONNECT_TIMEOUT_S = 10
 # A network that died without a word is noticed after about this long, sending or waiting.
 DEAD_PEER_S = 20
@@ -65,6 +67,20 @@ READ = Intent(
     },
 )
 MAINTENANCE = Intent("crucible maintenance", {**_EVERY, "lock_timeout": "5s"})
+
+
+def check_understood(dsn: str) -> None:
+    """Raise SettingsError where `dsn` is nothing that can be connected to, ever.
+
+    What the driver says about it stays unsaid: it repeats parts, and one may be the password.
+    """
+    try:
+        conninfo.conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        raise SettingsError(
+            "database_url = …: expected postgresql://user:password@host:port/database with known"
+            " parameters, special characters percent-encoded"
+        ) from None
 
 
 def connect(dsn: str, intent: Intent) -> psycopg.Connection[tuple[Any, ...]]:

@@ -17,7 +17,13 @@ from psycopg_pool import ConnectionPool
 from crucible_collector.errors import DatabaseAwayError
 from crucible_collector.rows import WindowRows
 from crucible_collector.settings import Settings
-from crucible_collector.store.connect import MAINTENANCE, connect, ingest_connection, reader_pool
+from crucible_collector.store.connect import (
+    MAINTENANCE,
+    check_understood,
+    connect,
+    ingest_connection,
+    reader_pool,
+)
 from crucible_collector.store.embedded import EmbeddedServer
 from crucible_collector.store.maintenance import Maintenance
 from crucible_collector.store.migrate import migrate
@@ -48,6 +54,7 @@ class Database:
         self._partitions: Partitions | None = None
         self.capabilities: Capabilities | None = None  # None until it was brought up to date
         self.dsn = settings.database_url or ""
+        check_understood(self.dsn)
 
     def start(self) -> None:
         """Start or reach the database. DatabaseError where it can never be used as it is."""

@@ -8,11 +8,13 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
+from crucible_collector.errors import SettingsError
 from crucible_collector.store.connect import (
     INGEST,
     MAINTENANCE,
     READ,
     Intent,
+    check_understood,
     connect,
     ingest_connection,
     reader_pool,
@@ -73,3 +75,14 @@ def test_a_pool_lives_through_the_loss_of_its_connections(plain_database: str) -
             killer.execute("select pg_terminate_backend(%s, 5000)", (lost,))
         with pool.connection() as conn:
             assert conn.info.backend_pid != lost
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    ["hunter2", "postgresql://u:hunter2@db/x y", "postgresql://u:p@db/x?hunter2=1"],
+    ids=["not a URL", "a space", "an unknown parameter"],
+)
+def test_a_url_that_is_none_is_told_without_its_parts(dsn: str) -> None:
+    with pytest.raises(SettingsError, match=r"database_url = …: expected postgresql://") as raised:
+        check_understood(dsn)
+    assert "hunter2" not in str(raised.value)

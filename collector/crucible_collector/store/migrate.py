@@ -68,6 +68,8 @@ def migrate(
         raise DatabaseError(
             f"the role may not do what the store needs (create a schema and tables): {error}"
         ) from error
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        raise DatabaseError(f"the database lets this role only read: {error}") from error
     except psycopg.errors.LockNotAvailable as error:
         raise DatabaseError(
             f"another session kept the database locked for {LOCK_TIMEOUT}: {error}"

@@ -189,6 +189,13 @@ def test_a_role_without_rights_is_told_so(any_server: TestServer) -> None:
             conn.execute("drop role weak")
 
 
+def test_a_database_that_is_only_read_is_told(plain_server: TestServer) -> None:
+    with plain_server.database(migrated=False) as dsn:
+        reading = conninfo.make_conninfo(dsn, options="-c default_transaction_read_only=on")
+        with pytest.raises(DatabaseError, match="only read: cannot execute CREATE SCHEMA"):
+            migrate(reading, LOG)
+
+
 def test_a_start_does_not_wait_for_ever_for_another(
     plain_server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

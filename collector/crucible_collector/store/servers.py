@@ -21,7 +21,6 @@ class Capabilities:
     """`timescaledb` is its version where relations are hypertables, else None."""
 
     server_version: str
-    server_version_num: int
     timescaledb: str | None = None
 
 
@@ -47,7 +46,7 @@ def check_server(conn: psycopg.Connection[Any]) -> Capabilities:
         raise DatabaseError(
             f"the server of database {name} is a read-only standby; give the primary's URL"
         )
-    return Capabilities(server_version=version, server_version_num=number)
+    return Capabilities(version)
 
 
 def timescaledb_is_loaded(conn: psycopg.Connection[Any]) -> bool:

@@ -28,7 +28,7 @@ from databases import TestServer
 LOG = logging.getLogger("test")
 DAY = dt.date(2026, 3, 4)
 NOON = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)
-PLAIN = Capabilities(server_version="", server_version_num=0)
+PLAIN = Capabilities(server_version="")
 
 
 @pytest.fixture

@@ -75,6 +75,11 @@ DEAD_LETTERS = Counter(
     ("signal",),
     registry=REGISTRY,
 )
+DROPPED_DEAD_LETTERS = Counter(
+    "crucible_dropped_dead_letters",
+    "Requests with refused records that found no room among the dead letters.",
+    registry=REGISTRY,
+)
 REVERSED_SPANS = Counter(
     "crucible_reversed_spans",
     "Spans that ended before they began: stored with duration 0.",

@@ -252,9 +252,11 @@ class Pipeline:
             body = rows.window.buffer[begin : begin + int(rows.window.body_length[request])]
             messages = sorted({f"record {each.index}: {each.message}" for each in records})
             signal = Signal(int(rows.requests.signal[request]))
-            self._dead_letters.put(
+            is_kept = self._dead_letters.put(
                 signal, body.tobytes(), records[0].reason.label, "; ".join(messages[:100])
             )
+            if not is_kept:
+                metrics.DROPPED_DEAD_LETTERS.inc()
             refused = {each.index for each in records if each.is_record}
             metrics.DEAD_LETTERS.labels(signal.label).inc(len(refused))
 

@@ -9,7 +9,7 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Each with its reason; all of them can be set."""
+    """Each with its reason; body_bytes_max, past_s and ahead_s follow the collector's settings."""
 
     # OTLP's own default, counted after decompression.
     body_bytes_max: int = 64 << 20

@@ -225,6 +225,21 @@ def test_rows_that_the_database_refuses_are_dead_letters_with_what_it_said(
     assert counted("dead_letters", signal="spans") - before == 1
 
 
+def test_dead_letters_without_room_are_counted_and_the_stream_goes_on(
+    place: Place, plain_database: str, tmp_path: Path
+) -> None:
+    execute(plain_database, "alter table crucible.spans add constraint no_13 check (step <> 13)")
+    before = counted("dropped_dead_letters")
+    with DeadLetters.open(tmp_path / "full", bytes_max=1) as full:
+        place.dead_letters = full
+        end = place.append(request(13, crucible__step=13), request(14))
+        with place.running(plain_database):
+            place.progress.until(end)
+        assert full.count == 0
+    assert span_ids(plain_database) == [14]
+    assert counted("dropped_dead_letters") - before == 1
+
+
 def set_back(database: str, position: int) -> None:
     """What a database restored from an hour ago looks like."""
     execute(

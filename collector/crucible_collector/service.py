@@ -13,6 +13,7 @@ import json
 import logging
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,7 @@ from crucible_collector.web_server import WebServer
 log = logging.getLogger("crucible.service")
 
 _SECONDS_PER_DAY = 86_400
+SWITCH_INTERVAL_S = 0.0005
 
 
 class Service:
@@ -186,6 +188,9 @@ class _Ledger(Collector):
 
 def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
+    # COPY's thread asks for the interpreter after each message while the next window is prepared; at
+    # Python's 5 ms it waits for it: windows are written 4 % faster so (84,000 to 88,000 spans/s).
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

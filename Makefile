@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml
 setup: $(STAMP) ## the virtual environment
 
 demo: $(STAMP) ## train a real model through the SDK and ask the collector about it (KEEP=1: leave it running)
-	@$(BIN)/python deploy/demo.py $(if $(KEEP),--keep) $(if $(DIR),--data-dir $(DIR)) $(ARGS)
+	@$(BIN)/python deploy/demo.py $(if $(KEEP),--keep) $(if $(DIR),--data-dir "$(DIR)") $(ARGS)
 
 serve: $(STAMP) ## run the collector with its own database in .crucible/
 	@$(BIN)/crucible-collector serve --data-dir .crucible $(ARGS)

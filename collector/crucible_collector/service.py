@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from typing import TypeVar
 
 from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, Metric
@@ -40,6 +41,7 @@ log = logging.getLogger("crucible.service")
 
 _SECONDS_PER_DAY = 86_400
 SWITCH_INTERVAL_S = 0.0005
+_Part = TypeVar("_Part")
 
 
 class Service:
@@ -50,19 +52,31 @@ class Service:
         self._stack = ExitStack()
         self._database = Database(settings)
         self._journal: Journal | None = None
+        self._dead_letters: DeadLetters | None = None
         self._pipeline: Pipeline | None = None
         self._servers: dict[str, WebServer | GrpcServer] = {}
         self.addresses: dict[str, Address] = {}
 
-    def start(self) -> None:
-        """Start every part; on failure those that run are stopped again."""
+    def start(self, stopping: threading.Event) -> None:
+        """Start every part, or those before `stopping` was set; on failure stop them again."""
+        steps = (
+            self._open_journal,
+            self._load_kernels,
+            self._start_database,
+            self._start_pipeline,
+            self._start_api,
+            self._start_receivers,
+        )
         try:
-            self._start()
+            for step in steps:
+                if stopping.is_set():
+                    return
+                step()
         except BaseException:
             self.stop()
             raise
 
-    def _start(self) -> None:
+    def _open_journal(self) -> None:
         settings = self._settings
         try:
             settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -75,21 +89,23 @@ class Service:
             retain_s=settings.journal_retain_s,
         )
         self._stack.callback(self._journal.close)
-        dead_letters = DeadLetters.open(
+        self._dead_letters = DeadLetters.open(
             settings.data_dir / "dead-letters", bytes_max=settings.dead_letter_bytes_max
         )
-        self._stack.callback(dead_letters.close)
-        if settings.kernel_cache_dir is not None:
-            decode.cache_directory(settings.kernel_cache_dir)
+        self._stack.callback(self._dead_letters.close)
+
+    def _load_kernels(self) -> None:
+        if self._settings.kernel_cache_dir is not None:
+            decode.cache_directory(self._settings.kernel_cache_dir)
         decode.warm_up(log)
         binary_copy.warm_up()
+
+    def _start_database(self) -> None:
         self._stack.callback(self._database.stop)
         self._database.start()
-        self._start_pipeline(self._journal, dead_letters)
-        self._start_api()
-        self._start_receivers(self._journal)
 
-    def _start_pipeline(self, journal: Journal, dead_letters: DeadLetters) -> None:
+    def _start_pipeline(self) -> None:
+        journal, dead_letters = _made(self._journal), _made(self._dead_letters)
         writer = WindowWriter(
             self._database.connect,
             journal.journal_id,
@@ -103,14 +119,14 @@ class Service:
     def _start_api(self) -> None:
         self._listen("api", api_server(create_app(self._database, self)))
 
-    def _start_receivers(self, journal: Journal) -> None:
+    def _start_receivers(self) -> None:
         settings = self._settings
         limits = Limits(
             body_bytes_max=settings.body_bytes_max,
             past_s=round(settings.past_days * _SECONDS_PER_DAY),
             ahead_s=round(settings.ahead_s),
         )
-        intake = Intake(journal, limits, Admission(settings.in_flight_bytes_max))
+        intake = Intake(_made(self._journal), limits, Admission(settings.in_flight_bytes_max))
         self._stack.callback(intake.close)
         self._listen("http", WebServer(OtlpHttp(intake), name="otlp-http", http=BoundedHttp))
         self._listen("grpc", GrpcServer(intake))
@@ -165,6 +181,13 @@ class Service:
         return generate_latest(metrics.REGISTRY) + generate_latest(_Ledger(self._database))
 
 
+def _made(part: _Part | None) -> _Part:
+    """A part that an earlier step has started."""
+    if part is None:
+        raise RuntimeError("the steps of the start are out of order")
+    return part
+
+
 class _Ledger(Collector):
     """The delivery ledger as a metric, read at scrape time; absent while the database is."""
 
@@ -195,7 +218,11 @@ def serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     service = Service(settings)
-    service.start()
+    service.start(stopping)
+    if stopping.is_set():
+        service.stop()
+        log.info("stopped while starting")
+        return 0
     shown = {name: str(address) for name, address in service.addresses.items()}
     print(
         f"ready grpc={shown['grpc']} http=http://{shown['http']} api=http://{shown['api']}",

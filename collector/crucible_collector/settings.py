@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from crucible_collector.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "CRUCIBLE_"
+# Read by others: --config's own, the SDK's switch, and what tests are told.
+_OTHERS = frozenset({"CRUCIBLE_CONFIG", "CRUCIBLE_TELEMETRY"})
+_TESTS = "CRUCIBLE_TEST_"
 _ADDRESS = re.compile(r"^(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^:\s\[\]]+)):(?P<port>\d{1,5})$")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -161,10 +165,14 @@ def load(arguments: argparse.Namespace, environment: Mapping[str, str] = os.envi
     if config:
         sources.append((str(config), _read_toml(Path(config))))
     named = {name: ENVIRONMENT_PREFIX + name.upper() for name in Settings.model_fields}
+    _check_names(named, environment)
     sources.append(
         ("environment", {n: environment[e] for n, e in named.items() if environment.get(e)})
     )
     flags = {n: v for n in named if (v := getattr(arguments, n)) is not None}
+    for name, value in flags.items():
+        if not value:
+            raise SettingsError(f"{name} = '' (command line): expected a value")
     sources.append(("command line", flags))
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
@@ -177,6 +185,17 @@ def load(arguments: argparse.Namespace, environment: Mapping[str, str] = os.envi
         raise SettingsError(_explain(error, values, origin)) from None
     settings.check_exposure()
     return settings
+
+
+def _check_names(named: Mapping[str, str], environment: Mapping[str, str]) -> None:
+    """Refuse a CRUCIBLE_… variable that nobody reads: a misspelt setting would pass unnoticed."""
+    known = {*named.values(), *_OTHERS}
+    for name in sorted(environment):
+        is_ours = name.startswith(ENVIRONMENT_PREFIX) and not name.startswith(_TESTS)
+        if is_ours and name not in known:
+            near = get_close_matches(name, known, 1)
+            meant = f"; {near[0]} is one" if near else ""
+            raise SettingsError(f"{name}: unknown setting (environment){meant}")
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -193,3 +193,17 @@ def test_defaults_are_those_of_the_parts_that_they_are_for() -> None:
 def test_the_readme_has_every_setting_as_it_is() -> None:
     readme = Path(__file__).parents[2] / "collector" / "README.md"
     assert reference() in readme.read_text()
+
+
+def test_a_misspelt_variable_is_refused_with_the_one_that_was_meant() -> None:
+    with pytest.raises(SettingsError, match=r"CRUCIBLE_GRCP: unknown .*CRUCIBLE_GRPC is one"):
+        loaded(CRUCIBLE_GRCP="127.0.0.1:4317")
+
+
+def test_variables_of_the_sdk_and_of_tests_are_left_alone() -> None:
+    loaded(CRUCIBLE_TELEMETRY="0", CRUCIBLE_TEST_DATABASE_URL="postgresql://db/x", OTHER="1")
+
+
+def test_an_empty_flag_is_refused_since_it_is_an_unset_variable_of_a_shell() -> None:
+    with pytest.raises(SettingsError, match=r"data_dir = '' .command line.: expected a value"):
+        loaded("--data-dir", "")

@@ -299,3 +299,19 @@ def test_a_database_that_is_too_old_or_refuses_stops_the_start_with_one_line(
         with pytest.raises(AssertionError, match="newer collector"):
             one.start()
         one.close()
+
+
+def test_a_collector_that_is_told_to_stop_while_it_starts_never_says_ready(tmp_path: Path) -> None:
+    """Whichever step it is in: it ends well, and the next start finds what it needs."""
+    ports = [f"--{name}=127.0.0.1:0" for name in ("grpc", "http", "api")]
+    command = [sys.executable, "-m", "crucible_collector", "serve", f"--data-dir={tmp_path / 'd'}"]
+    process = subprocess.Popen(
+        [*command, *ports], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    eventually((tmp_path / "d" / "journal").exists, "the start has begun", 60)
+    process.terminate()
+    said, logged = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, ""), logged
+    assert "stopped while starting" in logged
+    with collector(tmp_path / "d") as one:
+        assert one.get("/readyz")["data"]["database"]["is_ready"]

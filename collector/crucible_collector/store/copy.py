@@ -108,6 +108,9 @@ def is_lasting(error: psycopg.Error) -> bool:
 
 
 def message_of(error: psycopg.Error) -> str:
-    """The server's first line, without the row's content (which may be private)."""
-    primary = error.diag.message_primary
-    return f"{error.sqlstate or 'error'}: {primary or type(error).__name__}"
+    """What went wrong in one line: the server's, or the driver's where no server answered.
+
+    Without the details that follow, which may hold a row's content.
+    """
+    said = error.diag.message_primary or str(error).strip().partition("\n")[0]
+    return f"{error.sqlstate or 'no answer'}: {said or type(error).__name__}"

@@ -33,6 +33,8 @@ def check_server(conn: psycopg.Connection[Any]) -> Capabilities:
     if row is None:
         raise DatabaseError("the server does not say what it is")
     version, number, encoding, in_recovery, name = row
+    if isinstance(name, bytes):  # what the driver gives in a database without an encoding
+        version, encoding, name = version.decode(), encoding.decode(), name.decode()
     if number < MAJOR_MIN * 10_000:
         raise DatabaseError(
             f"the server is PostgreSQL {version}; version {MAJOR_MIN} or newer is needed"

@@ -140,5 +140,6 @@ def test_a_message_does_not_carry_the_row(plain_connection: psycopg.Connection[A
 
 
 def test_a_lost_connection_has_a_message_too() -> None:
-    assert message_of(psycopg.OperationalError("gone")) == "error: OperationalError"
+    assert message_of(psycopg.OperationalError("gone\nDETAIL: secret")) == "no answer: gone"
+    assert message_of(psycopg.OperationalError()) == "no answer: OperationalError"
     assert not is_lasting(psycopg.OperationalError("gone"))

@@ -7,6 +7,7 @@ leaves no trace here, and everything is forgotten when the database is found els
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow as pa
 
 from crucible_collector.enrich.window import Known
 from crucible_collector.metrics import EVICTED_KEYS
-from crucible_collector.rows import RunFact, WindowRows
+from crucible_collector.rows import WindowRows
 
 # Ids kept a relation: 1,000,000 ints in a set are about 90 MB at worst; a team's series are far fewer.
 _IDS_MAX = 1_000_000
@@ -22,7 +23,9 @@ _RUNS_MAX = 100_000
 # last_seen of a series need not be better than this.
 _SEEN_NS = 60 * 1_000_000_000
 # What a fact may say about a run that runs_seen.sql does not write: of each the least value counts.
-_IDENTITY = ("experiment_id", "condition", "service_name", "correlation_id", "resource_id")
+_identity = attrgetter(
+    "experiment_id", "condition", "service_name", "correlation_id", "resource_id"
+)
 
 
 class Remembered:
@@ -32,7 +35,7 @@ class Remembered:
         self.resources: set[int] = set()
         self.scopes: set[int] = set()
         self.series: set[int] = set()
-        self.runs: dict[str, tuple[Any, ...]] = {}  # the values of _IDENTITY
+        self.runs: dict[str, tuple[Any, ...]] = {}  # what `_identity` gets
         self._series_seen: dict[int, int] = {}
 
     def known(self) -> Known:
@@ -76,13 +79,9 @@ class Remembered:
             self.runs[fact.run_id] = _least(self.runs.get(fact.run_id), _identity(fact))
 
 
-def _identity(fact: RunFact) -> tuple[Any, ...]:
-    return tuple(getattr(fact, name) for name in _IDENTITY)
-
-
 def _least(known: tuple[Any, ...] | None, told: tuple[Any, ...]) -> tuple[Any, ...]:
     """What runs.sql makes of both: null gives way to any value, a value to a lesser one."""
-    if known is None:
+    if known is None or known == told:
         return told
     return tuple(
         one if other is None else other if one is None else min(one, other)

@@ -7,6 +7,7 @@ refusal of one row (a constraint somebody added) costs that row alone and never 
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -16,7 +17,12 @@ from psycopg import sql
 
 from crucible_collector.rows import Dimension, ExperimentFact, RunFact, WindowRows
 from crucible_collector.store.copy import SCHEMA, is_lasting, message_of
-from crucible_collector.store.ingest import optional_timestamp, statement, timestamp
+from crucible_collector.store.ingest import (
+    NS_PER_US,
+    optional_timestamp,
+    statement,
+    timestamp,
+)
 
 log = logging.getLogger("crucible.store")
 
@@ -85,11 +91,19 @@ def _seen(connection: psycopg.Connection, seen: list[RunFact], *, careful: bool)
         statement("runs_seen"),
         [
             {
-                "run_ids": [fact.run_id for fact in part],
-                "first_seen": [timestamp(fact.first_ns) for fact in part],
-                "last_seen": [timestamp(fact.last_ns) for fact in part],
-                "last_steps": [fact.last_step for fact in part],
-                "last_epochs": [fact.last_epoch for fact in part],
+                # As JSON: the driver's arrays cost five times as much (1.5 µs a span at 1,000 runs).
+                "seen": json.dumps(
+                    [
+                        {
+                            "run_id": fact.run_id,
+                            "first_us": fact.first_ns // NS_PER_US,
+                            "last_us": fact.last_ns // NS_PER_US,
+                            "last_step": fact.last_step,
+                            "last_epoch": fact.last_epoch,
+                        }
+                        for fact in part
+                    ]
+                )
             }
             for part in _parts(seen, careful=careful)
         ],

@@ -7,7 +7,7 @@ import functools
 from importlib import resources
 
 _EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
-_NS_PER_US = 1_000
+NS_PER_US = 1_000
 
 
 @functools.cache
@@ -18,7 +18,7 @@ def statement(name: str) -> str:
 
 def timestamp(ns: int) -> dt.datetime:
     """Nanoseconds since the epoch as an aware datetime, cut to microseconds."""
-    return _EPOCH + dt.timedelta(microseconds=ns // _NS_PER_US)
+    return _EPOCH + dt.timedelta(microseconds=ns // NS_PER_US)
 
 
 def optional_timestamp(ns: int | None) -> dt.datetime | None:

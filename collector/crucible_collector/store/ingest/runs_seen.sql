@@ -1,12 +1,14 @@
 -- How far have these known runs come? The common case of runs.sql, in one statement for all.
 -- Primary key, in run_id order: collectors that share runs wait for each other, never deadlock.
 insert into crucible.runs as known (run_id, status, first_seen, last_seen, last_step, last_epoch)
-select run_id, 'running', first_seen, last_seen, last_step, last_epoch
-from unnest(
-  %(run_ids)s::text[], %(first_seen)s::timestamptz[], %(last_seen)s::timestamptz[],
-  %(last_steps)s::bigint[], %(last_epochs)s::bigint[]
-) as seen (run_id, first_seen, last_seen, last_step, last_epoch)
-order by run_id
+select
+  run_id, 'running',
+  timestamptz 'epoch' + first_us * interval '1 microsecond',
+  timestamptz 'epoch' + last_us * interval '1 microsecond',
+  last_step, last_epoch
+from jsonb_to_recordset(%(seen)s::jsonb)
+  as seen (run_id text, first_us bigint, last_us bigint, last_step bigint, last_epoch bigint)
+order by run_id collate "C"
 on conflict (run_id) do update set
   status = case when known.status in ('pending', 'stalled') then 'running' else known.status end,
   first_seen = least(known.first_seen, excluded.first_seen),

@@ -239,7 +239,6 @@ class Metrics(Records):
     metric_name: TextRef
     metric_description: TextRef
     metric_unit: TextRef
-    metric_metadata: TextRef  # reserved: length -1
     metric_kind: U8  # MetricKind
     temporality: I64  # 0 unspecified, 1 delta, 2 cumulative; 0 for gauges and summaries
     is_monotonic: Bool

@@ -76,7 +76,6 @@ def decode_metrics(buffer: npt.ArrayLike, offset: I64, length: I64) -> Metrics:
         metric_name=_of(metric, cells.text("metric_name")),
         metric_description=_of(metric, cells.text("metric_description")),
         metric_unit=_of(metric, cells.text("metric_unit")),
-        metric_metadata=TextRef(np.zeros_like(metric), np.full(len(metric), -1, dtype=np.int32)),
         metric_kind=kind,
         temporality=cells.cell("temporality")[metric],
         is_monotonic=cells.cell("is_monotonic")[metric] != 0,

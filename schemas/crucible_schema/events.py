@@ -65,6 +65,9 @@ EVALUATION_VULNERABILITIES: Final = "crucible.evaluation.vulnerabilities"
 DEPLOYMENT_TARGET: Final = "crucible.deployment.target"
 """What serves it."""
 
+DEPLOYMENT_STRATEGY: Final = "crucible.deployment.strategy"
+"""How one version takes the place of another."""
+
 DEPLOYMENT_ENVIRONMENT: Final = "crucible.deployment.environment"
 """Where it is deployed."""
 
@@ -73,6 +76,9 @@ DEPLOYMENT_TRAFFIC_PERCENT: Final = "crucible.deployment.traffic_percent"
 
 REQUEST_ID: Final = "crucible.request.id"
 """The request's id."""
+
+USER_ID_HASH: Final = "crucible.user.id_hash"
+"""Who it was, as a keyed hash in hex."""
 
 INFERENCE_BATCH_SIZE: Final = "crucible.inference.batch_size"
 """Inputs in the call."""
@@ -92,6 +98,30 @@ HEALTH_CHECK_THRESHOLDS_P99_LATENCY: Final = "crucible.health_check.thresholds.p
 500 by default in crucible_deployment.
 """
 
+EXPERIMENT_ABORTED: Final = "crucible.experiment.aborted"
+"""Whether it was given up before its end."""
+
+EXPERIMENT_ABORT_REASON: Final = "crucible.experiment.abort_reason"
+"""Why it was given up."""
+
+EXPERIMENT_PAUSE_REASON: Final = "crucible.experiment.pause_reason"
+"""Why it was paused."""
+
+EXPERIMENT_METADATA: Final = "crucible.experiment.metadata"
+"""Whatever else is to be known of it."""
+
+HEARTBEAT_INTERVAL_S: Final = "crucible.heartbeat.interval_s"
+"""Seconds until the next heartbeat."""
+
+MEASUREMENT_ACTIVE_DURATION: Final = "crucible.measurement.active_duration"
+"""Time it was not paused."""
+
+MEASUREMENT_PAUSED_DURATION: Final = "crucible.measurement.paused_duration"
+"""Time it was paused."""
+
+MEASUREMENT_PAUSE_COUNT: Final = "crucible.measurement.pause_count"
+"""How often it was paused."""
+
 EXPLANATION_METHOD: Final = "crucible.explanation.method"
 """How the answer was explained; other methods may come."""
 
@@ -106,6 +136,24 @@ EXPLANATION_PARALLEL: Final = "crucible.explanation.parallel"
 
 EXPLANATION_TOP_FEATURES: Final = "crucible.explanation.top_features"
 """The features that mattered most, best first, at most 10."""
+
+FEEDBACK_TYPE: Final = "crucible.feedback.type"
+"""What kind of feedback it is."""
+
+FEEDBACK_LABEL: Final = "crucible.feedback.label"
+"""The class that it should have been, or what was flagged."""
+
+FEEDBACK_CONTENT: Final = "crucible.feedback.content"
+"""What the person wrote, a correction for instance.
+
+Content; sent only where the user asks for it.
+"""
+
+MEASUREMENT_RATING: Final = "crucible.measurement.rating"
+"""The rating: 0 or 1 for thumbs, else as the service scales it."""
+
+MEASUREMENT_LATENCY_MS: Final = "crucible.measurement.latency_ms"
+"""How long the answer that it is about took."""
 
 PIPELINE_ID: Final = "crucible.pipeline.id"
 """The pipeline's id; the run's where it has none of its own."""
@@ -131,6 +179,42 @@ STAGE_ATTEMPT: Final = "crucible.stage.attempt"
 STAGE_OPTIONS: Final = "crucible.stage.options"
 """Its options, as far as they are on the list of those allowed."""
 
+STAGE_METRICS_DELTA: Final = "crucible.stage.metrics_delta"
+"""What it changed of the pipeline's metrics, name by name."""
+
+CPU_MODE: Final = "cpu.mode"
+"""What the CPU did; all but idle where it is not there."""
+
+SYSTEM_MEMORY_STATE: Final = "system.memory.state"
+"""What the memory was used for."""
+
+DISK_IO_DIRECTION: Final = "disk.io.direction"
+"""Read or written."""
+
+NETWORK_IO_DIRECTION: Final = "network.io.direction"
+"""Received or sent."""
+
+HW_ID: Final = "hw.id"
+"""The component's id; the UUID of a GPU."""
+
+HW_NAME: Final = "hw.name"
+"""The component's name; a GPU's index on its host."""
+
+HW_MODEL: Final = "hw.model"
+"""What it is sold as."""
+
+HW_VENDOR: Final = "hw.vendor"
+"""Who made it."""
+
+HW_TYPE: Final = "hw.type"
+"""What kind of component it is."""
+
+HW_GPU_TASK: Final = "hw.gpu.task"
+"""What the GPU did; computing in general where it is not there."""
+
+GPU_INDEX: Final = "crucible.gpu.index"
+"""The GPU's place among those that the process sees, from 0."""
+
 EXPERIMENT_ID: Final = "crucible.experiment.id"
 """The experiment this belongs to.
 
@@ -152,6 +236,9 @@ CONDITION: Final = "crucible.condition"
 RUN_ID: Final = "crucible.run.id"
 """One execution of a pipeline or a training. At most 256 bytes, of any form."""
 
+RUN_PARENT_ID: Final = "crucible.run.parent_id"
+"""The run around this one, such as the pipeline that a training is part of. At most 256 bytes."""
+
 CORRELATION_ID: Final = "crucible.correlation.id"
 """What joins events of several components and processes into one story.
 
@@ -170,6 +257,12 @@ STAGE_NAME: Final = "crucible.stage.name"
 
 STAGE_INDEX: Final = "crucible.stage.index"
 """The stage's place in its pipeline, from 0."""
+
+LOOP_NAME: Final = "crucible.loop.name"
+"""The loop whose iteration this stage is part of; the innermost of several."""
+
+LOOP_INDEX: Final = "crucible.loop.index"
+"""The iteration of that loop, from 0."""
 
 STEP: Final = "crucible.step"
 """The optimiser's step, counted from 0 through the whole run; the x axis of curves."""
@@ -282,6 +375,12 @@ MEASUREMENT_OUTPUT_SIZE: Final = "crucible.measurement.output_size"
 MEASUREMENT_TIME_TO_FIRST_TOKEN_MS: Final = "crucible.measurement.time_to_first_token_ms"
 """From the request to the first token of the answer."""
 
+MEASUREMENT_TIME_PER_OUTPUT_TOKEN_MS: Final = "crucible.measurement.time_per_output_token_ms"
+"""From one token of the answer to the next, on average after the first."""
+
+MEASUREMENT_TOKENS_PER_SECOND: Final = "crucible.measurement.tokens_per_second"
+"""Tokens of the answer over the time the call took."""
+
 MEASUREMENT_COST_USD: Final = "crucible.measurement.cost_usd"
 """What the call cost."""
 
@@ -354,6 +453,9 @@ MEASUREMENT_OVERALL_ASR: Final = "crucible.measurement.overall_asr"
 MEASUREMENT_TEST_SET_SIZE: Final = "crucible.measurement.test_set_size"
 """Samples the evaluation used."""
 
+MEASUREMENT_COUNT: Final = "crucible.measurement.count"
+"""How many; 1 where the event itself is what is counted."""
+
 SERVICE_NAME: Final = "service.name"
 """The service that sent this."""
 
@@ -390,6 +492,9 @@ GEN_AI_REQUEST_MODEL: Final = "gen_ai.request.model"
 GEN_AI_RESPONSE_MODEL: Final = "gen_ai.response.model"
 """The model that answered."""
 
+GEN_AI_RESPONSE_ID: Final = "gen_ai.response.id"
+"""The id of the answer."""
+
 GEN_AI_RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
 """Why the model stopped, one reason a choice."""
 
@@ -398,6 +503,33 @@ GEN_AI_USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 
 GEN_AI_USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 """Tokens of the answer."""
+
+GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+"""Tokens of the prompt that came from the provider's cache; part of the input tokens."""
+
+GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS: Final = "gen_ai.usage.cache_creation.input_tokens"
+"""Tokens of the prompt that went into the provider's cache; part of the input tokens."""
+
+GEN_AI_USAGE_REASONING_OUTPUT_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+"""Tokens spent on reasoning; part of the output tokens."""
+
+GEN_AI_REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+"""The most tokens that the answer may have."""
+
+GEN_AI_REQUEST_TEMPERATURE: Final = "gen_ai.request.temperature"
+"""The temperature that was asked for."""
+
+GEN_AI_REQUEST_TOP_P: Final = "gen_ai.request.top_p"
+"""The probability mass that was sampled from."""
+
+GEN_AI_INPUT_MESSAGES: Final = "gen_ai.input.messages"
+"""What was sent to the model. Content; sent only where the user asks for it."""
+
+GEN_AI_OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+"""What the model answered. Content; sent only where the user asks for it."""
+
+USER_ID: Final = "user.id"
+"""Who it was, in plain. Personal; sent only where the user asks for it."""
 
 STATUS: Final = "crucible.status"
 """The outcome of what the event tells of."""
@@ -556,6 +688,18 @@ CRUCIBLE_DEPLOYMENT_INFERENCE_EXCEPTION: Final = "crucible_deployment.inference.
 CRUCIBLE_DEPLOYMENT_HEALTH_CHECK_COMPLETED: Final = "crucible_deployment.health_check.completed"
 """A deployment was checked."""
 
+CRUCIBLE_DEPLOYMENT_DEPLOY: Final = "crucible_deployment.deploy"
+"""A model version was deployed."""
+
+CRUCIBLE_DEPLOYMENT_PROMOTE: Final = "crucible_deployment.promote"
+"""A deployed version took over the traffic."""
+
+CRUCIBLE_DEPLOYMENT_ROLLBACK: Final = "crucible_deployment.rollback"
+"""The version before took over again."""
+
+CRUCIBLE_DEPLOYMENT_TERMINATE: Final = "crucible_deployment.terminate"
+"""A deployment was taken down."""
+
 CRUCIBLE_TELEMETRY_EXPERIMENT_START: Final = "crucible_telemetry.experiment.start"
 """Work on an experiment begins."""
 
@@ -565,8 +709,20 @@ CRUCIBLE_TELEMETRY_EXPERIMENT_STOP: Final = "crucible_telemetry.experiment.stop"
 CRUCIBLE_TELEMETRY_EXPERIMENT_EXCEPTION: Final = "crucible_telemetry.experiment.exception"
 """Work on an experiment was ended by an error."""
 
+CRUCIBLE_TELEMETRY_EXPERIMENT_PAUSED: Final = "crucible_telemetry.experiment.paused"
+"""Work on an experiment was halted for a while."""
+
+CRUCIBLE_TELEMETRY_EXPERIMENT_RESUMED: Final = "crucible_telemetry.experiment.resumed"
+"""Work on an experiment goes on."""
+
+CRUCIBLE_TELEMETRY_RUN_HEARTBEAT: Final = "crucible_telemetry.run.heartbeat"
+"""A run is alive."""
+
 CRUCIBLE_XAI_EXPLANATION_GENERATED: Final = "crucible_xai.explanation.generated"
 """One answer, or several at once, were explained."""
+
+CRUCIBLE_FEEDBACK_FEEDBACK_RECORDED: Final = "crucible_feedback.feedback.recorded"
+"""Somebody judged an answer."""
 
 CRUCIBLE_FRAMEWORK_PIPELINE_START: Final = "crucible_framework.pipeline.start"
 """A pipeline begins."""
@@ -637,6 +793,25 @@ class ExplanationMethod(enum.StrEnum):
 
     GRADIENT = "gradient"
     """Gradients with respect to the input."""
+
+
+class FeedbackType(enum.StrEnum):
+    """What kind of feedback it is. Values of `crucible.feedback.type`."""
+
+    THUMBS = "thumbs"
+    """Up or down: a rating of 1 or 0."""
+
+    RATING = "rating"
+    """A number."""
+
+    CORRECTION = "correction"
+    """A better answer."""
+
+    LABEL = "label"
+    """The right class."""
+
+    FLAG = "flag"
+    """Something is wrong with the answer."""
 
 
 class ExperimentType(enum.StrEnum):
@@ -868,6 +1043,13 @@ ATTRIBUTES: Final[Mapping[str, AttributeDefinition]] = MappingProxyType(
             field="target",
             examples=("vllm", "ollama", "tgi", "huggingface", "kubernetes", "noop"),
         ),
+        DEPLOYMENT_STRATEGY: AttributeDefinition(
+            key=DEPLOYMENT_STRATEGY,
+            type=AttributeType.STRING,
+            brief="How one version takes the place of another.",
+            field="strategy",
+            examples=("replace", "blue_green", "canary", "ab_test", "rolling", "recreate"),
+        ),
         DEPLOYMENT_ENVIRONMENT: AttributeDefinition(
             key=DEPLOYMENT_ENVIRONMENT,
             type=AttributeType.STRING,
@@ -888,6 +1070,13 @@ ATTRIBUTES: Final[Mapping[str, AttributeDefinition]] = MappingProxyType(
             brief="The request's id.",
             field="request_id",
             examples=("req-8f14e45f",),
+        ),
+        USER_ID_HASH: AttributeDefinition(
+            key=USER_ID_HASH,
+            type=AttributeType.STRING,
+            brief="Who it was, as a keyed hash in hex.",
+            field="user_id_hash",
+            examples=("b1946ac92492d2347c6235b4d2611184",),
         ),
         INFERENCE_BATCH_SIZE: AttributeDefinition(
             key=INFERENCE_BATCH_SIZE,
@@ -917,6 +1106,41 @@ ATTRIBUTES: Final[Mapping[str, AttributeDefinition]] = MappingProxyType(
             field="thresholds.p99_latency",
             examples=(500.0,),
             note="500 by default in crucible_deployment.",
+        ),
+        EXPERIMENT_ABORTED: AttributeDefinition(
+            key=EXPERIMENT_ABORTED,
+            type=AttributeType.BOOLEAN,
+            brief="Whether it was given up before its end.",
+            field="aborted",
+        ),
+        EXPERIMENT_ABORT_REASON: AttributeDefinition(
+            key=EXPERIMENT_ABORT_REASON,
+            type=AttributeType.STRING,
+            brief="Why it was given up.",
+            field="abort_reason",
+            examples=("the data set was wrong",),
+        ),
+        EXPERIMENT_PAUSE_REASON: AttributeDefinition(
+            key=EXPERIMENT_PAUSE_REASON,
+            type=AttributeType.STRING,
+            brief="Why it was paused.",
+            field="pause_reason",
+            examples=("the GPU is needed elsewhere",),
+        ),
+        EXPERIMENT_METADATA: AttributeDefinition(
+            key=EXPERIMENT_METADATA,
+            type=AttributeType.STRING,
+            brief="Whatever else is to be known of it.",
+            field="experiment_metadata",
+            is_json=True,
+            examples=('{"ticket": "ML-42"}',),
+        ),
+        HEARTBEAT_INTERVAL_S: AttributeDefinition(
+            key=HEARTBEAT_INTERVAL_S,
+            type=AttributeType.DOUBLE,
+            brief="Seconds until the next heartbeat.",
+            field="interval_s",
+            examples=(10.0,),
         ),
         EXPLANATION_METHOD: AttributeDefinition(
             key=EXPLANATION_METHOD,
@@ -959,6 +1183,29 @@ ATTRIBUTES: Final[Mapping[str, AttributeDefinition]] = MappingProxyType(
             brief="The features that mattered most, best first, at most 10.",
             field="top_features",
             examples=(("pixel_21", "pixel_36"),),
+        ),
+        FEEDBACK_TYPE: AttributeDefinition(
+            key=FEEDBACK_TYPE,
+            type=AttributeType.STRING,
+            brief="What kind of feedback it is.",
+            field="feedback_type",
+            values=("thumbs", "rating", "correction", "label", "flag"),
+        ),
+        FEEDBACK_LABEL: AttributeDefinition(
+            key=FEEDBACK_LABEL,
+            type=AttributeType.STRING,
+            brief="The class that it should have been, or what was flagged.",
+            field="label",
+            examples=("toxic",),
+        ),
+        FEEDBACK_CONTENT: AttributeDefinition(
+            key=FEEDBACK_CONTENT,
+            type=AttributeType.STRING,
+            brief="What the person wrote, a correction for instance.",
+            field="content",
+            aliases=("correction", "comment"),
+            examples=("The capital is Canberra.",),
+            note="Content; sent only where the user asks for it.",
         ),
         PIPELINE_ID: AttributeDefinition(
             key=PIPELINE_ID,
@@ -1018,6 +1265,91 @@ ATTRIBUTES: Final[Mapping[str, AttributeDefinition]] = MappingProxyType(
             is_json=True,
             examples=('{"lowercase": true}',),
         ),
+        STAGE_METRICS_DELTA: AttributeDefinition(
+            key=STAGE_METRICS_DELTA,
+            type=AttributeType.STRING,
+            brief="What it changed of the pipeline's metrics, name by name.",
+            field="metrics_delta",
+            is_json=True,
+            examples=('{"accuracy": 0.02}',),
+        ),
+        CPU_MODE: AttributeDefinition(
+            key=CPU_MODE,
+            type=AttributeType.STRING,
+            brief="What the CPU did; all but idle where it is not there.",
+            field="mode",
+            examples=("user", "system"),
+        ),
+        SYSTEM_MEMORY_STATE: AttributeDefinition(
+            key=SYSTEM_MEMORY_STATE,
+            type=AttributeType.STRING,
+            brief="What the memory was used for.",
+            field="state",
+            examples=("used", "free"),
+        ),
+        DISK_IO_DIRECTION: AttributeDefinition(
+            key=DISK_IO_DIRECTION,
+            type=AttributeType.STRING,
+            brief="Read or written.",
+            field="direction",
+            examples=("read", "write"),
+        ),
+        NETWORK_IO_DIRECTION: AttributeDefinition(
+            key=NETWORK_IO_DIRECTION,
+            type=AttributeType.STRING,
+            brief="Received or sent.",
+            field="direction",
+            examples=("receive", "transmit"),
+        ),
+        HW_ID: AttributeDefinition(
+            key=HW_ID,
+            type=AttributeType.STRING,
+            brief="The component's id; the UUID of a GPU.",
+            field="id",
+            examples=("GPU-8c4f2e5a-1d3b-4c6d-9e7f-0a1b2c3d4e5f",),
+        ),
+        HW_NAME: AttributeDefinition(
+            key=HW_NAME,
+            type=AttributeType.STRING,
+            brief="The component's name; a GPU's index on its host.",
+            field="name",
+            examples=("gpu0",),
+        ),
+        HW_MODEL: AttributeDefinition(
+            key=HW_MODEL,
+            type=AttributeType.STRING,
+            brief="What it is sold as.",
+            field="model",
+            examples=("NVIDIA A100-SXM4-80GB",),
+        ),
+        HW_VENDOR: AttributeDefinition(
+            key=HW_VENDOR,
+            type=AttributeType.STRING,
+            brief="Who made it.",
+            field="vendor",
+            examples=("NVIDIA",),
+        ),
+        HW_TYPE: AttributeDefinition(
+            key=HW_TYPE,
+            type=AttributeType.STRING,
+            brief="What kind of component it is.",
+            field="type",
+            examples=("gpu",),
+        ),
+        HW_GPU_TASK: AttributeDefinition(
+            key=HW_GPU_TASK,
+            type=AttributeType.STRING,
+            brief="What the GPU did; computing in general where it is not there.",
+            field="task",
+            examples=("encoder", "decoder", "general"),
+        ),
+        GPU_INDEX: AttributeDefinition(
+            key=GPU_INDEX,
+            type=AttributeType.INT,
+            brief="The GPU's place among those that the process sees, from 0.",
+            field="index",
+            examples=(0,),
+        ),
         EXPERIMENT_ID: AttributeDefinition(
             key=EXPERIMENT_ID,
             type=AttributeType.STRING,
@@ -1063,6 +1395,14 @@ ATTRIBUTES: Final[Mapping[str, AttributeDefinition]] = MappingProxyType(
             examples=("0192f0c1-5d0c-7a9e-b7a4-0c1f6a1b2c3d", "run_1762000000_1a2b3c4d"),
             note="At most 256 bytes, of any form.",
         ),
+        RUN_PARENT_ID: AttributeDefinition(
+            key=RUN_PARENT_ID,
+            type=AttributeType.STRING,
+            brief="The run around this one, such as the pipeline that a training is part of.",
+            field="parent_run_id",
+            examples=("0192f0c1-5d0c-7a9e-b7a4-0c1f6a1b2c3c",),
+            note="At most 256 bytes.",
+        ),
         CORRELATION_ID: AttributeDefinition(
             key=CORRELATION_ID,
             type=AttributeType.STRING,
@@ -1099,6 +1439,20 @@ ATTRIBUTES: Final[Mapping[str, AttributeDefinition]] = MappingProxyType(
             brief="The stage's place in its pipeline, from 0.",
             field="stage_index",
             examples=(2,),
+        ),
+        LOOP_NAME: AttributeDefinition(
+            key=LOOP_NAME,
+            type=AttributeType.STRING,
+            brief="The loop whose iteration this stage is part of; the innermost of several.",
+            field="loop_name",
+            examples=("folds",),
+        ),
+        LOOP_INDEX: AttributeDefinition(
+            key=LOOP_INDEX,
+            type=AttributeType.INT,
+            brief="The iteration of that loop, from 0.",
+            field="loop_index",
+            examples=(4,),
         ),
         STEP: AttributeDefinition(
             key=STEP,
@@ -1255,6 +1609,13 @@ ATTRIBUTES: Final[Mapping[str, AttributeDefinition]] = MappingProxyType(
             field="response_model",
             examples=("gpt-4o-2024-08-06",),
         ),
+        GEN_AI_RESPONSE_ID: AttributeDefinition(
+            key=GEN_AI_RESPONSE_ID,
+            type=AttributeType.STRING,
+            brief="The id of the answer.",
+            field="response_id",
+            examples=("chatcmpl-123",),
+        ),
         GEN_AI_RESPONSE_FINISH_REASONS: AttributeDefinition(
             key=GEN_AI_RESPONSE_FINISH_REASONS,
             type=AttributeType.STRINGS,
@@ -1262,6 +1623,55 @@ ATTRIBUTES: Final[Mapping[str, AttributeDefinition]] = MappingProxyType(
             field="finish_reason",
             aliases=("finish_reasons",),
             examples=(("stop",), ("stop", "length")),
+        ),
+        GEN_AI_REQUEST_MAX_TOKENS: AttributeDefinition(
+            key=GEN_AI_REQUEST_MAX_TOKENS,
+            type=AttributeType.INT,
+            brief="The most tokens that the answer may have.",
+            field="max_tokens",
+            examples=(1024,),
+        ),
+        GEN_AI_REQUEST_TEMPERATURE: AttributeDefinition(
+            key=GEN_AI_REQUEST_TEMPERATURE,
+            type=AttributeType.DOUBLE,
+            brief="The temperature that was asked for.",
+            field="temperature",
+            examples=(0.7,),
+        ),
+        GEN_AI_REQUEST_TOP_P: AttributeDefinition(
+            key=GEN_AI_REQUEST_TOP_P,
+            type=AttributeType.DOUBLE,
+            brief="The probability mass that was sampled from.",
+            field="top_p",
+            examples=(0.95,),
+        ),
+        GEN_AI_INPUT_MESSAGES: AttributeDefinition(
+            key=GEN_AI_INPUT_MESSAGES,
+            type=AttributeType.STRING,
+            brief="What was sent to the model.",
+            field="input_messages",
+            is_json=True,
+            examples=('[{"role": "user", "parts": [{"type": "text", "content": "Hello"}]}]',),
+            note="Content; sent only where the user asks for it.",
+        ),
+        GEN_AI_OUTPUT_MESSAGES: AttributeDefinition(
+            key=GEN_AI_OUTPUT_MESSAGES,
+            type=AttributeType.STRING,
+            brief="What the model answered.",
+            field="output_messages",
+            is_json=True,
+            examples=(
+                '[{"role": "assistant", "parts": [{"type": "text", "content": "Hello!"}], "finish_reason": "stop"}]',
+            ),
+            note="Content; sent only where the user asks for it.",
+        ),
+        USER_ID: AttributeDefinition(
+            key=USER_ID,
+            type=AttributeType.STRING,
+            brief="Who it was, in plain.",
+            field="user_id",
+            examples=("ada",),
+            note="Personal; sent only where the user asks for it.",
         ),
         STATUS: AttributeDefinition(
             key=STATUS,
@@ -1566,6 +1976,50 @@ ATTRIBUTES: Final[Mapping[str, AttributeDefinition]] = MappingProxyType(
 
 MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
     {
+        "active_duration": MeasurementDefinition(
+            key=MEASUREMENT_ACTIVE_DURATION,
+            name="active_duration",
+            type=AttributeType.INT,
+            unit="ns",
+            instrument=Instrument.GAUGE,
+            brief="Time it was not paused.",
+        ),
+        "paused_duration": MeasurementDefinition(
+            key=MEASUREMENT_PAUSED_DURATION,
+            name="paused_duration",
+            type=AttributeType.INT,
+            unit="ns",
+            instrument=Instrument.GAUGE,
+            brief="Time it was paused.",
+        ),
+        "pause_count": MeasurementDefinition(
+            key=MEASUREMENT_PAUSE_COUNT,
+            name="pause_count",
+            type=AttributeType.INT,
+            unit="{pause}",
+            instrument=Instrument.GAUGE,
+            brief="How often it was paused.",
+        ),
+        "rating": MeasurementDefinition(
+            key=MEASUREMENT_RATING,
+            name="rating",
+            type=AttributeType.DOUBLE,
+            unit="1",
+            instrument=Instrument.GAUGE,
+            brief="The rating: 0 or 1 for thumbs, else as the service scales it.",
+            lower_is_better=False,
+            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+        ),
+        "latency_ms": MeasurementDefinition(
+            key=MEASUREMENT_LATENCY_MS,
+            name="latency_ms",
+            type=AttributeType.DOUBLE,
+            unit="ms",
+            instrument=Instrument.GAUGE,
+            brief="How long the answer that it is about took.",
+            lower_is_better=True,
+            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+        ),
         "loss": MeasurementDefinition(
             key=MEASUREMENT_LOSS,
             name="loss",
@@ -1818,6 +2272,26 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             lower_is_better=True,
             watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
         ),
+        "time_per_output_token_ms": MeasurementDefinition(
+            key=MEASUREMENT_TIME_PER_OUTPUT_TOKEN_MS,
+            name="time_per_output_token_ms",
+            type=AttributeType.DOUBLE,
+            unit="ms",
+            instrument=Instrument.GAUGE,
+            brief="From one token of the answer to the next, on average after the first.",
+            lower_is_better=True,
+            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+        ),
+        "tokens_per_second": MeasurementDefinition(
+            key=MEASUREMENT_TOKENS_PER_SECOND,
+            name="tokens_per_second",
+            type=AttributeType.DOUBLE,
+            unit="{token}/s",
+            instrument=Instrument.GAUGE,
+            brief="Tokens of the answer over the time the call took.",
+            lower_is_better=False,
+            watch=Watch(watch_class=WatchClass.THROUGHPUT, scale=WatchScale.LOG),
+        ),
         "cost_usd": MeasurementDefinition(
             key=MEASUREMENT_COST_USD,
             name="cost_usd",
@@ -2030,6 +2504,14 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="Samples the evaluation used.",
         ),
+        "count": MeasurementDefinition(
+            key=MEASUREMENT_COUNT,
+            name="count",
+            type=AttributeType.INT,
+            unit="1",
+            instrument=Instrument.COUNTER,
+            brief="How many; 1 where the event itself is what is counted.",
+        ),
         "input_tokens": MeasurementDefinition(
             key=GEN_AI_USAGE_INPUT_TOKENS,
             name="input_tokens",
@@ -2047,6 +2529,31 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.COUNTER,
             brief="Tokens of the answer.",
             aliases=("tokens.completion",),
+        ),
+        "cached_tokens": MeasurementDefinition(
+            key=GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS,
+            name="cached_tokens",
+            type=AttributeType.INT,
+            unit="{token}",
+            instrument=Instrument.COUNTER,
+            brief="Tokens of the prompt that came from the provider's cache; part of the input tokens.",
+            aliases=("cached_input_tokens",),
+        ),
+        "cache_creation_tokens": MeasurementDefinition(
+            key=GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS,
+            name="cache_creation_tokens",
+            type=AttributeType.INT,
+            unit="{token}",
+            instrument=Instrument.COUNTER,
+            brief="Tokens of the prompt that went into the provider's cache; part of the input tokens.",
+        ),
+        "reasoning_tokens": MeasurementDefinition(
+            key=GEN_AI_USAGE_REASONING_OUTPUT_TOKENS,
+            name="reasoning_tokens",
+            type=AttributeType.INT,
+            unit="{token}",
+            instrument=Instrument.COUNTER,
+            brief="Tokens spent on reasoning; part of the output tokens.",
         ),
     },
 )
@@ -2071,6 +2578,11 @@ IDENTITY: Final = (
         condition="In an experiment with several conditions.",
     ),
     AttributeUse(ATTRIBUTES[RUN_ID], Requirement.CONDITIONALLY_REQUIRED, condition="Inside a run."),
+    AttributeUse(
+        ATTRIBUTES[RUN_PARENT_ID],
+        Requirement.CONDITIONALLY_REQUIRED,
+        condition="Inside a run that is inside another.",
+    ),
     AttributeUse(ATTRIBUTES[CORRELATION_ID]),
     AttributeUse(ATTRIBUTES[EVENT_NAME]),
     AttributeUse(ATTRIBUTES[EVENT_ID], Requirement.OPT_IN),
@@ -2083,6 +2595,16 @@ IDENTITY: Final = (
         ATTRIBUTES[STAGE_INDEX],
         Requirement.CONDITIONALLY_REQUIRED,
         condition="Inside a stage.",
+    ),
+    AttributeUse(
+        ATTRIBUTES[LOOP_NAME],
+        Requirement.CONDITIONALLY_REQUIRED,
+        condition="Inside a loop of a pipeline.",
+    ),
+    AttributeUse(
+        ATTRIBUTES[LOOP_INDEX],
+        Requirement.CONDITIONALLY_REQUIRED,
+        condition="Inside a loop of a pipeline.",
     ),
     AttributeUse(
         ATTRIBUTES[STEP],
@@ -2223,6 +2745,12 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES[GEN_AI_OPERATION_NAME]),
                 AttributeUse(ATTRIBUTES[GEN_AI_PROVIDER_NAME]),
                 AttributeUse(ATTRIBUTES[GEN_AI_REQUEST_MODEL]),
+                AttributeUse(ATTRIBUTES[GEN_AI_REQUEST_MAX_TOKENS]),
+                AttributeUse(ATTRIBUTES[GEN_AI_REQUEST_TEMPERATURE]),
+                AttributeUse(ATTRIBUTES[GEN_AI_REQUEST_TOP_P]),
+                AttributeUse(ATTRIBUTES[GEN_AI_INPUT_MESSAGES], Requirement.OPT_IN),
+                AttributeUse(ATTRIBUTES[USER_ID], Requirement.OPT_IN),
+                AttributeUse(ATTRIBUTES[USER_ID_HASH], Requirement.OPT_IN),
             ),
             phase=Phase.START,
             lifecycle=CRUCIBLE_DEPLOYMENT_INFERENCE,
@@ -2266,8 +2794,16 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES[GEN_AI_OPERATION_NAME]),
                 AttributeUse(ATTRIBUTES[GEN_AI_PROVIDER_NAME]),
                 AttributeUse(ATTRIBUTES[GEN_AI_REQUEST_MODEL]),
+                AttributeUse(ATTRIBUTES[GEN_AI_REQUEST_MAX_TOKENS]),
+                AttributeUse(ATTRIBUTES[GEN_AI_REQUEST_TEMPERATURE]),
+                AttributeUse(ATTRIBUTES[GEN_AI_REQUEST_TOP_P]),
+                AttributeUse(ATTRIBUTES[GEN_AI_INPUT_MESSAGES], Requirement.OPT_IN),
+                AttributeUse(ATTRIBUTES[USER_ID], Requirement.OPT_IN),
+                AttributeUse(ATTRIBUTES[USER_ID_HASH], Requirement.OPT_IN),
                 AttributeUse(ATTRIBUTES[GEN_AI_RESPONSE_MODEL]),
+                AttributeUse(ATTRIBUTES[GEN_AI_RESPONSE_ID]),
                 AttributeUse(ATTRIBUTES[GEN_AI_RESPONSE_FINISH_REASONS]),
+                AttributeUse(ATTRIBUTES[GEN_AI_OUTPUT_MESSAGES], Requirement.OPT_IN),
                 AttributeUse(
                     ATTRIBUTES[STATUS],
                     Requirement.CONDITIONALLY_REQUIRED,
@@ -2288,7 +2824,12 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
                 ),
                 MeasurementUse(MEASUREMENTS["input_tokens"]),
                 MeasurementUse(MEASUREMENTS["output_tokens"]),
+                MeasurementUse(MEASUREMENTS["cached_tokens"]),
+                MeasurementUse(MEASUREMENTS["cache_creation_tokens"]),
+                MeasurementUse(MEASUREMENTS["reasoning_tokens"]),
                 MeasurementUse(MEASUREMENTS["time_to_first_token_ms"]),
+                MeasurementUse(MEASUREMENTS["time_per_output_token_ms"]),
+                MeasurementUse(MEASUREMENTS["tokens_per_second"]),
                 MeasurementUse(MEASUREMENTS["cost_usd"]),
             ),
             free_measurements=FreeMeasurements.ATTRIBUTES,
@@ -2336,17 +2877,35 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES[GEN_AI_OPERATION_NAME]),
                 AttributeUse(ATTRIBUTES[GEN_AI_PROVIDER_NAME]),
                 AttributeUse(ATTRIBUTES[GEN_AI_REQUEST_MODEL]),
+                AttributeUse(ATTRIBUTES[GEN_AI_REQUEST_MAX_TOKENS]),
+                AttributeUse(ATTRIBUTES[GEN_AI_REQUEST_TEMPERATURE]),
+                AttributeUse(ATTRIBUTES[GEN_AI_REQUEST_TOP_P]),
+                AttributeUse(ATTRIBUTES[GEN_AI_INPUT_MESSAGES], Requirement.OPT_IN),
+                AttributeUse(ATTRIBUTES[USER_ID], Requirement.OPT_IN),
+                AttributeUse(ATTRIBUTES[USER_ID_HASH], Requirement.OPT_IN),
                 AttributeUse(ATTRIBUTES[ERROR_KIND], Requirement.REQUIRED),
                 AttributeUse(ATTRIBUTES[ERROR_REASON], Requirement.REQUIRED),
                 AttributeUse(ATTRIBUTES[EXCEPTION_TYPE]),
                 AttributeUse(ATTRIBUTES[EXCEPTION_MESSAGE]),
                 AttributeUse(ATTRIBUTES[EXCEPTION_STACKTRACE]),
                 AttributeUse(ATTRIBUTES[HTTP_RESPONSE_STATUS_CODE]),
+                AttributeUse(ATTRIBUTES[GEN_AI_RESPONSE_MODEL]),
+                AttributeUse(ATTRIBUTES[GEN_AI_RESPONSE_ID]),
+                AttributeUse(ATTRIBUTES[GEN_AI_RESPONSE_FINISH_REASONS]),
+                AttributeUse(ATTRIBUTES[GEN_AI_OUTPUT_MESSAGES], Requirement.OPT_IN),
                 AttributeUse(ATTRIBUTES[STATUS], values=("error", "cancelled")),
             ),
             measurements=(
                 MeasurementUse(MEASUREMENTS["input_tokens"]),
                 MeasurementUse(MEASUREMENTS["output_tokens"]),
+                MeasurementUse(MEASUREMENTS["cached_tokens"]),
+                MeasurementUse(MEASUREMENTS["cache_creation_tokens"]),
+                MeasurementUse(MEASUREMENTS["reasoning_tokens"]),
+                MeasurementUse(MEASUREMENTS["time_to_first_token_ms"]),
+                MeasurementUse(MEASUREMENTS["time_per_output_token_ms"]),
+                MeasurementUse(MEASUREMENTS["tokens_per_second"]),
+                MeasurementUse(MEASUREMENTS["input_size"]),
+                MeasurementUse(MEASUREMENTS["output_size"]),
                 MeasurementUse(MEASUREMENTS["cost_usd"]),
             ),
             free_measurements=FreeMeasurements.ATTRIBUTES,
@@ -2396,6 +2955,160 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
             duration=Duration(is_required=False),
             aliases=("crucible_deployment.health_check",),
         ),
+        CRUCIBLE_DEPLOYMENT_DEPLOY: EventDefinition(
+            name=CRUCIBLE_DEPLOYMENT_DEPLOY,
+            brief="A model version was deployed.",
+            producer="crucible_deployment",
+            kind=EventKind.POINT,
+            span_name=CRUCIBLE_DEPLOYMENT_DEPLOY,
+            attributes=overridden(
+                IDENTITY,
+                AttributeUse(ATTRIBUTES[DEPLOYMENT_ID], Requirement.REQUIRED),
+                AttributeUse(
+                    ATTRIBUTES[DEPLOYMENT_TARGET],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[DEPLOYMENT_STRATEGY],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(ATTRIBUTES[DEPLOYMENT_ENVIRONMENT]),
+                AttributeUse(ATTRIBUTES[DEPLOYMENT_TRAFFIC_PERCENT]),
+                AttributeUse(
+                    ATTRIBUTES[MODEL_NAME],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[MODEL_VERSION],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+            ),
+            measurements=(MeasurementUse(MEASUREMENTS["count"]),),
+            free_measurements=FreeMeasurements.ATTRIBUTES,
+            duration=Duration(is_required=False),
+        ),
+        CRUCIBLE_DEPLOYMENT_PROMOTE: EventDefinition(
+            name=CRUCIBLE_DEPLOYMENT_PROMOTE,
+            brief="A deployed version took over the traffic.",
+            producer="crucible_deployment",
+            kind=EventKind.POINT,
+            span_name=CRUCIBLE_DEPLOYMENT_PROMOTE,
+            attributes=overridden(
+                IDENTITY,
+                AttributeUse(ATTRIBUTES[DEPLOYMENT_ID], Requirement.REQUIRED),
+                AttributeUse(
+                    ATTRIBUTES[DEPLOYMENT_TARGET],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[DEPLOYMENT_STRATEGY],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(ATTRIBUTES[DEPLOYMENT_ENVIRONMENT]),
+                AttributeUse(ATTRIBUTES[DEPLOYMENT_TRAFFIC_PERCENT]),
+                AttributeUse(
+                    ATTRIBUTES[MODEL_NAME],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[MODEL_VERSION],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+            ),
+            measurements=(MeasurementUse(MEASUREMENTS["count"]),),
+            free_measurements=FreeMeasurements.ATTRIBUTES,
+            duration=Duration(is_required=False),
+        ),
+        CRUCIBLE_DEPLOYMENT_ROLLBACK: EventDefinition(
+            name=CRUCIBLE_DEPLOYMENT_ROLLBACK,
+            brief="The version before took over again.",
+            producer="crucible_deployment",
+            kind=EventKind.POINT,
+            span_name=CRUCIBLE_DEPLOYMENT_ROLLBACK,
+            attributes=overridden(
+                IDENTITY,
+                AttributeUse(ATTRIBUTES[DEPLOYMENT_ID], Requirement.REQUIRED),
+                AttributeUse(
+                    ATTRIBUTES[DEPLOYMENT_TARGET],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[DEPLOYMENT_STRATEGY],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(ATTRIBUTES[DEPLOYMENT_ENVIRONMENT]),
+                AttributeUse(ATTRIBUTES[DEPLOYMENT_TRAFFIC_PERCENT]),
+                AttributeUse(
+                    ATTRIBUTES[MODEL_NAME],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[MODEL_VERSION],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[ERROR_REASON],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If one was given.",
+                ),
+            ),
+            measurements=(MeasurementUse(MEASUREMENTS["count"]),),
+            free_measurements=FreeMeasurements.ATTRIBUTES,
+            duration=Duration(is_required=False),
+        ),
+        CRUCIBLE_DEPLOYMENT_TERMINATE: EventDefinition(
+            name=CRUCIBLE_DEPLOYMENT_TERMINATE,
+            brief="A deployment was taken down.",
+            producer="crucible_deployment",
+            kind=EventKind.POINT,
+            span_name=CRUCIBLE_DEPLOYMENT_TERMINATE,
+            attributes=overridden(
+                IDENTITY,
+                AttributeUse(ATTRIBUTES[DEPLOYMENT_ID], Requirement.REQUIRED),
+                AttributeUse(
+                    ATTRIBUTES[DEPLOYMENT_TARGET],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[DEPLOYMENT_STRATEGY],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(ATTRIBUTES[DEPLOYMENT_ENVIRONMENT]),
+                AttributeUse(ATTRIBUTES[DEPLOYMENT_TRAFFIC_PERCENT]),
+                AttributeUse(
+                    ATTRIBUTES[MODEL_NAME],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[MODEL_VERSION],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[ERROR_REASON],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If one was given.",
+                ),
+            ),
+            measurements=(MeasurementUse(MEASUREMENTS["count"]),),
+            free_measurements=FreeMeasurements.ATTRIBUTES,
+            duration=Duration(is_required=False),
+        ),
         CRUCIBLE_TELEMETRY_EXPERIMENT_START: EventDefinition(
             name=CRUCIBLE_TELEMETRY_EXPERIMENT_START,
             brief="Work on an experiment begins.",
@@ -2411,6 +3124,21 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
                     Requirement.REQUIRED,
                     values=("running", "stopped"),
                     note="Running on the start marker, stopped at the end.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_TYPE],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_OWNER],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_METADATA],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If there is any.",
                 ),
             ),
             phase=Phase.START,
@@ -2432,6 +3160,36 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
                     values=("running", "stopped"),
                     note="Running on the start marker, stopped at the end.",
                 ),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_TYPE],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_OWNER],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_METADATA],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If there is any.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_ABORTED],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If it was.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_ABORT_REASON],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If it was aborted.",
+                ),
+            ),
+            measurements=(
+                MeasurementUse(MEASUREMENTS["active_duration"]),
+                MeasurementUse(MEASUREMENTS["paused_duration"]),
+                MeasurementUse(MEASUREMENTS["pause_count"]),
             ),
             free_measurements=FreeMeasurements.ATTRIBUTES,
             phase=Phase.STOP,
@@ -2454,16 +3212,115 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
                     values=("running", "stopped"),
                     note="Running on the start marker, stopped at the end.",
                 ),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_TYPE],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_OWNER],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_METADATA],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If there is any.",
+                ),
                 AttributeUse(ATTRIBUTES[ERROR_KIND], Requirement.REQUIRED),
                 AttributeUse(ATTRIBUTES[ERROR_REASON], Requirement.REQUIRED),
                 AttributeUse(ATTRIBUTES[EXCEPTION_TYPE]),
                 AttributeUse(ATTRIBUTES[EXCEPTION_MESSAGE]),
                 AttributeUse(ATTRIBUTES[EXCEPTION_STACKTRACE]),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_ABORTED],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If it was.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_ABORT_REASON],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If it was aborted.",
+                ),
+            ),
+            measurements=(
+                MeasurementUse(MEASUREMENTS["active_duration"]),
+                MeasurementUse(MEASUREMENTS["paused_duration"]),
+                MeasurementUse(MEASUREMENTS["pause_count"]),
             ),
             free_measurements=FreeMeasurements.ATTRIBUTES,
             phase=Phase.EXCEPTION,
             lifecycle=CRUCIBLE_TELEMETRY_EXPERIMENT,
             duration=Duration(),
+        ),
+        CRUCIBLE_TELEMETRY_EXPERIMENT_PAUSED: EventDefinition(
+            name=CRUCIBLE_TELEMETRY_EXPERIMENT_PAUSED,
+            brief="Work on an experiment was halted for a while.",
+            producer="crucible_telemetry",
+            kind=EventKind.POINT,
+            span_name=CRUCIBLE_TELEMETRY_EXPERIMENT_PAUSED,
+            attributes=overridden(
+                IDENTITY,
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID], Requirement.REQUIRED),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_STATUS],
+                    Requirement.REQUIRED,
+                    values=("paused",),
+                ),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_PAUSE_REASON],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If one was given.",
+                ),
+            ),
+            measurements=(MeasurementUse(MEASUREMENTS["pause_count"], Requirement.REQUIRED),),
+        ),
+        CRUCIBLE_TELEMETRY_EXPERIMENT_RESUMED: EventDefinition(
+            name=CRUCIBLE_TELEMETRY_EXPERIMENT_RESUMED,
+            brief="Work on an experiment goes on.",
+            producer="crucible_telemetry",
+            kind=EventKind.POINT,
+            span_name=CRUCIBLE_TELEMETRY_EXPERIMENT_RESUMED,
+            attributes=overridden(
+                IDENTITY,
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID], Requirement.REQUIRED),
+                AttributeUse(
+                    ATTRIBUTES[EXPERIMENT_STATUS],
+                    Requirement.REQUIRED,
+                    values=("running",),
+                ),
+            ),
+            measurements=(
+                MeasurementUse(MEASUREMENTS["pause_count"], Requirement.REQUIRED),
+                MeasurementUse(
+                    MEASUREMENTS["paused_duration"],
+                    Requirement.REQUIRED,
+                    note="Of this pause.",
+                ),
+            ),
+        ),
+        CRUCIBLE_TELEMETRY_RUN_HEARTBEAT: EventDefinition(
+            name=CRUCIBLE_TELEMETRY_RUN_HEARTBEAT,
+            brief="A run is alive.",
+            producer="crucible_telemetry",
+            kind=EventKind.POINT,
+            span_name=CRUCIBLE_TELEMETRY_RUN_HEARTBEAT,
+            attributes=overridden(
+                IDENTITY,
+                AttributeUse(ATTRIBUTES[RUN_ID], Requirement.REQUIRED),
+                AttributeUse(
+                    ATTRIBUTES[STEP],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If one was begun.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[EPOCH],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If one was begun.",
+                ),
+                AttributeUse(ATTRIBUTES[HEARTBEAT_INTERVAL_S], Requirement.REQUIRED),
+            ),
+            note="A run that sent one and falls silent for several intervals is taken to have stalled.",
         ),
         CRUCIBLE_XAI_EXPLANATION_GENERATED: EventDefinition(
             name=CRUCIBLE_XAI_EXPLANATION_GENERATED,
@@ -2511,6 +3368,41 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
             ),
             free_measurements=FreeMeasurements.ATTRIBUTES,
             duration=Duration(watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG)),
+        ),
+        CRUCIBLE_FEEDBACK_FEEDBACK_RECORDED: EventDefinition(
+            name=CRUCIBLE_FEEDBACK_FEEDBACK_RECORDED,
+            brief="Somebody judged an answer.",
+            producer="crucible_feedback",
+            kind=EventKind.POINT,
+            span_name=CRUCIBLE_FEEDBACK_FEEDBACK_RECORDED,
+            attributes=overridden(
+                IDENTITY,
+                AttributeUse(ATTRIBUTES[FEEDBACK_TYPE], Requirement.REQUIRED),
+                AttributeUse(ATTRIBUTES[MODEL_NAME]),
+                AttributeUse(
+                    ATTRIBUTES[MODEL_VERSION],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If known.",
+                ),
+                AttributeUse(
+                    ATTRIBUTES[REQUEST_ID],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If the request has one.",
+                ),
+                AttributeUse(ATTRIBUTES[FEEDBACK_LABEL]),
+                AttributeUse(ATTRIBUTES[FEEDBACK_CONTENT], Requirement.OPT_IN),
+                AttributeUse(ATTRIBUTES[USER_ID], Requirement.OPT_IN),
+                AttributeUse(ATTRIBUTES[USER_ID_HASH], Requirement.OPT_IN),
+            ),
+            measurements=(
+                MeasurementUse(
+                    MEASUREMENTS["rating"],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If it is a rating or thumbs.",
+                ),
+                MeasurementUse(MEASUREMENTS["latency_ms"]),
+            ),
+            free_measurements=FreeMeasurements.ATTRIBUTES,
         ),
         CRUCIBLE_FRAMEWORK_PIPELINE_START: EventDefinition(
             name=CRUCIBLE_FRAMEWORK_PIPELINE_START,
@@ -2754,13 +3646,18 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
                     Requirement.CONDITIONALLY_REQUIRED,
                     condition="If the status is not ok.",
                 ),
+                AttributeUse(
+                    ATTRIBUTES[STAGE_METRICS_DELTA],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If it changed any.",
+                ),
             ),
             free_measurements=FreeMeasurements.ATTRIBUTES,
             phase=Phase.STOP,
             lifecycle=CRUCIBLE_FRAMEWORK_STAGE,
             duration=Duration(watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG)),
             aliases=("crucible_kitchen.stage.run.stop",),
-            note="What the stage changed of the pipeline's metrics (metrics_delta) are free measurements.",
+            note="Numbers of its own are free measurements.",
         ),
         CRUCIBLE_FRAMEWORK_STAGE_EXCEPTION: EventDefinition(
             name=CRUCIBLE_FRAMEWORK_STAGE_EXCEPTION,
@@ -2793,14 +3690,19 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES[EXCEPTION_TYPE]),
                 AttributeUse(ATTRIBUTES[EXCEPTION_MESSAGE]),
                 AttributeUse(ATTRIBUTES[EXCEPTION_STACKTRACE]),
-                AttributeUse(ATTRIBUTES[STATUS], values=("error",)),
+                AttributeUse(ATTRIBUTES[STATUS], values=("error", "cancelled")),
+                AttributeUse(
+                    ATTRIBUTES[STAGE_METRICS_DELTA],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If it changed any.",
+                ),
             ),
             free_measurements=FreeMeasurements.ATTRIBUTES,
             phase=Phase.EXCEPTION,
             lifecycle=CRUCIBLE_FRAMEWORK_STAGE,
             duration=Duration(),
             aliases=("crucible_kitchen.stage.run.exception",),
-            note="What the stage changed of the pipeline's metrics (metrics_delta) are free measurements.",
+            note="Numbers of its own are free measurements.",
         ),
         CRUCIBLE_TRAIN_TRAINING_START: EventDefinition(
             name=CRUCIBLE_TRAIN_TRAINING_START,
@@ -3471,5 +4373,302 @@ LIFECYCLES: Final[Mapping[str, LifecycleDefinition]] = MappingProxyType(
 )
 """Spans that begin and end, by the name of the span."""
 
-METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType({})
+METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
+    {
+        "system.cpu.utilization": MetricDefinition(
+            name="system.cpu.utilization",
+            unit="1",
+            instrument=Instrument.GAUGE,
+            brief="CPU time of the host that was not idle, 0 to 1, over the interval.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+                AttributeUse(ATTRIBUTES[CPU_MODE]),
+            ),
+            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+        ),
+        "system.memory.usage": MetricDefinition(
+            name="system.memory.usage",
+            unit="By",
+            instrument=Instrument.UPDOWNCOUNTER,
+            brief="Memory of the host in use.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+                AttributeUse(ATTRIBUTES[SYSTEM_MEMORY_STATE]),
+            ),
+            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+        ),
+        "system.memory.utilization": MetricDefinition(
+            name="system.memory.utilization",
+            unit="1",
+            instrument=Instrument.GAUGE,
+            brief="Memory of the host in use, 0 to 1.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+                AttributeUse(ATTRIBUTES[SYSTEM_MEMORY_STATE]),
+            ),
+            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+        ),
+        "system.memory.limit": MetricDefinition(
+            name="system.memory.limit",
+            unit="By",
+            instrument=Instrument.UPDOWNCOUNTER,
+            brief="Memory of the host.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+            ),
+        ),
+        "system.disk.io": MetricDefinition(
+            name="system.disk.io",
+            unit="By",
+            instrument=Instrument.COUNTER,
+            brief="Bytes that the host read from and wrote to its disks.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+                AttributeUse(ATTRIBUTES[DISK_IO_DIRECTION]),
+            ),
+        ),
+        "system.network.io": MetricDefinition(
+            name="system.network.io",
+            unit="By",
+            instrument=Instrument.COUNTER,
+            brief="Bytes that the host received and sent.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+                AttributeUse(ATTRIBUTES[NETWORK_IO_DIRECTION]),
+            ),
+        ),
+        "process.cpu.utilization": MetricDefinition(
+            name="process.cpu.utilization",
+            unit="1",
+            instrument=Instrument.GAUGE,
+            brief="CPU time of the process over the time that all cores had, 0 to 1.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+            ),
+            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+        ),
+        "process.cpu.time": MetricDefinition(
+            name="process.cpu.time",
+            unit="s",
+            instrument=Instrument.COUNTER,
+            brief="CPU time that the process has used.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+                AttributeUse(ATTRIBUTES[CPU_MODE]),
+            ),
+        ),
+        "process.memory.usage": MetricDefinition(
+            name="process.memory.usage",
+            unit="By",
+            instrument=Instrument.UPDOWNCOUNTER,
+            brief="Physical memory of the process.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+            ),
+            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+        ),
+        "process.memory.virtual": MetricDefinition(
+            name="process.memory.virtual",
+            unit="By",
+            instrument=Instrument.UPDOWNCOUNTER,
+            brief="Virtual memory of the process.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+            ),
+        ),
+        "process.thread.count": MetricDefinition(
+            name="process.thread.count",
+            unit="{thread}",
+            instrument=Instrument.UPDOWNCOUNTER,
+            brief="Threads of the process.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+            ),
+            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+        ),
+        "hw.gpu.utilization": MetricDefinition(
+            name="hw.gpu.utilization",
+            unit="1",
+            instrument=Instrument.GAUGE,
+            brief="Share of the time in which the GPU was computing, 0 to 1.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+                AttributeUse(ATTRIBUTES[HW_ID], Requirement.REQUIRED),
+                AttributeUse(ATTRIBUTES[HW_NAME]),
+                AttributeUse(ATTRIBUTES[HW_TYPE]),
+                AttributeUse(ATTRIBUTES[HW_MODEL]),
+                AttributeUse(ATTRIBUTES[HW_VENDOR]),
+                AttributeUse(ATTRIBUTES[GPU_INDEX]),
+                AttributeUse(ATTRIBUTES[HW_GPU_TASK]),
+            ),
+            watch=Watch(watch_class=WatchClass.THROUGHPUT, scale=WatchScale.LINEAR),
+        ),
+        "hw.gpu.memory.usage": MetricDefinition(
+            name="hw.gpu.memory.usage",
+            unit="By",
+            instrument=Instrument.UPDOWNCOUNTER,
+            brief="Memory of the GPU in use.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+                AttributeUse(ATTRIBUTES[HW_ID], Requirement.REQUIRED),
+                AttributeUse(ATTRIBUTES[HW_NAME]),
+                AttributeUse(ATTRIBUTES[HW_TYPE]),
+                AttributeUse(ATTRIBUTES[HW_MODEL]),
+                AttributeUse(ATTRIBUTES[HW_VENDOR]),
+                AttributeUse(ATTRIBUTES[GPU_INDEX]),
+            ),
+            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+        ),
+        "hw.gpu.memory.utilization": MetricDefinition(
+            name="hw.gpu.memory.utilization",
+            unit="1",
+            instrument=Instrument.GAUGE,
+            brief="Memory of the GPU in use, 0 to 1.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+                AttributeUse(ATTRIBUTES[HW_ID], Requirement.REQUIRED),
+                AttributeUse(ATTRIBUTES[HW_NAME]),
+                AttributeUse(ATTRIBUTES[HW_TYPE]),
+                AttributeUse(ATTRIBUTES[HW_MODEL]),
+                AttributeUse(ATTRIBUTES[HW_VENDOR]),
+                AttributeUse(ATTRIBUTES[GPU_INDEX]),
+            ),
+            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+        ),
+        "hw.gpu.memory.limit": MetricDefinition(
+            name="hw.gpu.memory.limit",
+            unit="By",
+            instrument=Instrument.UPDOWNCOUNTER,
+            brief="Memory of the GPU.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+                AttributeUse(ATTRIBUTES[HW_ID], Requirement.REQUIRED),
+                AttributeUse(ATTRIBUTES[HW_NAME]),
+                AttributeUse(ATTRIBUTES[HW_TYPE]),
+                AttributeUse(ATTRIBUTES[HW_MODEL]),
+                AttributeUse(ATTRIBUTES[HW_VENDOR]),
+                AttributeUse(ATTRIBUTES[GPU_INDEX]),
+            ),
+        ),
+        "hw.power": MetricDefinition(
+            name="hw.power",
+            unit="W",
+            instrument=Instrument.GAUGE,
+            brief="Power that the component draws.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+                AttributeUse(ATTRIBUTES[HW_ID], Requirement.REQUIRED),
+                AttributeUse(ATTRIBUTES[HW_NAME]),
+                AttributeUse(ATTRIBUTES[HW_TYPE]),
+                AttributeUse(ATTRIBUTES[HW_MODEL]),
+                AttributeUse(ATTRIBUTES[HW_VENDOR]),
+                AttributeUse(ATTRIBUTES[GPU_INDEX]),
+            ),
+            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+        ),
+        "hw.energy": MetricDefinition(
+            name="hw.energy",
+            unit="J",
+            instrument=Instrument.COUNTER,
+            brief="Energy that the component has used.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+                AttributeUse(ATTRIBUTES[HW_ID], Requirement.REQUIRED),
+                AttributeUse(ATTRIBUTES[HW_NAME]),
+                AttributeUse(ATTRIBUTES[HW_TYPE]),
+                AttributeUse(ATTRIBUTES[HW_MODEL]),
+                AttributeUse(ATTRIBUTES[HW_VENDOR]),
+                AttributeUse(ATTRIBUTES[GPU_INDEX]),
+            ),
+        ),
+        "hw.temperature": MetricDefinition(
+            name="hw.temperature",
+            unit="Cel",
+            instrument=Instrument.GAUGE,
+            brief="Temperature of the component.",
+            attributes=(
+                AttributeUse(ATTRIBUTES[EXPERIMENT_ID]),
+                AttributeUse(ATTRIBUTES[RUN_ID]),
+                AttributeUse(ATTRIBUTES[CONDITION]),
+                AttributeUse(ATTRIBUTES[CORRELATION_ID]),
+                AttributeUse(ATTRIBUTES[RANK]),
+                AttributeUse(ATTRIBUTES[HW_ID], Requirement.REQUIRED),
+                AttributeUse(ATTRIBUTES[HW_NAME]),
+                AttributeUse(ATTRIBUTES[HW_TYPE]),
+                AttributeUse(ATTRIBUTES[HW_MODEL]),
+                AttributeUse(ATTRIBUTES[HW_VENDOR]),
+                AttributeUse(ATTRIBUTES[GPU_INDEX]),
+            ),
+            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+        ),
+    },
+)
 """OTLP metrics whose meaning is known, by name."""

@@ -30,6 +30,7 @@ MEASUREMENT_PREFIX = "crucible.measurement."
 UNITS = frozenset(
     {"1", "%", "ns", "us", "ms", "s", "By", "{USD}", "{attack}", "{character}", "{epoch}"}
     | {"{feature}", "{instance}", "{sample}", "{stage}", "{step}", "{token}", "{request}/s"}
+    | {"{pause}", "{process}", "{thread}", "{token}/s", "Cel", "Hz", "J", "W"}
 )
 DURATION_UNITS = frozenset({"ns", "us", "ms", "s"})
 

@@ -145,6 +145,9 @@ UNITS = {
     "stage_count": "{stage}", "stages_completed": "{stage}", "num_samples": "{sample}",
     "num_features": "{feature}", "n_instances": "{instance}", "success": "{attack}",
     "input_length": "{character}", "output_length": "{character}", "test_set_size": "{sample}",
+    "active_duration": "ns", "paused_duration": "ns", "pause_count": "{pause}",
+    "time_per_output_token_ms": "ms", "tokens_per_second": "{token}/s", "latency_ms": "ms",
+    "cached_tokens": "{token}", "cache_creation_tokens": "{token}", "reasoning_tokens": "{token}",
 }  # fmt: skip
 
 STATUSES = {

@@ -87,6 +87,7 @@ class AttributeKind(enum.IntEnum):
 SLOT_KEYS: tuple[str, ...] = (
     "crucible.experiment.id",
     "crucible.run.id",
+    "crucible.run.parent_id",
     "crucible.condition",
     "crucible.correlation.id",
     "crucible.event.name",

@@ -66,6 +66,7 @@ class RunFact:
     correlation_id: str | None = None
     trace_id: uuid.UUID | None = None
     resource_id: int | None = None
+    parent_run_id: str | None = None
     started_ns: int | None = None
     ended_ns: int | None = None
     last_step: int | None = None

@@ -84,6 +84,7 @@ class Run(Model):
     run_id: str
     experiment_id: str | None
     condition: str | None
+    parent_run_id: str | None = Field(description="The run, a pipeline say, that it is a part of.")
     kind: Literal["training", "pipeline"] | None
     status: Literal[
         "pending", "running", "completed", "failed", "cancelled", "early_stopped", "stalled"

@@ -42,6 +42,7 @@ _IDENTITY = {
     "condition": "crucible.condition",
     "service_name": "service.name",
     "correlation_id": "crucible.correlation.id",
+    "parent_run_id": "crucible.run.parent_id",
 }
 _REFUSED = re.compile("[\0\ud800-\udfff]")
 _PHASES = frozenset({"start", "stop", "exception"})

@@ -24,7 +24,7 @@ _RUNS_MAX = 100_000
 _SEEN_NS = 60 * 1_000_000_000
 # What a fact may say about a run that runs_seen.sql does not write: of each the least value counts.
 _identity = attrgetter(
-    "experiment_id", "condition", "service_name", "correlation_id", "resource_id"
+    "experiment_id", "condition", "service_name", "correlation_id", "resource_id", "parent_run_id"
 )
 
 

@@ -44,6 +44,7 @@ _IDENTITY_SLOTS = np.array(
         for key in (
             "crucible.experiment.id",
             "crucible.run.id",
+            "crucible.run.parent_id",
             "crucible.condition",
             "crucible.correlation.id",
             "crucible.event.name",

@@ -170,6 +170,7 @@ def _run(fact: RunFact) -> dict[str, Any]:
         "correlation_id": fact.correlation_id,
         "trace_id": fact.trace_id,
         "resource_id": fact.resource_id,
+        "parent_run_id": fact.parent_run_id,
         "started_at": optional_timestamp(fact.started_ns),
         "ended_at": optional_timestamp(fact.ended_ns),
         "first_seen": timestamp(fact.first_ns),

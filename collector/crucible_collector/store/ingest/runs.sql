@@ -6,14 +6,15 @@
 -- least value that any did.
 insert into crucible.runs as known (
   run_id, experiment_id, condition, kind, status, status_at, model_name, model_version, dataset_name,
-  config, summary, service_name, correlation_id, trace_id, resource_id, started_at, ended_at,
-  first_seen, last_seen, last_step, last_epoch
+  config, summary, service_name, correlation_id, trace_id, resource_id, parent_run_id, started_at,
+  ended_at, first_seen, last_seen, last_step, last_epoch
 )
 values (
   %(run_id)s, %(experiment_id)s, %(condition)s, %(kind)s, coalesce(%(status)s, 'running'),
   %(status_at)s, %(model_name)s, %(model_version)s, %(dataset_name)s, %(config)s::jsonb,
   %(summary)s::jsonb, %(service_name)s, %(correlation_id)s, %(trace_id)s, %(resource_id)s,
-  %(started_at)s, %(ended_at)s, %(first_seen)s, %(last_seen)s, %(last_step)s, %(last_epoch)s
+  %(parent_run_id)s, %(started_at)s, %(ended_at)s, %(first_seen)s, %(last_seen)s, %(last_step)s,
+  %(last_epoch)s
 )
 on conflict (run_id) do update set
   (status, status_at, kind, model_name, model_version, dataset_name, config, summary, trace_id) = (
@@ -47,6 +48,7 @@ on conflict (run_id) do update set
   service_name = least(known.service_name collate "C", excluded.service_name collate "C"),
   correlation_id = least(known.correlation_id, excluded.correlation_id),
   resource_id = least(known.resource_id, excluded.resource_id),
+  parent_run_id = least(known.parent_run_id, excluded.parent_run_id),
   started_at = least(known.started_at, excluded.started_at),
   ended_at = greatest(known.ended_at, excluded.ended_at),
   first_seen = least(known.first_seen, excluded.first_seen),

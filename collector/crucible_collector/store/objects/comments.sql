@@ -11,9 +11,10 @@ comment on column crucible.positions.journal_id is 'Random, written into the jou
 comment on column crucible.positions.position is 'Logical byte offset of the first entry not yet written';
 
 comment on table crucible.ledger is
-    'What became of every record: received = stored + rejected (by reason) + duplicate';
+    'What became of every record: received = stored + filtered + rejected (by reason) + duplicate';
 comment on column crucible.ledger.signal is 'spans, data_points or log_records';
-comment on column crucible.ledger.reason is 'Why rejected; empty for every other outcome';
+comment on column crucible.ledger.reason is
+    'Why rejected, or by which setting filtered; empty for every other outcome';
 
 comment on table crucible.requests is
     'Digests of the requests stored lately, by which a resent one is recognised';
@@ -31,6 +32,8 @@ comment on table crucible.runs is 'One run of an experiment: what ran, how it en
 comment on column crucible.runs.kind is 'training or pipeline; null where only a run id was seen';
 comment on column crucible.runs.status_at is
     'Time of the start or end that the status is from; null where only other records were seen';
+comment on column crucible.runs.parent_run_id is
+    'crucible.run.parent_id: the run, a pipeline say, that this one is a part of';
 comment on column crucible.runs.trace_id is 'The trace of the run''s own span; its epochs have others';
 comment on column crucible.runs.config is 'crucible.training.config as sent';
 comment on column crucible.runs.summary is 'Last numbers that the end of the run carried';
@@ -46,6 +49,8 @@ comment on table crucible.series is
     'What a number is a number of: one measurement of one run, or one OTLP metric with its attributes';
 comment on column crucible.series.source is
     'event: a measurement on a span; metric: an OTLP data point';
+comment on column crucible.series.original_metric is
+    'The name as sent, where the registry''s aliases made metric of it; else null';
 comment on column crucible.series.temporality is 'As sent; null for gauges, summaries and measurements';
 comment on column crucible.series.number_kind is 'What its latest number was sent as';
 
@@ -58,6 +63,9 @@ comment on column crucible.spans.span_id is
     'The eight bytes as a signed number: lpad(to_hex(span_id), 16, ''0'') is what a person knows';
 comment on column crucible.spans.event_name is
     'The event that the span is, as in crucible_train.epoch.stop; of a span that is none, its name';
+comment on column crucible.spans.original_event_name is
+    'The event''s name as sent (crucible.event.name, else the span''s name), where the registry''s aliases '
+    'made event_name of it; else null';
 comment on column crucible.spans.kind is 'OTLP SpanKind, 0 to 5';
 comment on column crucible.spans.status_code is '0 unset, 1 ok, 2 error';
 comment on column crucible.spans.correlation_id is 'Null: the trace id in hex';
@@ -88,6 +96,8 @@ comment on column crucible.histograms.counts is 'Of the buckets; of the positive
 
 comment on table crucible.logs is 'OTLP log records';
 comment on column crucible.logs.time is 'When it happened; else when it was observed; else receipt';
+comment on column crucible.logs.original_event_name is
+    'The event name as sent, where the registry''s aliases made event_name of it; else null';
 comment on column crucible.logs.severity_number is 'OTLP: 1 to 4 trace, debug 5, info 9, warn 13, error 17, fatal 21';
 comment on column crucible.logs.body is 'OTLP AnyValue; marks as in crucible.resources';
 comment on column crucible.logs.correlation_id is 'Null: the trace id in hex, if there is one';

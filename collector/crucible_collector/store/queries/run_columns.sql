@@ -3,6 +3,7 @@
     r.run_id,
     r.experiment_id,
     r.condition,
+    r.parent_run_id,
     r.kind,
     r.status,
     r.model_name,

@@ -36,9 +36,24 @@ MEASUREMENT_PREFIX = "crucible.measurement."
 MEASUREMENTS_MAX = 96
 _MEASUREMENT_NAME_BYTES_MAX = 200
 
-_BAGGAGE = (names.CORRELATION_ID, names.EXPERIMENT_ID, names.RUN_ID)
+# Where in the story a process, a request or a user's own span belongs; the rest of what scopes
+# inherit (epoch, step, rank) is no matter of others.
+CARRIED = (
+    names.CORRELATION_ID,
+    names.EXPERIMENT_ID,
+    names.CONDITION,
+    names.RUN_ID,
+    names.RUN_PARENT_ID,
+    names.PIPELINE_ID,
+    names.STAGE_NAME,
+    names.STAGE_INDEX,
+    names.LOOP_NAME,
+    names.LOOP_INDEX,
+)
 
 current_scope: ContextVar[Scope | None] = ContextVar("crucible_telemetry_scope", default=None)
+# The story that this process was started in by another one; `propagation` sets it.
+adopted: Scope | None = None
 
 
 class Scope:
@@ -47,6 +62,7 @@ class Scope:
     span_name: ClassVar[str]
     has_own_trace: ClassVar[bool] = True
     has_start_marker: ClassVar[bool] = True
+    hosts_runs: ClassVar[bool] = False  # whether a run that begins inside is part of this
 
     def __init__(self, parent: Scope | None) -> None:
         self._telemetry: telemetry.Telemetry = parent._telemetry if parent else telemetry.current()
@@ -205,11 +221,14 @@ class Scope:
         self._left_ns = self._now_ns()
         self._exit()
 
+    def _starts_trace(self) -> bool:
+        return self.has_own_trace
+
     def _start_span(self, tracer: trace.Tracer) -> None:
-        own_trace = self.has_own_trace or self._parent is None
+        around = None if self._starts_trace() else self._parent
         self._span = tracer.start_span(
             self.span_name,
-            context=Context() if own_trace or self._parent is None else self._parent._context,
+            context=Context() if around is None else around._context,
             links=self._links(),
             start_time=self._start_ns,
         )
@@ -265,9 +284,12 @@ class Scope:
         if names.CORRELATION_ID not in self._inherited:
             carried = baggage.get_baggage(names.CORRELATION_ID)
             self._set_correlation(str(carried) if carried else self._trace_id())
+        self._enter_context()
+
+    def _enter_context(self) -> None:
         self._outer_context = context.get_current()
         entered = self._outer_context
-        for key in _BAGGAGE:
+        for key in CARRIED:
             if key in self._inherited:
                 entered = baggage.set_baggage(key, self._inherited[key], entered)
         if self._telemetry.is_shared and self._span is not None:
@@ -303,6 +325,14 @@ def innermost_open(scope: Scope | None, other_than: Scope | None = None) -> Scop
         scope is other_than or not scope._is_open or scope._left_ns is not None
     ):
         scope = scope._outer_scope
+    return scope
+
+
+def surrounding() -> Scope | None:
+    """Return the innermost open scope here, else the story that this process was started in."""
+    scope = innermost_open(current_scope.get())
+    if scope is None and adopted is not None and adopted._telemetry is telemetry.current():
+        return adopted
     return scope
 
 

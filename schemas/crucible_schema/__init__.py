@@ -33,7 +33,9 @@ from crucible_schema.lookup import (
     EVENT_ALIASES,
     FREE_SERIES_EVENTS,
     SERIES_MEASUREMENTS,
+    canonical_event,
     event_name,
+    is_known,
     is_series,
 )
 
@@ -65,7 +67,9 @@ __all__ = [
     "Watch",
     "WatchClass",
     "WatchScale",
+    "canonical_event",
     "event_name",
     "events",
+    "is_known",
     "is_series",
 ]

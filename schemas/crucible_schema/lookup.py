@@ -44,6 +44,16 @@ def event_name(span_name: str, is_error: bool) -> str:
     return lifecycle.exception or lifecycle.stop if is_error else lifecycle.stop
 
 
+def canonical_event(name: str) -> str:
+    """The event's own name for one that other producers send it under; any other name unchanged."""
+    return EVENT_ALIASES.get(name, name)
+
+
+def is_known(event: str) -> bool:
+    """Tell whether the registry knows an event by this, its own name."""
+    return event in EVENTS
+
+
 def is_series(event: str, measurement: str) -> bool:
     """Tell whether a measurement of an event becomes a point; never where the event is unknown."""
     if measurement in SERIES_MEASUREMENTS.get(event, ()):

@@ -25,9 +25,16 @@ class Fault(enum.StrEnum):
     ERROR = "error"  # an exception of the SDK itself
     NOT_A_NUMBER = "not_a_number"
     TOO_MANY_MEASUREMENTS = "too_many_measurements"
+    TOO_MANY_ATTRIBUTES = "too_many_attributes"
     TOO_LARGE = "too_large"
+    REDACT = "redact"  # the user's function failed
     AFTER_END = "after_end"
     UNCONFIGURED = "unconfigured"
+    REFUSED = "refused"  # by the collector, for good: a request
+    REJECTED = "rejected"  # by the collector: some records of a request
+    SPOOL = "spool"  # the disk does not take what is to be kept
+    SPOOL_FULL = "spool_full"
+    SPOOL_FILE = "spool_file"  # one that is not whole
 
 
 _counts: dict[Fault, int] = {}

@@ -22,8 +22,11 @@ if __name__ == "__main__":
     _package.__path__ = [str(HERE / "crucible_schema")]
     sys.modules["crucible_schema"] = _package
 
-from generator.form import RegistryError  # noqa: E402 - after the package it imports from
-from generator.python_module import python_module  # noqa: E402
+from generator.aliases import read_aliases  # noqa: E402 - after the package it imports from
+from generator.aliases_module import aliases_module  # noqa: E402
+from generator.catalogue_module import catalogue_module  # noqa: E402
+from generator.constants_module import constants_module  # noqa: E402
+from generator.form import RegistryError  # noqa: E402
 from generator.reference_page import reference_page  # noqa: E402
 from generator.resolve import read_registry  # noqa: E402
 
@@ -31,8 +34,12 @@ from generator.resolve import read_registry  # noqa: E402
 def generate(directory: Path) -> dict[Path, str]:
     """Make the text of every generated file from `directory`/registry."""
     registry = read_registry(directory / "registry")
+    aliases = read_aliases(directory / "aliases.yaml", registry)
+    package = directory / "crucible_schema"
     return {
-        directory / "crucible_schema" / "events.py": python_module(registry),
+        package / "events.py": constants_module(registry),
+        package / "catalogue.py": catalogue_module(registry),
+        package / "aliases.py": aliases_module(registry, aliases),
         directory / "REFERENCE.md": reference_page(registry),
     }
 

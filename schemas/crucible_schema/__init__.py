@@ -1,13 +1,27 @@
 """The events of Crucible Telemetry: names, attribute keys, units. SDK and collector meet here only.
 
-    events        generated from schemas/registry: constants, and a definition of each event
-    definitions   the types those are written in
-    lookup        the name of an event, and which of its measurements become points
+    events        generated from schemas/registry: keys and names as constants
+    aliases       generated from schemas/aliases.yaml: what others call them
+    catalogue     generated from schemas/registry: a definition of each, read in when asked for
+    registry      the mappings that ask
+    definitions   the types that definitions are written in
+    lookup        the name of an event, which of its measurements become points, what a field means
+    published     the registry as JSON Schema, for other languages
 
 `events` is imported as a module, for its constants: `from crucible_schema import events`.
 """
 
 from crucible_schema import events
+from crucible_schema.alias import Alias
+from crucible_schema.aliases import (
+    ALIASES_VERSION,
+    ATTRIBUTE_ALIASES,
+    EVENT_ALIASES,
+    EVENT_PREFIX_ALIASES,
+    MEASUREMENT_ALIASES,
+    MEASUREMENT_PREFIXES,
+    SPAN_ALIASES,
+)
 from crucible_schema.definitions import (
     AttributeDefinition,
     AttributeType,
@@ -28,27 +42,35 @@ from crucible_schema.definitions import (
     WatchClass,
     WatchScale,
 )
-from crucible_schema.events import ATTRIBUTES, EVENTS, IDENTITY, LIFECYCLES, MEASUREMENTS, METRICS
 from crucible_schema.lookup import (
-    EVENT_ALIASES,
-    FREE_SERIES_EVENTS,
-    SERIES_MEASUREMENTS,
     canonical_event,
+    canonical_measurement,
+    duration_scale_ns,
     event_name,
     is_known,
+    is_measurement_key,
     is_series,
+    measurement_of,
+    measurement_scale,
+    metadata_key,
+    spellings,
 )
+from crucible_schema.registry import ATTRIBUTES, EVENTS, LIFECYCLES, MEASUREMENTS, METRICS
 
 __all__ = [
+    "ALIASES_VERSION",
     "ATTRIBUTES",
+    "ATTRIBUTE_ALIASES",
     "EVENTS",
     "EVENT_ALIASES",
-    "FREE_SERIES_EVENTS",
-    "IDENTITY",
+    "EVENT_PREFIX_ALIASES",
     "LIFECYCLES",
     "MEASUREMENTS",
+    "MEASUREMENT_ALIASES",
+    "MEASUREMENT_PREFIXES",
     "METRICS",
-    "SERIES_MEASUREMENTS",
+    "SPAN_ALIASES",
+    "Alias",
     "AttributeDefinition",
     "AttributeType",
     "AttributeUse",
@@ -68,8 +90,15 @@ __all__ = [
     "WatchClass",
     "WatchScale",
     "canonical_event",
+    "canonical_measurement",
+    "duration_scale_ns",
     "event_name",
     "events",
     "is_known",
+    "is_measurement_key",
     "is_series",
+    "measurement_of",
+    "measurement_scale",
+    "metadata_key",
+    "spellings",
 ]

@@ -140,24 +140,44 @@ class MeasurementDefinition:
 
 @dataclass(frozen=True, slots=True)
 class AttributeUse:
-    """An attribute as one event uses it; `values` narrows an enum where the event has fewer."""
+    """An attribute as one event uses it; `values` narrows an enum where the event has fewer.
+
+    `field` is what the event's producer calls it, where that differs from the attribute's own.
+    """
 
     attribute: AttributeDefinition
     requirement: Requirement = Requirement.RECOMMENDED
     condition: str = ""
     values: tuple[str, ...] = ()
+    field: str = ""
     note: str = ""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Its paths in `metadata`, the producer's own first."""
+        own = (self.field,) if self.field else ()
+        return (*own, self.attribute.field, *self.attribute.aliases)
 
 
 @dataclass(frozen=True, slots=True)
 class MeasurementUse:
-    """A measurement as one event uses it; a series has one point for each such event."""
+    """A measurement as one event uses it; a series has one point for each such event.
+
+    `field` is what the event's producer calls it, where that differs from the measurement's name.
+    """
 
     measurement: MeasurementDefinition
     requirement: Requirement = Requirement.RECOMMENDED
     condition: str = ""
     is_series: bool = False
+    field: str = ""
     note: str = ""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Its names in `measurements`, the producer's own first."""
+        own = (self.field,) if self.field else ()
+        return (*own, self.measurement.name, *self.measurement.aliases)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ class Reference:
     note: str
     values: tuple[str, ...]
     is_series: bool | None
+    field: str
 
 
 def read_definition(form: Form) -> Defined:
@@ -113,9 +114,10 @@ def read_reference(form: Form) -> Reference:
     note = form.optional_text("note")
     annotations = form.child("annotations") or Form({}, f"{form.place}: annotations")
     values, is_series = annotations.texts("values"), annotations.flag("series")
+    field = annotations.name("field") if annotations.has("field") else ""
     annotations.close()
     form.close()
-    return Reference(key, form.place, requirement, condition, note, values, is_series)
+    return Reference(key, form.place, requirement, condition, note, values, is_series, field)
 
 
 def read_watch(form: Form) -> Watch | None:

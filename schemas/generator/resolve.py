@@ -101,6 +101,7 @@ class _Resolver:
             requirement=reference.requirement,
             condition=reference.condition,
             values=reference.values,
+            field=reference.field,
             note=reference.note,
         )
 
@@ -211,6 +212,7 @@ def _measurement_use(reference: Reference, definition: MeasurementDefinition) ->
         requirement=reference.requirement,
         condition=reference.condition,
         is_series=bool(reference.is_series),
+        field=reference.field,
         note=reference.note,
     )
 
@@ -231,17 +233,27 @@ def _check_duration(group: Group) -> None:
 
 
 def _check_fields(group: Group, uses: Uses) -> None:
-    """Refuse two attributes, or two measurements, that claim one field of the producer's maps."""
+    """Refuse two attributes, or two measurements, that claim one field of the producer's maps.
+
+    What an event itself calls a field beats what the same word means elsewhere.
+    """
+    own: dict[tuple[type, str], str] = {}
+    for key, use in uses.items():
+        if use.field:
+            _claim(own, group, key, (type(use), use.field))
     claimed: dict[tuple[type, str], str] = {}
     for key, use in uses.items():
-        if isinstance(use, AttributeUse):
-            fields = (use.attribute.field, *use.attribute.aliases)
-        else:
-            fields = (use.measurement.name, *use.measurement.aliases)
-        for field in fields:
-            other = claimed.setdefault((type(use), field), key)
-            if other != key:
-                raise RegistryError(f"{group.place}: {key}: field {field!r} belongs to {other} too")
+        for field in use.fields:
+            if (type(use), field) not in own:
+                _claim(claimed, group, key, (type(use), field))
+
+
+def _claim(
+    claimed: dict[tuple[type, str], str], group: Group, key: str, claim: tuple[type, str]
+) -> None:
+    other = claimed.setdefault(claim, key)
+    if other != key:
+        raise RegistryError(f"{group.place}: {key}: field {claim[1]!r} belongs to {other} too")
 
 
 def _check_names(registry: Registry) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -14,16 +15,19 @@ import generate
 from crucible_schema import (
     ATTRIBUTES,
     EVENTS,
-    IDENTITY,
     LIFECYCLES,
     MEASUREMENTS,
     METRICS,
     AttributeType,
+    aliases,
+    catalogue,
     events,
 )
+from crucible_schema.catalogue import IDENTITY
 from crucible_schema.definitions import AttributeDefinition, MeasurementDefinition
+from generator.catalogue_module import catalogue_module
+from generator.constants_module import constants_module
 from generator.layout import docstring, string
-from generator.python_module import python_module
 from generator.reference_page import reference_page
 from generator.registry import constant_name, enum_name
 from generator.resolve import read_registry
@@ -64,7 +68,8 @@ def test_the_module_holds_exactly_what_the_registry_says() -> None:
 def test_a_registry_with_one_of_everything_comes_back_from_its_module(tmp_path: Path) -> None:
     registry = registry_of(tmp_path)
     module: dict[str, object] = {"__name__": "crucible_schema.events_of_ovens"}
-    exec(python_module(registry), module)
+    exec(constants_module(registry), module)
+    exec(catalogue_module(registry), module)
     assert module["EVENTS"] == registry.events
     assert module["LIFECYCLES"] == registry.lifecycles
     assert module["METRICS"] == registry.metrics
@@ -91,9 +96,10 @@ def test_every_constant_has_a_docstring() -> None:
     assert [name for name, opening in constants if not opening] == []
 
 
-def test_the_module_is_laid_out_as_ruff_would() -> None:
+@pytest.mark.parametrize("module", [aliases, catalogue, events], ids=lambda module: module.__name__)
+def test_a_module_is_laid_out_as_ruff_would(module: ModuleType) -> None:
     command = [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length=100", "--check"]
-    text = Path(events.__file__).read_text(encoding="utf-8")
+    text = Path(str(module.__file__)).read_text(encoding="utf-8")
     formatted = subprocess.run(
         [*command, "--stdin-filename=events.py", "-"],
         input=text,

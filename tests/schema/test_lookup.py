@@ -8,10 +8,8 @@ from crucible_schema import (
     ATTRIBUTES,
     EVENT_ALIASES,
     EVENTS,
-    FREE_SERIES_EVENTS,
     LIFECYCLES,
     MEASUREMENTS,
-    SERIES_MEASUREMENTS,
     event_name,
     is_series,
 )
@@ -71,9 +69,8 @@ def test_nothing_of_an_unknown_event_becomes_a_point() -> None:
 def test_the_sets_say_what_the_question_answers() -> None:
     for name, event in EVENTS.items():
         for use in event.measurements:
-            measurement = use.measurement.name
-            assert is_series(name, measurement) is (measurement in SERIES_MEASUREMENTS[name])
-        assert is_series(name, "a_free_name") is (name in FREE_SERIES_EVENTS)
+            assert is_series(name, use.measurement.name) is use.is_series
+        assert is_series(name, "a_free_name") is (event.free_measurements == "series")
 
 
 def test_an_alias_leads_to_an_event() -> None:

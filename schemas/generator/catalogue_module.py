@@ -1,4 +1,4 @@
-"""Registry → the text of `crucible_schema/events.py`."""
+"""Registry → the text of `crucible_schema/catalogue.py`: what the registry says about each name."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from crucible_schema.definitions import (
     MetricDefinition,
     Watch,
 )
-from generator.fields import Defined
 from generator.layout import Bracketed, Expression, Named, docstring, string
-from generator.registry import Registry, constant_name, enum_name
+from generator.registry import Registry
 
 Definition = (
     AttributeDefinition
@@ -33,15 +32,14 @@ Definition = (
     | Watch
 )
 
-_HEAD = '''"""Every event, attribute and measurement that has a meaning here. Generated: do not edit.
+_HEAD = '''"""What the registry says about every event, attribute and number. Generated: do not edit.
 
-`schemas/generate.py` makes it from `schemas/registry/*.yaml`. Constants come first (attribute keys,
-names of spans and events, enums), then the definitions they stand for.
+`schemas/generate.py` makes it from `schemas/registry/*.yaml`. Ask `crucible_schema.registry`, which
+reads this in when it has to.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -70,38 +68,9 @@ from crucible_schema.definitions import (
 '''
 
 
-def python_module(registry: Registry) -> str:
+def catalogue_module(registry: Registry) -> str:
     """Write the whole module."""
-    with_members = [defined for defined in registry.definitions.values() if defined.members]
-    blocks = [f"{_HEAD}\n{_constants(registry)}", *map(_enum, with_members), _mappings(registry)]
-    return "\n\n".join(blocks)
-
-
-def _constants(registry: Registry) -> str:
-    definitions = [defined.definition for defined in registry.definitions.values()]
-    sections = [
-        "# Attribute keys\n",
-        *(_constant(item.key, item.brief, item.note) for item in definitions),
-        "# Names of spans that begin and end\n",
-        *(_constant(span.span_name, span.brief) for span in registry.lifecycles.values()),
-        "# Names of events\n",
-        *(_constant(event.name, event.brief) for event in registry.events.values()),
-    ]
-    return "\n".join(sections)
-
-
-def _constant(key: str, brief: str, note: str = "") -> str:
-    return f"{constant_name(key)}: Final = {string(key)}\n{docstring(brief, note)}"
-
-
-def _enum(defined: Defined) -> str:
-    key = defined.definition.key
-    head = f"class {enum_name(key)}(enum.StrEnum):\n"
-    lines = [head + docstring(defined.definition.brief, f"Values of `{key}`.", indent=4)]
-    for member in defined.members:
-        line = f"    {constant_name(member.id)} = {string(member.value)}\n"
-        lines.append(line + docstring(member.brief, indent=4))
-    return "\n".join(lines)
+    return f"{_HEAD}\n{_mappings(registry)}"
 
 
 def _mappings(registry: Registry) -> str:
@@ -128,15 +97,13 @@ def _mappings(registry: Registry) -> str:
 
 
 class _Code:
-    """Definitions as code; whatever has a constant is written as that constant."""
+    """Definitions as code."""
 
     def __init__(self, registry: Registry) -> None:
-        names = (*registry.definitions, *registry.lifecycles, *registry.events)
-        self._constants = {name: constant_name(name) for name in names}
         self._identity = registry.identity
 
     def mapping(self, name: str, value_type: type, items: Mapping[str, Definition]) -> str:
-        entries = [Named(f"{self._text(key)}: ", self._call(item)) for key, item in items.items()]
+        entries = [Named(f"{string(key)}: ", self._call(item)) for key, item in items.items()]
         call = Bracketed("MappingProxyType", [Bracketed("", entries, "{}")])
         prefix = f"{name}: Final[Mapping[str, {value_type.__name__}]] = "
         return "\n".join(call.lines(prefix, "", 0))
@@ -179,14 +146,11 @@ class _Code:
             return Bracketed("", [self._value(item) for item in value])
         match value:
             case AttributeDefinition():
-                code = f"ATTRIBUTES[{self._text(value.key)}]"
+                code = f"ATTRIBUTES[{string(value.key)}]"
             case MeasurementDefinition():
-                code = f"MEASUREMENTS[{self._text(value.name)}]"
+                code = f"MEASUREMENTS[{string(value.name)}]"
             case str():
-                code = self._text(value)
+                code = string(value)
             case _:
                 code = repr(value)
         return Expression(code)
-
-    def _text(self, text: str) -> str:
-        return self._constants.get(text) or string(text)

@@ -43,6 +43,7 @@ from crucible_schema.definitions import (
     WatchScale,
 )
 from crucible_schema.lookup import (
+    MEASUREMENT_PREFIX,
     canonical_event,
     canonical_measurement,
     duration_scale_ns,
@@ -67,6 +68,7 @@ __all__ = [
     "LIFECYCLES",
     "MEASUREMENTS",
     "MEASUREMENT_ALIASES",
+    "MEASUREMENT_PREFIX",
     "MEASUREMENT_PREFIXES",
     "METRICS",
     "SPAN_ALIASES",

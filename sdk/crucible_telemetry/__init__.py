@@ -19,10 +19,12 @@ No call after `configure()` raises into the experiment or waits for the network,
 `shutdown()`, which have deadlines.
 """
 
-from crucible_telemetry.epoch import Batch, Epoch
+from crucible_telemetry.batch import Batch
+from crucible_telemetry.configuration import configure
+from crucible_telemetry.epoch import Epoch
 from crucible_telemetry.experiment import Experiment, experiment, training
 from crucible_telemetry.settings import ConfigurationError
-from crucible_telemetry.telemetry import configure, counts, flush, shutdown
+from crucible_telemetry.telemetry import counts, flush, shutdown
 from crucible_telemetry.training import Training
 
 __all__ = [

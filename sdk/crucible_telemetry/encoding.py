@@ -10,6 +10,7 @@ makes of `to_readable_span(record)`.
 from __future__ import annotations
 
 import functools
+import itertools
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -20,7 +21,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext
 
 from crucible_schema import events as names
-from crucible_telemetry import values
+from crucible_telemetry import faults, values
+from crucible_telemetry.faults import Fault
 from crucible_telemetry.values import AttributeValue, Number
 
 BATCH_SPAN_NAME: Final = "crucible_train.batch"
@@ -63,17 +65,19 @@ class BatchTemplate:
     `attributes` have been through redaction and limits; `parent` is the epoch's span.
     """
 
-    __slots__ = ("_parts", "attributes", "parent", "scope")
+    __slots__ = ("_parts", "attributes", "measurements_max", "parent", "scope")
 
     def __init__(
         self,
         parent: SpanContext,
         attributes: Mapping[str, AttributeValue],
         scope: InstrumentationScope | None,
+        measurements_max: int = 96,
     ) -> None:
         self.parent = parent
         self.attributes = attributes
         self.scope = scope
+        self.measurements_max = measurements_max  # what is left of a span's attributes
         self._parts: _Parts | None = None
 
     def context(self, span_id: int) -> SpanContext:
@@ -86,6 +90,12 @@ class BatchTemplate:
             trace_flags=parent.trace_flags,
             trace_state=parent.trace_state,
         )
+
+    def bounded(self, measurements: Mapping[str, Number]) -> dict[str, Number]:
+        """Return as many as there is room for, the first ones."""
+        for name in itertools.islice(measurements, max(0, self.measurements_max), None):
+            faults.note(Fault.TOO_MANY_ATTRIBUTES, "There is no room for %s; left out", name)
+        return dict(itertools.islice(measurements.items(), max(0, self.measurements_max)))
 
     @property
     def parts(self) -> _Parts:
@@ -126,7 +136,7 @@ _measurement_keys: dict[str, str] = {}
 
 def to_readable_span(
     record: BatchRecord,
-    resource: Resource,
+    resource: Resource | None,
     **more: Any,
 ) -> ReadableSpan:
     """Return the record as OpenTelemetry's exporters take it; `more` are a span's further fields."""

@@ -8,43 +8,22 @@ loader lies between batches.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from opentelemetry.trace import Link
 
 from crucible_schema import events as names
-from crucible_telemetry.outcome import FAILED, outcome
+from crucible_telemetry.batch import Batch, SilentBatch, batch_template
+from crucible_telemetry.encoding import BatchTemplate
+from crucible_telemetry.outcome import outcome
 from crucible_telemetry.scope import Scope
 
 if TYPE_CHECKING:
     from crucible_telemetry.training import Training
 
+__all__ = ["Batch", "Epoch"]
+
 T = TypeVar("T")
-
-
-class Batch(Scope, Generic[T]):
-    """One step; `data` is what the loader gave, `step` counts through the run, `index` the epoch."""
-
-    span_name: ClassVar[str] = "crucible_train.batch"
-    has_own_trace: ClassVar[bool] = False
-    has_start_marker: ClassVar[bool] = False
-
-    def __init__(self, epoch: Epoch, data: T, index: int, step: int) -> None:
-        super().__init__(epoch)
-        self._epoch = epoch
-        self.data = data
-        self.index = index
-        self.step = step
-        self._attributes[names.BATCH_INDEX] = index
-        self._attributes[names.STEP] = step
-
-    def _finish(self, error: BaseException | None) -> None:  # noqa: ARG002
-        self._epoch.training.remember(self._measurements)
-
-    def _status(self, error: BaseException | None) -> str | None:
-        # A training may go on after a failed batch, which is therefore a stop with status error.
-        status = super()._status(error)
-        return "error" if status == FAILED else status
 
 
 class Epoch(Scope):
@@ -57,6 +36,7 @@ class Epoch(Scope):
         self.training = training
         self.index = index
         self.batch_count = 0
+        self.batch_template: BatchTemplate | None = None  # None: batches are spans as any other
         self._last_step: int | None = None
         self._inherited[names.EPOCH] = index
 
@@ -65,6 +45,10 @@ class Epoch(Scope):
 
         What the loader raises is the caller's, as without telemetry.
         """
+        if self._telemetry.tracer is None:
+            for data in loader:
+                yield self.batch(data)
+            return
         for data in loader:
             batch = self.batch(data)
             batch.open()
@@ -86,11 +70,13 @@ class Epoch(Scope):
         with self.training.counting:
             index, self.batch_count = self.batch_count, self.batch_count + 1
             self._last_step = taken = self.training.next_step(step)
-        return Batch(self, data, index, taken)
+        kind = SilentBatch if self._telemetry.tracer is None else Batch
+        return kind(self, data, index, taken)
 
     def _begin(self) -> None:
         if self.training.epochs_planned is not None:
             self._attributes[names.TRAINING_EPOCHS] = self.training.epochs_planned
+        self.batch_template = batch_template(self)
         self.training.begun(self)
 
     def _links(self) -> Sequence[Link]:

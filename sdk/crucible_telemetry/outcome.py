@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
+from typing import NamedTuple
+
+from opentelemetry.trace import Status, StatusCode
+
+from crucible_schema import events as names
 from crucible_telemetry import values
+from crucible_telemetry.privacy import Policy
+from crucible_telemetry.values import AttributeValue
 
 COMPLETED, FAILED, CANCELLED, EARLY_STOPPED = "completed", "failed", "cancelled", "early_stopped"
 
@@ -39,4 +47,37 @@ def reason_of(error: BaseException) -> str:
     try:
         return values.bounded_text(" ".join(str(error).split()))
     except Exception:  # noqa: BLE001 - an exception that cannot be printed is still a failure
+        return ""
+
+
+class Failure(NamedTuple):
+    """What the end of a span tells of an exception."""
+
+    attributes: dict[str, AttributeValue]
+    status: Status
+    exception_attributes: dict[str, AttributeValue]  # of the span event named `exception`
+
+
+def failure(error: BaseException, policy: Policy) -> Failure:
+    """Describe an exception in the registry's words and in OpenTelemetry's."""
+    kind, reason = kind_of(error), reason_of(error)
+    reason = policy.text(names.ERROR_REASON, reason)
+    return Failure(
+        policy.applied({names.ERROR_KIND: kind, names.ERROR_REASON: reason}),
+        Status(StatusCode.ERROR, f"{kind}: {reason}"),
+        policy.applied(
+            {
+                names.EXCEPTION_TYPE: kind,
+                names.EXCEPTION_MESSAGE: _message(error),
+                names.EXCEPTION_STACKTRACE: "".join(traceback.format_exception(error)),
+                "exception.escaped": "True",  # it came out of the scope
+            }
+        ),
+    )
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - as in reason_of
         return ""

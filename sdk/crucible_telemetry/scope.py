@@ -23,18 +23,30 @@ from typing import Any, ClassVar, Self
 
 from opentelemetry import baggage, context, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, StatusCode
+from opentelemetry.trace import Link, Span, SpanContext
 
+from crucible_schema import event_name
 from crucible_schema import events as names
 from crucible_telemetry import faults, telemetry, values
+from crucible_telemetry.encoding import measurement_key
 from crucible_telemetry.faults import Fault, guarded
-from crucible_telemetry.outcome import is_failure, kind_of, outcome, reason_of
+from crucible_telemetry.outcome import failure, is_failure, outcome
 from crucible_telemetry.values import AttributeValue
 
-MEASUREMENT_PREFIX = "crucible.measurement."
+__all__ = [
+    "CARRIED",
+    "MEASUREMENTS_MAX",
+    "Scope",
+    "current_scope",
+    "emit_point",
+    "innermost_open",
+    "link_to_current_span",
+    "measurement_key",
+    "surrounding",
+]
+
 # Of OpenTelemetry's 128 attributes a span; beyond those the oldest go, and identity is the oldest.
 MEASUREMENTS_MAX = 96
-_MEASUREMENT_NAME_BYTES_MAX = 200
 
 # Where in the story a process, a request or a user's own span belongs; the rest of what scopes
 # inherit (epoch, step, rank) is no matter of others.
@@ -44,7 +56,6 @@ CARRIED = (
     names.CONDITION,
     names.RUN_ID,
     names.RUN_PARENT_ID,
-    names.PIPELINE_ID,
     names.STAGE_NAME,
     names.STAGE_INDEX,
     names.LOOP_NAME,
@@ -78,6 +89,7 @@ class Scope:
         self._entered_context: Context | None = None
         self._start_ns = self._start_monotonic_ns = 0
         self._left_ns: int | None = None
+        self._fork_count = telemetry.fork_count
         self._is_open = self._is_ended = False
 
     def __enter__(self) -> Self:
@@ -103,6 +115,7 @@ class Scope:
             self._parent._settle()
             self._parent._children[id(self)] = self
         self._is_open = True
+        self._fork_count = telemetry.fork_count
         clock = self._telemetry.clock
         self._start_ns, self._start_monotonic_ns = clock.wall_ns(), clock.monotonic_ns()
         tracer = self._telemetry.tracer
@@ -153,6 +166,11 @@ class Scope:
     @property
     def parent(self) -> Scope | None:
         return self._parent
+
+    @property
+    def span_context(self) -> SpanContext:
+        """What spans inside have as their parent; not valid where nothing is recorded."""
+        return trace.get_current_span(self._context).get_span_context()
 
     @property
     def correlation_id(self) -> str:
@@ -238,32 +256,34 @@ class Scope:
         self, name: str, start_ns: int, end_ns: int, attributes: Mapping[str, AttributeValue]
     ) -> None:
         """Send an event of its own as a child of this scope."""
-        if self._telemetry.tracer is None:
-            return
-        span = self._telemetry.tracer.start_span(
-            name, context=self._context, attributes=attributes, start_time=start_ns
-        )
-        span.end(end_time=end_ns)
+        _send_point(self._telemetry, self._context, name, start_ns, end_ns, attributes)
 
     def _end_span(self, span: Span, error: BaseException | None, end_ns: int) -> None:
+        has_failed = error is not None and is_failure(error)
+        if self._fork_count != telemetry.fork_count:
+            return  # opened before a fork: the parent ends it
+        if not self._telemetry.subscription.takes(event_name(self.span_name, has_failed)):
+            return
+        policy = self._telemetry.policy
+        try:
+            span.set_attributes(policy.applied(self._all_attributes(error)))
+            if error is not None and has_failed:
+                failed = failure(error, policy)
+                span.set_attributes(failed.attributes)
+                span.set_status(failed.status)
+                span.add_event("exception", failed.exception_attributes, end_ns)
+        finally:
+            span.end(end_time=end_ns)
+
+    def _all_attributes(self, error: BaseException | None) -> dict[str, AttributeValue]:
+        """Return what the span ends with, what was inherited first."""
         attributes = {**self._inherited, **self._attributes}
         for name, number in self._measurements.items():
             attributes[measurement_key(name)] = number
         status = self._status(error)
         if status is not None:
             attributes[names.STATUS] = status
-        try:
-            span.set_attributes(attributes)
-            if error is not None and is_failure(error):
-                self._tell_failure(span, error, end_ns)
-        finally:
-            span.end(end_time=end_ns)
-
-    def _tell_failure(self, span: Span, error: BaseException, end_ns: int) -> None:
-        kind, reason = kind_of(error), reason_of(error)
-        span.set_attributes({names.ERROR_KIND: kind, names.ERROR_REASON: reason})
-        span.set_status(StatusCode.ERROR, f"{kind}: {reason}")
-        span.record_exception(error, timestamp=end_ns, escaped=True)
+        return attributes
 
     def _enter(self) -> None:
         self._outer_scope = innermost_open(current_scope.get())
@@ -286,12 +306,15 @@ class Scope:
             self._set_correlation(str(carried) if carried else self._trace_id())
         self._enter_context()
 
+    def _story(self) -> dict[str, AttributeValue]:
+        """Return what other processes are told: where in the story this is."""
+        return {key: self._inherited[key] for key in CARRIED if key in self._inherited}
+
     def _enter_context(self) -> None:
         self._outer_context = context.get_current()
         entered = self._outer_context
-        for key in CARRIED:
-            if key in self._inherited:
-                entered = baggage.set_baggage(key, self._inherited[key], entered)
+        for key, value in self._story().items():
+            entered = baggage.set_baggage(key, value, entered)
         if self._telemetry.is_shared and self._span is not None:
             # Only in a provider that is shared: the user's own spans would otherwise get parents
             # that their backend never sees.
@@ -336,13 +359,60 @@ def surrounding() -> Scope | None:
     return scope
 
 
-_measurement_keys: dict[str, str] = {}
+@guarded
+def emit_point(
+    name: str,
+    attributes: Mapping[str, AttributeValue],
+    *,
+    measurements: Mapping[str, Any] | None = None,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    parent: Scope | None = None,
+) -> None:
+    """Send an event that is no scope's end: at `end_ns`, or now; from `start_ns` if it lasted.
+
+    It belongs to `parent`, else to the scope around it. Without either it stands alone, in the
+    story that baggage tells of, or in one of its own.
+    """
+    around = surrounding() if parent is None else parent
+    using = telemetry.current() if around is None else around._telemetry
+    told = {**(_carried() if around is None else around._inherited), **attributes}
+    for key, value in (measurements or {}).items():
+        number = values.number(value)
+        if number is not None:
+            told[measurement_key(key)] = number
+        elif value is not None:
+            faults.note(Fault.NOT_A_NUMBER, "%s of %s is not a number; left out", key, name)
+    if end_ns is None:
+        end_ns = using.clock.wall_ns() if around is None else around._now_ns()
+    if start_ns is None:
+        start_ns = end_ns
+    inside = Context() if around is None else around._context
+    _send_point(using, inside, name, start_ns, end_ns, told)
 
 
-def measurement_key(name: str) -> str:
-    key = _measurement_keys.get(name)
-    if key is None:
-        key = MEASUREMENT_PREFIX + values.bounded_id(name, _MEASUREMENT_NAME_BYTES_MAX)
-        if len(_measurement_keys) < 10_000:  # a program that makes names up must not fill memory
-            _measurement_keys[name] = key
-    return key
+def _carried() -> dict[str, AttributeValue]:
+    """Return what the baggage says that this belongs to."""
+    found = ((key, baggage.get_baggage(key)) for key in (names.CORRELATION_ID, *_CARRIED_IDS))
+    return {key: values.bounded_id(value) for key, value in found if value}
+
+
+_CARRIED_IDS = (names.EXPERIMENT_ID, names.CONDITION, names.RUN_ID)
+
+
+def _send_point(
+    using: telemetry.Telemetry,
+    inside: Context,
+    name: str,
+    start_ns: int,
+    end_ns: int,
+    attributes: Mapping[str, AttributeValue],
+) -> None:
+    if using.tracer is None or not using.subscription.takes(name):
+        return
+    span = using.tracer.start_span(name, context=inside, start_time=start_ns)
+    if names.CORRELATION_ID not in attributes:
+        correlation_id = trace.format_trace_id(span.get_span_context().trace_id)
+        attributes = {names.CORRELATION_ID: correlation_id, **attributes}
+    span.set_attributes(using.policy.applied(attributes))
+    span.end(end_time=end_ns)

@@ -1,38 +1,35 @@
-"""The process's one configuration: from `configure()` to `shutdown()`.
+"""What scopes are recorded with: the process's one configuration, from `configure()` to `shutdown()`.
 
 Until `configure()` is called nothing is recorded or sent: code instrumented with this SDK stays
-silent in programs that do not ask for it. The tracer provider is our own, so neither the global one
-nor the user's traces change, unless `configure(tracer_provider=…)` says to share one.
+silent in programs that do not ask for it.
 """
 
 from __future__ import annotations
 
 import atexit
-import importlib.metadata
 import os
-import socket
 import threading
-import uuid
-from collections.abc import Mapping
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
-from opentelemetry.sdk.environment_variables import (
-    OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT,
-    OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT,
-)
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Tracer
 from opentelemetry.trace import TracerProvider as AnyTracerProvider
 
-from crucible_telemetry import faults, settings, values
+from crucible_telemetry import faults, settings
 from crucible_telemetry.delivery import Delivery, DeliveryCounts
-from crucible_telemetry.exporting import otlp_exporter
+from crucible_telemetry.encoding import Item
 from crucible_telemetry.ids import Clock, PrivateIds
+from crucible_telemetry.privacy import Policy
+from crucible_telemetry.subscription import Subscription
 
-SCOPE_NAME = "crucible_telemetry"
+Closer = Callable[[float], object]
+
+# How many forks lie between the first process and this one. A scope that was opened before a fork
+# is the parent's: its copy in the child ends without a word.
+fork_count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +40,56 @@ class Telemetry:
     provider: AnyTracerProvider | None = None
     delivery: Delivery | None = None  # None: the provider, or its owner, delivers
     is_shared: bool = False  # the user's provider: our spans are then the parents of theirs
+    # Where batches go that are no spans of the provider's; None: they are, like all the rest.
+    put: Callable[[Item], None] | None = None
+    resource: Resource | None = None  # such batches' resource
+    scope: InstrumentationScope | None = None
     exit_timeout_s: float = settings.EXIT_TIMEOUT_S
+    heartbeat_s: float = settings.HEARTBEAT_S  # 0: none
+    policy: Policy = field(default_factory=Policy)
+    subscription: Subscription = field(default_factory=Subscription)
     clock: Clock = field(default_factory=Clock)
     ids: PrivateIds = field(default_factory=PrivateIds)
+    _closers: list[Closer] = field(default_factory=list)
+
+    def register(self, closer: Closer) -> None:
+        """Have `closer(timeout_s)` called before the last flush, the newest first.
+
+        For what makes events by itself: samplers, heartbeats. It has to stop within the time.
+        """
+        self._closers.append(closer)
+
+    def unregister(self, closer: Closer) -> None:
+        """Take a closer back; one that is not there is nothing."""
+        if closer in self._closers:
+            self._closers.remove(closer)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until what was recorded so far is sent; False if the deadline comes first."""
+        deadline_s = time.monotonic() + timeout_s
+        is_flushed = self.delivery is None or self.delivery.flush(timeout_s)
+        if self.delivery is None or self.is_shared:
+            force_flush = getattr(self.provider, "force_flush", None)
+            left_s = max(0.0, deadline_s - time.monotonic())
+            is_flushed &= force_flush is None or bool(force_flush(int(left_s * 1000)))
+        return is_flushed
+
+    def close(self, timeout_s: float | None = None) -> bool:
+        """Stop what makes events, send what waits; True if all was delivered.
+
+        A provider that was given to `configure()` is flushed and left running: it is its owner's.
+        """
+        limit_s = self.exit_timeout_s if timeout_s is None else timeout_s
+        deadline_s = time.monotonic() + limit_s
+        while self._closers:
+            closer = self._closers.pop()
+            faults.guarded(closer)(max(0.0, deadline_s - time.monotonic()))
+        left_s = max(0.0, deadline_s - time.monotonic())
+        if self.delivery is None:
+            return self.flush(left_s)
+        is_flushed = not self.is_shared or self.flush(left_s)
+        left_s = max(0.0, deadline_s - time.monotonic())
+        return self.delivery.close(left_s) and is_flushed
 
 
 OFF = Telemetry()
@@ -66,6 +110,12 @@ def remind() -> None:
         )
 
 
+def silence() -> None:
+    """Say that somebody has decided: from now on nobody is reminded."""
+    global _is_silenced  # noqa: PLW0603 - the one state of the process
+    _is_silenced = True
+
+
 def replace(telemetry: Telemetry) -> Telemetry:
     """Make this the process's configuration and return the one before it."""
     global _current
@@ -74,149 +124,9 @@ def replace(telemetry: Telemetry) -> Telemetry:
     return previous
 
 
-def configure(
-    service_name: str | None = None,
-    *,
-    endpoint: str | None = None,
-    protocol: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    resource_attributes: Mapping[str, Any] | None = None,
-    tracer_provider: AnyTracerProvider | None = None,
-    exporter: SpanExporter | None = None,
-    queue_spans_max: int | None = None,
-    export_interval_s: float | None = None,
-    exit_timeout_s: float | None = None,
-) -> None:
-    """Begin to record and send. Arguments win over OTEL_* environment variables over defaults.
-
-    endpoint: where the collector listens, e.g. "http://127.0.0.1:4317"; OTLP's default for the
-        protocol when nothing says otherwise. A base URL is enough for HTTP too.
-    protocol: "grpc" (default) or "http/protobuf".
-    resource_attributes: what else is true of this process, beside service and host.
-    tracer_provider: record into this provider instead of one of our own; delivery, resource and
-        ids are then its business, and our spans become parents of the spans made within them.
-    exporter: send through this instead of OTLP.
-    queue_spans_max: how many ended spans may wait; beyond it the oldest go, counted.
-    exit_timeout_s: how long the end of the process may wait for the last spans.
-
-    Raises ConfigurationError for a wrong argument, and nothing else: where no exporter can be made
-    (an unreadable certificate, say) that is logged and nothing is recorded. CRUCIBLE_TELEMETRY=0 or
-    OTEL_SDK_DISABLED=true switch everything off. Calling it again replaces the configuration.
-    """
-    resolved = settings.resolve(
-        protocol=protocol,
-        endpoint=endpoint,
-        headers=headers,
-        queue_spans_max=queue_spans_max,
-        export_interval_s=export_interval_s,
-        exit_timeout_s=exit_timeout_s,
-    )
-    global _is_silenced  # noqa: PLW0603 - the one state of the process
-    _close(replace(OFF))
-    _is_silenced = True
-    if settings.is_switched_off():
-        return
-    try:
-        if tracer_provider is None:
-            made = _own(resolved, _resource(service_name, resource_attributes), exporter)
-        else:
-            made = Telemetry(
-                tracer=tracer_provider.get_tracer(SCOPE_NAME, version()),
-                provider=tracer_provider,
-                is_shared=True,
-                exit_timeout_s=resolved.exit_timeout_s,
-            )
-    except Exception:  # noqa: BLE001 - a bad certificate must not stop a training
-        faults.logger.exception("Nothing is recorded: the exporter could not be made")
-        return
-    replace(made)
-
-
-def _own(
-    resolved: settings.Settings, resource: Resource, exporter: SpanExporter | None
-) -> Telemetry:
-    def factory() -> SpanExporter:
-        return exporter or otlp_exporter(resolved.protocol, resolved.endpoint, resolved.headers)
-
-    delivery = Delivery(
-        factory,
-        queue_spans_max=resolved.queue_spans_max,
-        batch_spans_max=resolved.batch_spans_max,
-        interval_s=resolved.export_interval_s,
-        retry_s=settings.RETRY_S,
-    )
-    delivery.start()
-    return recording(resource, delivery, exit_timeout_s=resolved.exit_timeout_s)
-
-
-def recording(
-    resource: Resource,
-    processor: Any,
-    *,
-    exit_timeout_s: float = settings.EXIT_TIMEOUT_S,
-    clock: Clock | None = None,
-    ids: PrivateIds | None = None,
-) -> Telemetry:
-    """Return a configuration with a provider of its own that hands ended spans to the processor."""
-    ids = ids or PrivateIds()
-    provider = TracerProvider(
-        resource=resource,
-        shutdown_on_exit=False,  # `_at_exit` does that, with a deadline
-        id_generator=ids,
-        span_limits=_limits(),
-    )
-    provider.add_span_processor(processor)
-    return Telemetry(
-        tracer=provider.get_tracer(SCOPE_NAME, version()),
-        provider=provider,
-        delivery=processor if isinstance(processor, Delivery) else None,
-        exit_timeout_s=exit_timeout_s,
-        clock=clock or Clock(),
-        ids=ids,
-    )
-
-
-def _limits() -> SpanLimits:
-    is_set = {OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT, OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT} & set(
-        os.environ
-    )
-    return SpanLimits() if is_set else SpanLimits(max_attribute_length=values.JSON_CHARACTERS_MAX)
-
-
-def _resource(service_name: str | None, more: Mapping[str, Any] | None) -> Resource:
-    """Describe the process; OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME win over what is found."""
-    found = Resource(
-        {
-            "host.name": socket.gethostname(),
-            "process.pid": os.getpid(),
-            "service.instance.id": str(uuid.uuid4()),
-        }
-    )
-    given = {key: values.attribute(value) for key, value in (more or {}).items()}
-    if service_name is not None:
-        given["service.name"] = values.bounded_id(service_name)
-    return found.merge(
-        Resource.create({key: value for key, value in given.items() if value is not None})
-    )
-
-
-def version() -> str:
-    try:
-        return importlib.metadata.version("crucible-telemetry")
-    except importlib.metadata.PackageNotFoundError:  # a source tree on the path, not installed
-        return "0"
-
-
 def flush(timeout_s: float = 5.0) -> bool:
     """Wait until what was recorded so far has been sent; False if the deadline comes first."""
-    return faults.guarded(_flush)(current(), timeout_s) or False
-
-
-def _flush(telemetry: Telemetry, timeout_s: float) -> bool:
-    if telemetry.delivery is not None:
-        return telemetry.delivery.flush(timeout_s)
-    force_flush = getattr(telemetry.provider, "force_flush", None)
-    return True if force_flush is None else bool(force_flush(int(timeout_s * 1000)))
+    return faults.guarded(current().flush)(timeout_s) or False
 
 
 def shutdown(timeout_s: float = 5.0) -> bool:
@@ -224,24 +134,33 @@ def shutdown(timeout_s: float = 5.0) -> bool:
 
     A provider that was given to `configure()` is flushed and left running: it is its owner's.
     """
-    return faults.guarded(_close)(replace(OFF), timeout_s) or False
-
-
-def _close(telemetry: Telemetry, timeout_s: float | None = None) -> bool:
-    limit_s = telemetry.exit_timeout_s if timeout_s is None else timeout_s
-    if telemetry.delivery is not None:
-        return telemetry.delivery.close(limit_s)
-    return _flush(telemetry, limit_s)
+    return faults.guarded(replace(OFF).close)(timeout_s) or False
 
 
 def counts() -> dict[str, int]:
-    """Return what became of the spans of this configuration, and the faults of this process."""
-    delivery = current().delivery
-    spans = DeliveryCounts() if delivery is None else delivery.counts()
-    return {**asdict(spans), **{f"fault.{name}": count for name, count in faults.counts().items()}}
+    """Return what became of the spans of this configuration, and the faults of this process.
+
+    `unsubscribed` are the events that `events_allow` and `events_deny` left out.
+    """
+    telemetry = current()
+    spans = DeliveryCounts() if telemetry.delivery is None else telemetry.delivery.counts()
+    return {
+        **asdict(spans),
+        "unsubscribed": telemetry.subscription.left_out_count,
+        **{f"fault.{name}": count for name, count in faults.counts().items()},
+    }
 
 
 @atexit.register
 def _at_exit() -> None:
-    telemetry = replace(OFF)
-    faults.guarded(_close)(telemetry, telemetry.exit_timeout_s)
+    faults.guarded(replace(OFF).close)()
+
+
+def _count_fork() -> None:
+    global _lock, fork_count  # noqa: PLW0603 - as above
+    _lock = threading.RLock()  # another thread of the parent may have held it
+    fork_count += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)

@@ -24,9 +24,14 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import StatusCode
 
 from crucible_schema import event_name
-from crucible_telemetry import telemetry
+from crucible_telemetry import configuration, telemetry
+from crucible_telemetry.encoding import (
+    MEASUREMENT_PREFIX,
+    BatchRecord,
+    Item,
+    to_readable_span,
+)
 from crucible_telemetry.ids import Clock, PrivateIds
-from crucible_telemetry.scope import MEASUREMENT_PREFIX
 
 START_UNIX_NS = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
 TICK_NS = 1_000_000
@@ -64,10 +69,19 @@ class Captured:
 def capture() -> Iterator[Captured]:
     """Record everything inside in memory, in place of what `configure()` set up."""
     captured = Captured()
+    resource = Resource({"service.name": "test"})
+
+    def put(item: Item) -> None:
+        if isinstance(item, BatchRecord):
+            captured.spans.append(to_readable_span(item, resource))
+        elif isinstance(item, ReadableSpan):
+            captured.spans.append(item)
+
     ticks = itertools.count(START_UNIX_NS, TICK_NS)
-    recording = telemetry.recording(
-        Resource({"service.name": "test"}),
+    recording = configuration.recording(
+        resource,
         _Recorder(captured),
+        put=put,
         clock=Clock(wall_ns=ticks.__next__, monotonic_ns=ticks.__next__),
         ids=_CountedIds(),
     )

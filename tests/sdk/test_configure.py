@@ -19,15 +19,10 @@ from crucible_telemetry.testing import capture
 
 
 def resolved(**arguments: Any) -> settings.Settings:
-    names = (
-        "protocol",
-        "endpoint",
-        "headers",
-        "queue_spans_max",
-        "export_interval_s",
-        "exit_timeout_s",
-    )
-    return settings.resolve(**{**dict.fromkeys(names), **arguments})
+    return settings.resolve(**arguments)
+
+
+DEFAULTS = settings.Settings("grpc", None, None, 10_000, 512, 0.25, 5.0, spool_dir="x")
 
 
 def resource() -> dict[str, Any]:
@@ -35,7 +30,7 @@ def resource() -> dict[str, Any]:
 
 
 def test_defaults() -> None:
-    assert resolved() == settings.Settings("grpc", None, None, 10_000, 512, 0.25, 5.0)
+    assert resolved(spool_dir="x") == DEFAULTS
 
 
 def test_the_environment_decides_what_no_argument_does(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +60,7 @@ def test_a_wrong_environment_variable_is_named_and_ignored(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(name, value)
-    assert resolved() == settings.Settings("grpc", None, None, 10_000, 512, 0.25, 5.0)
+    assert resolved(spool_dir="x") == DEFAULTS
     assert name in caplog.text
     assert value in caplog.text
 
@@ -255,4 +250,4 @@ def test_a_huge_message_is_cut_where_the_environment_says_or_at_64_ki(
         raise ValueError("x" * 200_000)
     assert crucible.flush()
     (event,) = exporter.get_finished_spans()[-1].events
-    assert len(str((event.attributes or {})["exception.message"])) == length
+    assert len(str((event.attributes or {})["exception.message"]).encode()) == length

@@ -11,32 +11,43 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from crucible_schema.definitions import AttributeType
-from crucible_schema.events import EVENTS
+from crucible_schema import EVENTS, AttributeType, AttributeUse, canonical_event
 from crucible_telemetry import faults, values
 
 _NOT_IN_A_KEY = re.compile(r"[^a-zA-Z0-9_./-]+")
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)  # a program that makes names up must not fill memory
 def known(event_name: str) -> Mapping[str, tuple[str, AttributeType, bool]]:
-    """Return by field, aliases included, its key, its type and whether it is sent as JSON."""
-    event = EVENTS[event_name]
+    """Return by field, aliases included, its key, its type and whether it is sent as JSON.
+
+    Of an event that the registry does not have, the fields that all events have.
+    """
+    event = EVENTS.get(canonical_event(event_name))
     found: dict[str, tuple[str, AttributeType, bool]] = {}
-    for attribute in (use.attribute for use in event.attributes):
-        for field in (*attribute.aliases, attribute.field):
-            found[field] = attribute.key, attribute.type, attribute.is_json
-    for measurement in (use.measurement for use in event.measurements):
+    for use in _identity() if event is None else event.attributes:
+        attribute = use.attribute
+        for field in use.fields:
+            if field == use.field or field not in found:  # the event's own word for it comes first
+                found[field] = attribute.key, attribute.type, attribute.is_json
+    for measurement in (use.measurement for use in (() if event is None else event.measurements)):
         for field in (*measurement.aliases, measurement.name):
             found.setdefault(field, (measurement.key, measurement.type, False))
     return found
+
+
+def _identity() -> tuple[AttributeUse, ...]:
+    from crucible_schema.catalogue import IDENTITY  # noqa: PLC0415 - large; only if asked for
+
+    return IDENTITY
 
 
 def attributes(
     event_name: str, metadata: Mapping[str, Any]
 ) -> Iterator[tuple[str, values.AttributeValue]]:
     """Yield the attributes that an event's metadata make; None and what is too large is left out."""
-    prefix = f"crucible.{event_name.split('.')[1]}."
+    parts = event_name.split(".")
+    prefix = f"crucible.{parts[1] if len(parts) > 1 else parts[0]}."
     registered = known(event_name)
     for field, value in metadata.items():
         if value is None:

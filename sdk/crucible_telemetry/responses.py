@@ -1,0 +1,263 @@
+"""Reads what a model's answer says of itself: tokens, cost, model, id, why it ended, its text.
+
+By the names of its fields alone, so that no client library is needed: mappings and objects of the
+OpenAI, Anthropic, Gemini, Bedrock, Ollama, LangChain and req_llm kinds, whole or as a piece of a
+stream. What a reader could not guess: an answer's text is only looked for once the answer is known
+to be one of these, because `.content` of an HTTP response that nobody has read yet would read it;
+and `__getattr__` is never asked, since what it does is anybody's guess.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from crucible_telemetry.values import Number
+
+_USAGE = ("usage", "usage_metadata", "usageMetadata", "token_usage", "tokens")
+
+# The registry's field, and the names that providers give it. Dotted names are those of details.
+_TOKENS: Mapping[str, tuple[str, ...]] = {
+    "input_tokens": (
+        "input_tokens",
+        "prompt_tokens",
+        "inputTokens",
+        "prompt_token_count",
+        "promptTokenCount",
+        "prompt_eval_count",
+        "prompt",
+    ),
+    "output_tokens": (
+        "output_tokens",
+        "completion_tokens",
+        "outputTokens",
+        "candidates_token_count",
+        "candidatesTokenCount",
+        "eval_count",
+        "completion",
+    ),
+    "cached_tokens": (
+        "cached_tokens",
+        "cache_read_input_tokens",
+        "cacheReadInputTokens",
+        "cached_content_token_count",
+        "cachedContentTokenCount",
+        "prompt_tokens_details.cached_tokens",
+        "input_tokens_details.cached_tokens",
+        "input_token_details.cache_read",
+    ),
+    "cache_creation_tokens": (
+        "cache_creation_input_tokens",
+        "cacheWriteInputTokens",
+        "input_token_details.cache_creation",
+    ),
+    "reasoning_tokens": (
+        "reasoning_tokens",
+        "thoughts_token_count",
+        "thoughtsTokenCount",
+        "completion_tokens_details.reasoning_tokens",
+        "output_tokens_details.reasoning_tokens",
+        "output_token_details.reasoning",
+    ),
+    "cost_usd": ("cost_usd", "total_cost", "cost"),
+}
+# Where input tokens go by the first name and cached ones by one of the others (Anthropic, Bedrock),
+# the first does not contain the others; for OpenTelemetry it does.
+_APART = {
+    "input_tokens": ("cache_read_input_tokens", "cache_creation_input_tokens"),
+    "inputTokens": ("cacheReadInputTokens", "cacheWriteInputTokens"),
+}
+# So it is with Gemini's answer and what it thought before.
+_THOUGHTS_APART = ("thoughts_token_count", "thoughtsTokenCount")
+
+_FINISH = ("finish_reason", "stop_reason", "stopReason", "finishReason", "done_reason")
+_MODEL = ("model", "model_version", "modelVersion", "response_model")
+_ID = ("id", "response_id", "responseId")
+_SHAPES = ("choices", "delta", "candidates", "done", *_USAGE, *_FINISH)
+_BEDROCK = ("contentBlockDelta", "messageStart", "messageStop", "contentBlockStop")
+_KINDS = ("message", "content_block", "response.", "ai", "AIMessage")  # beginnings of `type`
+_TEXT = ("content", "text", "output_text", "response", "reasoning_content", "thinking", "parts")
+_OTHER_OUTPUT = ("tool_calls", "function_call", "partial_json", "refusal", "functionCall")
+
+
+@dataclass(slots=True)
+class Reading:
+    """What an answer, or a piece of one, says; what it does not say is empty."""
+
+    usage: dict[str, Number] = field(default_factory=dict)  # by the registry's fields
+    model: str | None = None
+    id: str | None = None
+    finish_reasons: tuple[str, ...] = ()
+    text: str = ""
+    is_output: bool = True  # False: a piece of a stream that only tells of the stream
+
+
+def read(answer: Any) -> Reading:
+    """Read an answer. Nothing in it is trusted; what has another shape gives an empty reading."""
+    if isinstance(answer, str):
+        return Reading(text=answer)
+    if isinstance(answer, bytes | bytearray | int | float) or answer is None:
+        return Reading()
+    whole = _whole(answer)
+    if _first(whole, _SHAPES) is None and not _is_message(whole):
+        usage = _usage(whole) if isinstance(whole, Mapping) else {}
+        return Reading(usage=usage, is_output=not usage)
+    parts = list(_parts(whole))
+    text = "" if _is_summary(answer) else "".join(_texts(parts))
+    is_output = bool(text) or any(_get(part, name) for part in parts for name in _OTHER_OUTPUT)
+    return Reading(
+        usage=_usage(_first(whole, _USAGE) or (whole if _get(whole, "eval_count") else None)),
+        model=_text(_first(whole, _MODEL)),
+        id=_text(_first(whole, _ID)),
+        finish_reasons=_finish_reasons(parts),
+        text=text,
+        is_output=is_output and not _is_summary(answer),
+    )
+
+
+def read_usage(usage: Any) -> dict[str, Number]:
+    """Return the numbers of an answer, or of its usage alone, by the registry's fields."""
+    return read(usage).usage or _usage(usage)
+
+
+def http_status(error: BaseException) -> int | None:
+    """Return the status that a client's exception says it is of."""
+    for thing in (error, _get(error, "response")):
+        for name in ("status_code", "status", "code"):
+            status = _get(thing, name)
+            if isinstance(status, int) and 100 <= status < 600:
+                return status
+    return None
+
+
+def _whole(answer: Any) -> Any:
+    """Return what an event of a stream is about: OpenAI's `response`, Anthropic's `message`."""
+    kind = _get(answer, "type")
+    if kind == "message_start":
+        return _get(answer, "message") or answer
+    if isinstance(kind, str) and kind.startswith("response."):
+        inner = _get(answer, "response")
+        return answer if inner is None else inner
+    metadata = _get(answer, "metadata")  # the last piece of Bedrock's streams
+    return metadata if _get(metadata, "usage") is not None else answer
+
+
+def _is_message(whole: Any) -> bool:
+    kind = _get(whole, "type")
+    if isinstance(kind, str) and kind.startswith(_KINDS):
+        return True
+    return isinstance(_get(whole, "role"), str) or _first(whole, _BEDROCK) is not None
+
+
+def _is_summary(answer: Any) -> bool:
+    """Whether a piece of a stream repeats what other pieces brought."""
+    kind = _get(answer, "type")
+    if isinstance(kind, str) and kind.startswith("response."):
+        return not kind.endswith(".delta")
+    return kind in {"message_stop", "content_block_stop"} or _get(answer, "snapshot") is not None
+
+
+def _parts(whole: Any) -> Iterator[Any]:
+    """Yield whatever may hold text or the reason of the end, outermost first."""
+    yield whole
+    for name in ("choices", "candidates"):
+        listed = _get(whole, name)
+        for choice in listed[:16] if isinstance(listed, list | tuple) else ():
+            yield choice
+            for inner in ("delta", "message", "content"):
+                if (found := _get(choice, inner)) is not None and not isinstance(found, str):
+                    yield found
+    for name in ("delta", "message", "content_block", "output", *_BEDROCK):
+        found = _get(whole, name)
+        if found is not None and not isinstance(found, list):
+            yield found
+            yield from filter(None, (_get(found, "delta"), _get(found, "message")))
+
+
+def _texts(parts: list[Any]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, str):  # OpenAI's responses: the delta is the text
+            yield part
+            continue
+        for name in _TEXT:
+            found = _get(part, name)
+            if isinstance(found, str):
+                yield found
+                break
+            if isinstance(found, list | tuple):
+                blocks = [_get(block, "text") for block in found]
+                yield from (text for text in blocks if isinstance(text, str))
+                break
+
+
+def _finish_reasons(parts: list[Any]) -> tuple[str, ...]:
+    reasons = (_text(_first(part, _FINISH)) for part in parts)
+    return tuple(dict.fromkeys(reason for reason in reasons if reason))
+
+
+def _usage(usage: Any) -> dict[str, Number]:
+    found: dict[str, Number] = {}
+    named: dict[str, str] = {}
+    for token, names in _TOKENS.items():
+        for name in names:
+            amount = _number(_at(usage, name))
+            if amount is not None:
+                found[token], named[token] = amount, name
+                break
+    for name in _APART.get(named.get("input_tokens", ""), ()):
+        found["input_tokens"] += _number(_get(usage, name)) or 0
+    if named.get("reasoning_tokens") in _THOUGHTS_APART:
+        found["output_tokens"] = found.get("output_tokens", 0) + found["reasoning_tokens"]
+    return found
+
+
+def _at(thing: Any, path: str) -> Any:
+    outer, _, inner = path.partition(".")
+    return _get(_get(thing, outer), inner) if inner else _get(thing, outer)
+
+
+def _number(value: Any) -> Number | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _text(value: Any) -> str | None:
+    """Return a text, or the text of an enum's member or of a description of a model."""
+    for name in ("value", "id", "model", "name"):
+        if isinstance(value, str):
+            return value
+        inner = _get(value, name)
+        value = value if inner is None else inner
+    return value if isinstance(value, str) else None
+
+
+def _first(thing: Any, names: tuple[str, ...]) -> Any:
+    for name in names:
+        found = _get(thing, name)
+        if found is not None:
+            return found
+    return None
+
+
+def _get(thing: Any, name: str) -> Any:
+    kind: Any = type(thing)  # mypy takes a type for something that cannot be hashed
+    if kind is str or thing is None:
+        return None
+    if kind is dict or isinstance(thing, Mapping):
+        return thing.get(name)
+    try:
+        own = getattr(thing, "__dict__", None)
+        if own is not None and name in own:
+            return own[name]
+        if _has(kind, name):
+            return getattr(thing, name)
+        more = thing.__pydantic_extra__ if _has(kind, "__pydantic_extra__") else None
+        return more.get(name) if more else None
+    except Exception:  # noqa: BLE001 - a foreign property may raise what it likes
+        return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _has(kind: Any, name: str) -> bool:
+    return any(name in vars(base) for base in kind.__mro__)

@@ -23,6 +23,18 @@ from crucible_telemetry.batch import Batch
 from crucible_telemetry.configuration import configure
 from crucible_telemetry.epoch import Epoch
 from crucible_telemetry.experiment import Experiment, experiment, training
+from crucible_telemetry.inference import Inference, current_inference, inference
+from crucible_telemetry.metrics_replay import replay
+from crucible_telemetry.metrics_store import MetricsStore
+from crucible_telemetry.point import event
+from crucible_telemetry.recording import (
+    record_attack,
+    record_deployment,
+    record_evaluation,
+    record_explanation,
+    record_feedback,
+    record_health_check,
+)
 from crucible_telemetry.settings import ConfigurationError
 from crucible_telemetry.telemetry import counts, flush, shutdown
 from crucible_telemetry.training import Training
@@ -32,11 +44,23 @@ __all__ = [
     "ConfigurationError",
     "Epoch",
     "Experiment",
+    "Inference",
+    "MetricsStore",
     "Training",
     "configure",
     "counts",
+    "current_inference",
+    "event",
     "experiment",
     "flush",
+    "inference",
+    "record_attack",
+    "record_deployment",
+    "record_evaluation",
+    "record_explanation",
+    "record_feedback",
+    "record_health_check",
+    "replay",
     "shutdown",
     "training",
 ]

@@ -29,9 +29,11 @@ class Fault(enum.StrEnum):
     TOO_LARGE = "too_large"
     REDACT = "redact"  # the user's function failed
     AFTER_END = "after_end"
+    OUT_OF_ORDER = "out_of_order"  # paused twice, say
     UNCONFIGURED = "unconfigured"
     REFUSED = "refused"  # by the collector, for good: a request
     REJECTED = "rejected"  # by the collector: some records of a request
+    HARDWARE = "hardware"  # a GPU or the host cannot be read
     SPOOL = "spool"  # the disk does not take what is to be kept
     SPOOL_FULL = "spool_full"
     SPOOL_FILE = "spool_file"  # one that is not whole

@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import TracerProvider as AnyTracerProvider
 
-from crucible_telemetry import faults, settings, spool_files, telemetry, values
+from crucible_telemetry import endings, faults, settings, spool_files, telemetry, values
 from crucible_telemetry.delivery import Delivery
 from crucible_telemetry.destination import destination, otlp_sender
 from crucible_telemetry.encoding import Item
@@ -130,6 +130,7 @@ def configure(
         faults.logger.exception("Nothing is recorded: the exporter could not be made")
         return
     telemetry.replace(made)
+    faults.guarded(endings.arm)(handle_sigterm=resolved.handle_sigterm)
 
 
 def _own(

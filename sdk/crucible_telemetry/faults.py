@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import functools
 import logging
+import os
 import threading
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -67,6 +68,15 @@ def reset() -> None:
     """Forget all counts, and warn again."""
     with _lock:
         _counts.clear()
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.RLock()  # in a forked child: a thread of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def guarded(method: Callable[P, R]) -> Callable[P, R | None]:

@@ -27,7 +27,7 @@ from opentelemetry.trace import Link, Span, SpanContext
 
 from crucible_schema import event_name
 from crucible_schema import events as names
-from crucible_telemetry import faults, telemetry, values
+from crucible_telemetry import endings, faults, telemetry, values
 from crucible_telemetry.encoding import measurement_key
 from crucible_telemetry.faults import Fault, guarded
 from crucible_telemetry.outcome import failure, is_failure, outcome
@@ -120,6 +120,8 @@ class Scope:
         self._start_ns, self._start_monotonic_ns = clock.wall_ns(), clock.monotonic_ns()
         tracer = self._telemetry.tracer
         if tracer is not None:
+            if self._parent is None or not self._parent._is_open:
+                endings.opened(self)
             self._start_span(tracer)
         self._begin()
         if tracer is not None and self.has_start_marker:
@@ -133,6 +135,7 @@ class Scope:
         if not self._is_open:
             return
         self._is_open, self._is_ended = False, True
+        endings.closed(self)
         end_ns = self._now_ns() if self._left_ns is None else self._left_ns
         for child in list(self._children.values()):
             child.close(error)

@@ -6,7 +6,6 @@ silent in programs that do not ask for it.
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
 import time
@@ -18,7 +17,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Tracer
 from opentelemetry.trace import TracerProvider as AnyTracerProvider
 
-from crucible_telemetry import faults, settings
+from crucible_telemetry import endings, faults, settings
 from crucible_telemetry.delivery import Delivery, DeliveryCounts
 from crucible_telemetry.encoding import Item
 from crucible_telemetry.ids import Clock, PrivateIds
@@ -151,9 +150,7 @@ def counts() -> dict[str, int]:
     }
 
 
-@atexit.register
-def _at_exit() -> None:
-    faults.guarded(replace(OFF).close)()
+endings.finish_with(lambda: replace(OFF).close(), lambda: current().flush(current().exit_timeout_s))
 
 
 def _count_fork() -> None:

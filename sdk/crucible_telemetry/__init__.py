@@ -11,8 +11,9 @@
 
 The map, in the order in which an event meets them: `experiment`, `training` and `epoch` are what a
 user holds, each a `scope` with an `outcome`; `fields` and `values` turn what they are told into attributes; `ids` and
-`telemetry` give ids, times and the tracer; `delivery` queues ended spans and `exporting` sends
-them. `settings` reads arguments and environment, `faults` counts what went wrong, `testing` records
+`telemetry` give ids, times and the tracer; `delivery` queues what ended, its `courier` has it sent
+over a `transport` to a `destination`, or kept in the `spool`; `endings` sees to it that the last
+gets out, however the process ends. `settings` reads arguments and environment, `faults` counts what went wrong, `testing` records
 in memory.
 
 No call after `configure()` raises into the experiment or waits for the network, save `flush()` and
@@ -26,7 +27,9 @@ from crucible_telemetry.experiment import Experiment, experiment, training
 from crucible_telemetry.inference import Inference, current_inference, inference
 from crucible_telemetry.metrics_replay import replay
 from crucible_telemetry.metrics_store import MetricsStore
+from crucible_telemetry.pipeline import Pipeline, current_pipeline, pipeline
 from crucible_telemetry.point import event
+from crucible_telemetry.propagation import Continuation, carry, current_context, extract, inject
 from crucible_telemetry.recording import (
     record_attack,
     record_deployment,
@@ -36,24 +39,35 @@ from crucible_telemetry.recording import (
     record_health_check,
 )
 from crucible_telemetry.settings import ConfigurationError
+from crucible_telemetry.stage import Stage, current_stage, stage
 from crucible_telemetry.telemetry import counts, flush, shutdown
 from crucible_telemetry.training import Training
 
 __all__ = [
     "Batch",
     "ConfigurationError",
+    "Continuation",
     "Epoch",
     "Experiment",
     "Inference",
     "MetricsStore",
+    "Pipeline",
+    "Stage",
     "Training",
+    "carry",
     "configure",
     "counts",
+    "current_context",
     "current_inference",
+    "current_pipeline",
+    "current_stage",
     "event",
     "experiment",
+    "extract",
     "flush",
     "inference",
+    "inject",
+    "pipeline",
     "record_attack",
     "record_deployment",
     "record_evaluation",
@@ -62,5 +76,6 @@ __all__ = [
     "record_health_check",
     "replay",
     "shutdown",
+    "stage",
     "training",
 ]

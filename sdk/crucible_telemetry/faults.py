@@ -71,7 +71,7 @@ def reset() -> None:
 
 
 def _renew_lock() -> None:
-    global _lock
+    global _lock  # noqa: PLW0603 - the one state of the process
     _lock = threading.RLock()  # in a forked child: a thread of the parent may have held it
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import crucible_telemetry as crucible
-from crucible_telemetry import exporting, settings
+from crucible_telemetry import destination, settings
 from sdk.receivers import Received, grpc_receiver, http_receiver
 
 README = Path(__file__).parents[2] / "sdk" / "README.md"
@@ -78,4 +78,4 @@ def test_the_table_of_settings_is_complete_and_its_defaults_are_so() -> None:
     assert float(rows["queue_spans_max"]) == settings.QUEUE_SPANS_MAX
     assert float(rows["export_interval_s"]) == settings.EXPORT_INTERVAL_S
     assert float(rows["exit_timeout_s"]) == settings.EXIT_TIMEOUT_S
-    assert rows["protocol"].startswith(f"`{exporting.GRPC}`")
+    assert rows["protocol"].startswith(f"`{destination.GRPC}`")

@@ -23,7 +23,15 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import TracerProvider as AnyTracerProvider
 
-from crucible_telemetry import endings, faults, settings, spool_files, telemetry, values
+from crucible_telemetry import (
+    endings,
+    faults,
+    propagation,
+    settings,
+    spool_files,
+    telemetry,
+    values,
+)
 from crucible_telemetry.delivery import Delivery
 from crucible_telemetry.destination import destination, otlp_sender
 from crucible_telemetry.encoding import Item
@@ -130,7 +138,16 @@ def configure(
         faults.logger.exception("Nothing is recorded: the exporter could not be made")
         return
     telemetry.replace(made)
+    faults.guarded(propagation.adopt_environment)()
     faults.guarded(endings.arm)(handle_sigterm=resolved.handle_sigterm)
+
+
+def _sample_hardware(made: Telemetry, resource: Resource, interval_s: float) -> None:
+    from crucible_telemetry import hardware  # noqa: PLC0415 - OpenTelemetry's metrics take 50 ms
+
+    sampler = hardware.sampler(made, resource, interval_s)
+    if sampler is not None:
+        sampler.start()
 
 
 def _own(

@@ -140,6 +140,8 @@ def configure(
     telemetry.replace(made)
     faults.guarded(propagation.adopt_environment)()
     faults.guarded(endings.arm)(handle_sigterm=resolved.handle_sigterm)
+    if resolved.hardware_s:
+        faults.guarded(_sample_hardware)(made, resource, resolved.hardware_s)
 
 
 def _sample_hardware(made: Telemetry, resource: Resource, interval_s: float) -> None:

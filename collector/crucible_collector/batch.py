@@ -15,11 +15,14 @@ Conventions, everywhere:
 from __future__ import annotations
 
 import enum
+import itertools
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+import crucible_schema
 
 U8 = npt.NDArray[np.uint8]
 I32 = npt.NDArray[np.int32]
@@ -82,9 +85,10 @@ class AttributeKind(enum.IntEnum):
     BYTES = 7
 
 
-# The attribute keys that become columns or decide something. The decoder finds them while it walks:
+# The attribute keys that become columns or decide something, and the others that each is also found
+# under, the one that counts most first. The decoder finds them while it walks:
 # `slots[row, SLOT[key]]` is the index of that attribute in the table, or -1.
-SLOT_KEYS: tuple[str, ...] = (
+_KEYS = (
     "crucible.experiment.id",
     "crucible.run.id",
     "crucible.run.parent_id",
@@ -99,16 +103,13 @@ SLOT_KEYS: tuple[str, ...] = (
     "crucible.model.name",
     "gen_ai.response.model",
     "gen_ai.request.model",
-    "llm.model_name",
     "gen_ai.usage.input_tokens",
-    "gen_ai.usage.prompt_tokens",
-    "llm.token_count.prompt",
     "gen_ai.usage.output_tokens",
-    "gen_ai.usage.completion_tokens",
-    "llm.token_count.completion",
     "crucible.measurement.cost_usd",
     "service.name",
 )
+SPELLINGS: dict[str, tuple[str, ...]] = {key: crucible_schema.spellings(key) for key in _KEYS}
+SLOT_KEYS: tuple[str, ...] = tuple(dict.fromkeys(itertools.chain(*SPELLINGS.values())))
 SLOT: dict[str, int] = {key: index for index, key in enumerate(SLOT_KEYS)}
 
 # Slots stored in a column of their own and therefore left out of the attributes' JSON, when (and
@@ -122,8 +123,10 @@ LIFTED: dict[str, AttributeKind] = {
     "crucible.epoch": AttributeKind.INT,
 }
 
-# A numeric span attribute with this prefix is a measurement; the rest of its key is its name.
-MEASUREMENT_PREFIX = "crucible.measurement."
+# A numeric span attribute with one of these prefixes is a measurement. The rest of its key is its name,
+# but where the prefix is another producer's, the whole key is.
+MEASUREMENT_PREFIX = crucible_schema.MEASUREMENT_PREFIX
+MEASUREMENT_PREFIXES: tuple[str, ...] = crucible_schema.MEASUREMENT_PREFIXES
 
 
 @dataclass(slots=True)
@@ -161,10 +164,10 @@ class Scopes:
 
 @dataclass(slots=True)
 class Measurements:
-    """Numeric attributes whose key begins with MEASUREMENT_PREFIX, in row order."""
+    """Numeric attributes whose key begins with one of MEASUREMENT_PREFIXES, in row order."""
 
     row: I32  # the span's row
-    name: TextRef  # the key after the prefix
+    name: TextRef  # the key after MEASUREMENT_PREFIX, all of it after another
     value: F64  # ints converted; NaN and infinities as they are
 
 

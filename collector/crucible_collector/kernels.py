@@ -28,7 +28,11 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from crucible_collector.batch import U8
+from crucible_collector.batch import (
+    MEASUREMENT_PREFIXES,
+    SLOT_KEYS,
+    U8,
+)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -50,7 +54,9 @@ _numba_settings: Any = numba.config
 _entry_points: list[Any] = []
 _directory: Path | None = None
 
-# Where kernels and all that they inline are written, under the collector's package.
+# Where kernels and all that they inline are written, under the collector's package; and what of the
+# registry is in their machine code as tables.
+_TABLES = (SLOT_KEYS, MEASUREMENT_PREFIXES)
 _SOURCES = ("batch.py", "kernels.py", "decode/*.py", "store/binary_copy.py")
 
 
@@ -146,7 +152,7 @@ def sources(package: Path) -> list[Path]:
 
 def sources_hash(package: Path) -> str:
     """Return what changes when any source that a kernel is made from does, or the compiler."""
-    digest = hashlib.sha256(f"{version('numba')} {version('llvmlite')}".encode())
+    digest = hashlib.sha256(f"{version('numba')} {version('llvmlite')} {_TABLES}".encode())
     for source in sources(package):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]

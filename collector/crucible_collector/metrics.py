@@ -85,6 +85,18 @@ REVERSED_SPANS = Counter(
     "Spans that ended before they began: stored with duration 0.",
     registry=REGISTRY,
 )
+UNKNOWN_EVENT_RECORDS = Counter(
+    "crucible_unknown_event_records",
+    "Stored records that call themselves an event, by crucible.event.name or a package of the registry's, and that the registry does not know.",
+    ("signal",),
+    registry=REGISTRY,
+)
+FOREIGN_RECORDS = Counter(
+    "crucible_foreign_records",
+    "Stored spans and named log records of other instrumentation, of which the registry has nothing to say.",
+    ("signal",),
+    registry=REGISTRY,
+)
 WINDOW_SECONDS = Histogram(
     "crucible_window_seconds",
     "Time that one window spends in a stage (prepare, write).",
@@ -103,6 +115,11 @@ STORED_ROWS = Counter(
 )
 DUPLICATE_REQUESTS = Counter(
     "crucible_duplicate_requests", "Requests recognised as resent.", registry=REGISTRY
+)
+STALLED_RUNS = Counter(
+    "crucible_stalled_runs",
+    "Runs that promised heartbeats, fell silent and were declared stalled by this collector.",
+    registry=REGISTRY,
 )
 LAG_SECONDS = Gauge(
     "crucible_lag_seconds",

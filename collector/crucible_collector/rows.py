@@ -51,6 +51,7 @@ class RunFact:
     run_id: str
     first_ns: int
     last_ns: int
+    received_ns: int = 0  # newest receipt, by the collector's clock
     is_known: bool = False
     experiment_id: str | None = None
     condition: str | None = None
@@ -71,6 +72,7 @@ class RunFact:
     ended_ns: int | None = None
     last_step: int | None = None
     last_epoch: int | None = None
+    heartbeat_interval_s: float | None = None  # as promised; the longest promise counts
 
 
 @dataclass(slots=True)
@@ -85,6 +87,15 @@ class ExperimentFact:
     status: str | None = None
     status_at_ns: int | None = None  # time of the start or end that the status is from
     tags: list[str] | None = None
+    owner: str | None = None
+    experiment_type: str | None = None
+    metadata: str | None = None  # JSON text, an object
+    pause_count: int | None = None
+    pause_reason: str | None = None
+    is_aborted: bool | None = None
+    abort_reason: str | None = None
+    active_duration_ns: int | None = None
+    paused_duration_ns: int | None = None
 
 
 @dataclass(slots=True)
@@ -126,6 +137,9 @@ class WindowRows:
     runs: dict[str, RunFact]
     experiments: dict[str, ExperimentFact]
     refused: dict[tuple[int, Reason], int]  # (request, reason) -> records refused by the check
+    filtered: dict[tuple[int, str], int]  # (request, rule) -> records that the settings leave out
+    unknown: dict[tuple[int, str], int]  # (request, event) -> records the registry does not know
+    foreign: dict[int, int]  # request -> records that are no event of the registry's packages
     set_aside: list[SetAside]  # found while decoding
     damaged: dict[tuple[Signal, Reason], int]  # records lost to damaged journal bytes
     series_seen: dict[int, int]  # known series whose last_seen is due, and the time in ns

@@ -27,6 +27,7 @@ from prometheus_client.registry import Collector
 from crucible_collector import decode, metrics
 from crucible_collector.api import api_server, create_app
 from crucible_collector.api.status import ComponentStatus
+from crucible_collector.enrich.subscription import Subscription
 from crucible_collector.errors import DatabaseAwayError, QueryTooSlowError, SettingsError
 from crucible_collector.journal import DeadLetters, Journal
 from crucible_collector.pipeline.pipeline import Pipeline
@@ -112,7 +113,9 @@ class Service:
             f"{socket.gethostname()}:{self._settings.data_dir}",
             make_room=self._database.make_room,
         )
-        self._pipeline = Pipeline(journal, writer, dead_letters)
+        settings = self._settings
+        subscription = Subscription(settings.events_allow, settings.events_deny)
+        self._pipeline = Pipeline(journal, writer, dead_letters, subscription=subscription)
         self._pipeline.start()
         self._stack.callback(self._pipeline.stop, self._settings.stop_grace_s)
 
@@ -130,6 +133,7 @@ class Service:
         self._stack.callback(intake.close)
         self._listen("http", WebServer(OtlpHttp(intake), name="otlp-http", http=BoundedHttp))
         self._listen("grpc", GrpcServer(intake))
+        _made(self._pipeline).listening()
 
     def _listen(self, name: str, server: WebServer | GrpcServer) -> None:
         wanted = parse_address(getattr(self._settings, name))

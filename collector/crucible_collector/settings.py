@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from crucible_collector.errors import SettingsError
 
@@ -57,6 +57,25 @@ def _is_address(text: str) -> str:
 
 
 _AddressText = Annotated[str, AfterValidator(_is_address)]
+_NAME = re.compile(r"^(?:\*|[^\s*.]+(?:\.[^\s*.]+)*(?:\.\*?)?)$")
+
+
+def _names(value: Any) -> Any:
+    """A list of names as a file has it, or with commas between as flags and environment do."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(each, str) for each in names):
+        raise ValueError("expected a list of names")
+    given = tuple(each.strip() for each in names if each.strip())
+    for each in given:
+        if not _NAME.match(each):
+            raise ValueError(
+                f"{each!r} is neither an event's name nor its beginning up to a dot, "
+                "as crucible_train.batch is"
+            )
+    return given
+
+
+_Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 _MIB = 1024 * 1024
 # The earliest time that is taken stays after 1970, the latest within 64 bits of nanoseconds.
 _PAST_DAYS_MAX = 20_000
@@ -118,8 +137,28 @@ class Settings(BaseModel):
         le=_YEAR_S,
         description="records further ahead than this are rejected, seconds",
     )
+    events_allow: _Names = Field(
+        (),
+        description="events that are stored, by name or its beginning up to a dot, with commas between; default: all",
+    )
+    events_deny: _Names = Field(
+        (),
+        description="events that are not; of all that fit a name the longest decides, and this where both have it",
+    )
     kernel_cache_dir: Path | None = Field(
         None, description="where the compiled decoder is kept; default: the user's cache directory"
+    )
+    stall_after_intervals: float = Field(
+        3.0,
+        ge=1,
+        le=1000,
+        description="a run that promised heartbeats has stalled after so many of their intervals in silence",
+    )
+    stall_after_min_s: float = Field(
+        30.0,
+        ge=0,
+        le=_YEAR_S,
+        description="but not before it was silent for this long, seconds",
     )
     stop_grace_s: float = Field(
         10.0,
@@ -155,7 +194,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _shown(default: Any) -> str:
-    return "none" if default is None else str(default)
+    return "none" if default in {None, ()} else str(default)
 
 
 def load(arguments: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Settings:

@@ -75,6 +75,8 @@ OTHER_THAN_DEFAULT: dict[str, tuple[str, object]] = {
     "dead_letter_bytes_max": ("2097152", 1 << 21),
     "past_days": ("7", 7.0),
     "ahead_s": ("60", 60.0),
+    "events_allow": ("crucible_train, forge.*", ("crucible_train", "forge.*")),
+    "events_deny": ("crucible_train.batch,", ("crucible_train.batch",)),
     "kernel_cache_dir": ("/cache", Path("/cache")),
     "stop_grace_s": ("0", 0.0),
     "log_level": ("debug", "debug"),
@@ -104,6 +106,8 @@ def test_every_setting_can_be_given_by_environment_and_by_flag() -> None:
         (("--stop-grace-s", "inf"), ("stop_grace_s = 'inf'", "finite")),
         (("--timescaledb", "maybe"), ("timescaledb = 'maybe'", "'auto' or 'off'")),
         (("--body-bytes-max", "1"), ("body_bytes_max = '1'", "1024")),
+        (("--events-deny", "a, b c"), ("events_deny = 'a, b c'", "'b c'", "crucible_train.batch")),
+        (("--events-allow", "crucible*"), ("events_allow", "'crucible*'", "up to a dot")),
     ],
 )
 def test_a_bad_value_is_told_with_key_value_source_and_what_is_accepted(

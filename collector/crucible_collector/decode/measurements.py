@@ -1,4 +1,4 @@
-"""Finding the numbers among the attributes: those whose key begins with MEASUREMENT_PREFIX."""
+"""Finding the numbers among the attributes: those whose key begins with one of MEASUREMENT_PREFIXES."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from crucible_collector.batch import (
     I32,
     I64,
     MEASUREMENT_PREFIX,
+    MEASUREMENT_PREFIXES,
     U8,
     Attributes,
     Measurements,
@@ -17,17 +18,35 @@ from crucible_collector.batch import (
 from crucible_collector.decode.wire import DOUBLE, INT
 from crucible_collector.kernels import Int, inlined, kernel
 
-_PREFIX = np.frombuffer(MEASUREMENT_PREFIX.encode(), dtype=np.uint8)
-_SIZE = len(_PREFIX)
+_PREFIXES = sorted(prefix.encode() for prefix in MEASUREMENT_PREFIXES)
+_TEXT = np.frombuffer(b"".join(_PREFIXES), dtype=np.uint8)
+_SIZE = np.array([len(prefix) for prefix in _PREFIXES], dtype=np.int64)
+_START = np.cumsum(_SIZE) - _SIZE
+# How much of a key with the prefix does not belong to the name.
+_LEFT_OFF = np.where([prefix == MEASUREMENT_PREFIX.encode() for prefix in _PREFIXES], _SIZE, 0)
+# Those that begin with byte b: _FIRST[b] to _FIRST[b + 1].
+_FIRST = np.searchsorted([prefix[0] for prefix in _PREFIXES], np.arange(257)).astype(np.int64)
 
 
 @inlined
-def _has_prefix(buffer: U8, offset: Int) -> bool:
+def _has_prefix(buffer: U8, offset: Int, prefix: Int) -> bool:
     # From its end: the many keys that begin with "crucible." differ there.
-    for index in range(_SIZE - 1, -1, -1):
-        if buffer[offset + index] != _PREFIX[index]:
+    for index in range(_SIZE[prefix] - 1, -1, -1):
+        if buffer[offset + index] != _TEXT[_START[prefix] + index]:
             return False
     return True
+
+
+@inlined
+def _left_off(buffer: U8, offset: Int, size: Int) -> Int:
+    """Return how much of a measurement's key is not its name; -1 where the key is none's."""
+    if size < 1:
+        return -1
+    first = np.int64(buffer[offset])
+    for prefix in range(_FIRST[first], _FIRST[first + 1]):
+        if size > _SIZE[prefix] and _has_prefix(buffer, offset, prefix):
+            return _LEFT_OFF[prefix]
+    return -1
 
 
 @kernel
@@ -49,13 +68,14 @@ def _find(
     for record in range(len(start) - 1):
         for index in range(start[record], start[record + 1]):
             is_number = kind[index] == INT or kind[index] == DOUBLE
-            if not is_number or key_length[index] <= _SIZE:
+            if not is_number:
                 continue
-            if not _has_prefix(buffer, key_offset[index]):
+            left_off = _left_off(buffer, key_offset[index], np.int64(key_length[index]))
+            if left_off < 0:
                 continue
             row[count] = record
-            name_offset[count] = key_offset[index] + _SIZE
-            name_length[count] = key_length[index] - _SIZE
+            name_offset[count] = key_offset[index] + left_off
+            name_length[count] = key_length[index] - left_off
             value[count] = bits[index] if kind[index] == DOUBLE else np.float64(number[index])
             count += 1
     return count

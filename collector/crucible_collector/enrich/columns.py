@@ -8,17 +8,20 @@ read here.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
+import crucible_schema
 from crucible_collector.batch import (
     F64,
     I32,
     I64,
     SLOT,
+    SPELLINGS,
     AttributeKind,
     Attributes,
     Bool,
@@ -70,6 +73,24 @@ def _slot(records: Records, key: str) -> I32 | None:
     return by_key[SLOT[key]] if is_there[SLOT[key]] else None
 
 
+def _spelled(keys: tuple[str, ...]) -> Iterator[str]:
+    """Every spelling of the keys, in order of preference."""
+    return itertools.chain.from_iterable(SPELLINGS[key] for key in keys)
+
+
+def int_place(records: Records, *keys: str) -> I32 | None:
+    """Where in the table each record's integer of these keys is, or -1; None where none has one."""
+    found: I32 | None = None
+    kinds = records.attributes.kind
+    for key in _spelled(keys):
+        at = _slot(records, key)
+        if at is None:
+            continue
+        at = np.where(kinds[at] == AttributeKind.INT, at, -1)
+        found = at if found is None else np.where(found >= 0, found, at)
+    return found
+
+
 def _text_at(attributes: Attributes, at: I32) -> TextRef:
     """The string values at the given rows of the attribute table; -1 and other kinds are absent."""
     if not len(attributes.kind):
@@ -110,12 +131,17 @@ def first_text(*refs: TextRef) -> TextRef:
 
 @remembered
 def slot_text(records: Records, *keys: str, resources: bool = True) -> TextRef:
-    """String attribute by key: the record's own, the resource's where it has none; first key first."""
+    """String attribute by key: the record's own, the resource's where it has none; first key first.
+
+    Of a key's spellings, here and below, the registry's own counts first.
+    """
     refs = [
-        _text_at(records.attributes, at) for key in keys if (at := _slot(records, key)) is not None
+        _text_at(records.attributes, at)
+        for key in _spelled(keys)
+        if (at := _slot(records, key)) is not None
     ]
     if resources and len(records.resources.request):
-        for key in keys:
+        for key in _spelled(keys):
             ref = resource_text(records, key)
             if (ref.length >= 0).any():
                 rows = resource_of(records)
@@ -140,30 +166,29 @@ def resource_text(records: Records, key: str) -> TextRef:
 @remembered
 def slot_int(records: Records, *keys: str) -> tuple[I64, Bool]:
     """Integer attribute by key, first key first: values (0 where absent) and where they are."""
-    values = np.zeros(len(records), np.int64)
-    there = np.zeros(len(records), np.bool_)
-    attributes = records.attributes
-    for key in keys:
-        at = _slot(records, key)
-        if at is None:
-            continue
-        found = (at >= 0) & (attributes.kind[at] == AttributeKind.INT) & ~there
-        values = np.where(found, attributes.number[at], values)
-        there |= found
-    return values, there
+    at = int_place(records, *keys)
+    if at is None:
+        return np.zeros(len(records), np.int64), np.zeros(len(records), np.bool_)
+    there = at >= 0
+    return np.where(there, records.attributes.number[at], 0), there
 
 
 def slot_float(records: Records, key: str) -> tuple[F64, Bool]:
-    """Numeric attribute by key as float64, and where it is."""
+    """Numeric attribute by key as float64 in the registry's unit, and where it is."""
+    values, there = np.zeros(len(records)), np.zeros(len(records), np.bool_)
     attributes = records.attributes
-    at = _slot(records, key)
-    if at is None:
-        return np.zeros(len(records)), np.zeros(len(records), np.bool_)
-    kind = attributes.kind[at]
-    number = attributes.number[at]
-    is_int = (at >= 0) & (kind == AttributeKind.INT)
-    is_double = (at >= 0) & (kind == AttributeKind.DOUBLE)
-    return np.where(is_int, number.astype(np.float64), number.view(np.float64)), is_int | is_double
+    for spelling in SPELLINGS[key]:
+        at = _slot(records, spelling)
+        if at is None:
+            continue
+        kind, number = attributes.kind[at], attributes.number[at]
+        is_int = (at >= 0) & (kind == AttributeKind.INT) & ~there
+        is_double = (at >= 0) & (kind == AttributeKind.DOUBLE) & ~there
+        scale = crucible_schema.measurement_scale(spelling)
+        values = np.where(is_int, number.astype(np.float64) * scale, values)
+        values = np.where(is_double, number.view(np.float64) * scale, values)
+        there |= is_int | is_double
+    return values, there
 
 
 def texts(records: Records, ref: TextRef) -> pa.Array | None:

@@ -10,19 +10,17 @@ import pyarrow as pa
 from crucible_collector.batch import I64, Bool, Logs, Signal
 from crucible_collector.decode import any_value_json, attributes_json
 from crucible_collector.enrich.columns import (
-    first_text,
     non_zero,
     numbers,
     optional_times,
     slot_int,
-    slot_text,
     texts,
     times,
     trace_ids,
     unless_empty,
     unless_null,
 )
-from crucible_collector.enrich.events import EventNames
+from crucible_collector.enrich.events import EventNames, log_events
 from crucible_collector.enrich.facts import Seen, collect
 from crucible_collector.enrich.window import (
     Collected,
@@ -40,23 +38,25 @@ def add_logs(logs: Logs, keep: Bool, received_ns: I64, collected: Collected) -> 
     """
     if not len(logs):
         return
+    events = log_events(logs)
+    keep = collected.subscribed(logs, keep, events)
     identified = identify(logs, keep, received_ns, collected)
     observed_ns = np.where(logs.observed_ns == 0, identified.received_ns, logs.observed_ns)
     time_ns = np.where(logs.time_ns == 0, observed_ns, logs.time_ns)
-    made = table("logs", Signal.LOGS, identified, _columns(identified, logs, time_ns))
+    made = table("logs", Signal.LOGS, identified, _columns(identified, logs, events, time_ns))
     if made is not None:
         collected.tables.append(made)
     nameless = EventNames([], np.zeros(len(logs), np.int64))
-    collect(Seen(logs, nameless, time_ns, time_ns, keep, identified.resource_ids), collected.facts)
+    rest = identified.received_ns, keep, identified.resource_ids
+    collect(Seen(logs, nameless, time_ns, time_ns, *rest), collected.facts)
 
 
-def _columns(identified: Identified, logs: Logs, time_ns: I64) -> dict[str, Any]:
+def _columns(
+    identified: Identified, logs: Logs, events: EventNames, time_ns: I64
+) -> dict[str, Any]:
     time, rest = times(time_ns)
     step, has_step = slot_int(logs, "crucible.step")
     epoch, has_epoch = slot_int(logs, "crucible.epoch")
-    event_name = first_text(
-        unless_empty(logs.event_name), slot_text(logs, "crucible.event.name", resources=False)
-    )
     attributes = attributes_json(logs, lifted=True)
     body = any_value_json(logs.buffer, logs.body_kind, logs.body_number, logs.body_value)
     return {
@@ -66,7 +66,8 @@ def _columns(identified: Identified, logs: Logs, time_ns: I64) -> dict[str, Any]
         "severity_number": pa.array(logs.severity_number, pa.int16(), safe=False),
         "severity_text": texts(logs, unless_empty(logs.severity_text)),
         "body": unless_null(body),
-        "event_name": texts(logs, event_name),
+        "event_name": events.optional_column(),
+        "original_event_name": events.sent_column(),
         "trace_id": trace_ids(logs.trace_id, np.any(logs.trace_id != 0, axis=1)),
         "span_id": non_zero(logs.span_id, pa.int64()),
         "flags": non_zero(logs.flags, pa.int64()),

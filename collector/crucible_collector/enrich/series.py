@@ -1,6 +1,6 @@
 """Series: the dimension of points and histograms, named by a hash of what makes them one series.
 
-A measurement's series is (run, event, metric, rank); without a run, the resource stands in for it,
+A measurement's series is (run, event, metric, rank), by the registry's names; without a run, the resource stands in for it,
 so that a run which is restarted or spread over processes keeps one curve. An OTLP metric's series
 is what the OTLP data model says: resource, scope, metric (name, unit, kind, temporality,
 monotonicity, number kind) and the point's attributes.
@@ -16,6 +16,7 @@ SERIES_COLUMNS = (
     "series_id",
     "source",
     "metric",
+    "original_metric",
     "run_id",
     "experiment_id",
     "event_name",

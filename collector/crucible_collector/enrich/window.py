@@ -12,8 +12,11 @@ import pyarrow as pa
 from crucible_collector.batch import I64, Bool, Records, Signal
 from crucible_collector.enrich.columns import resource_of, slot_text, texts
 from crucible_collector.enrich.dimensions import RESOURCE_COLUMNS, SCOPE_COLUMNS, resources, scopes
+from crucible_collector.enrich.events import EventNames
 from crucible_collector.enrich.facts import Facts
 from crucible_collector.enrich.series import SERIES_COLUMNS
+from crucible_collector.enrich.subscription import EVERYTHING, Subscription, leave_out
+from crucible_collector.enrich.unregistered import Unregistered
 from crucible_collector.rows import Dimension, Table
 
 
@@ -31,11 +34,20 @@ class Collected:
     """The rows of a window as they come together, signal by signal."""
 
     known: Known
+    subscription: Subscription = EVERYTHING
     tables: list[Table] = field(default_factory=list)
     resources: Dimension = field(default_factory=lambda: Dimension("resources", RESOURCE_COLUMNS))
     scopes: Dimension = field(default_factory=lambda: Dimension("scopes", SCOPE_COLUMNS))
     series: Dimension = field(default_factory=lambda: Dimension("series", SERIES_COLUMNS))
     facts: Facts = field(default_factory=lambda: Facts({}, {}))
+    filtered: dict[tuple[int, str], int] = field(default_factory=dict)  # (request, rule) -> records
+    unregistered: Unregistered = field(default_factory=Unregistered)
+
+    def subscribed(self, records: Records, keep: Bool, events: EventNames) -> Bool:
+        """`keep` without the events that the settings leave out; those and unknown ones are counted."""
+        keep = leave_out(self.subscription, records, keep, events, self.filtered)
+        self.unregistered.add(records, keep, events)
+        return keep
 
 
 @dataclass(slots=True)

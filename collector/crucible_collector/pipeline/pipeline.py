@@ -7,6 +7,7 @@ is answered by time: the position says what is stored, and the journal holds the
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -16,10 +17,12 @@ from dataclasses import dataclass
 
 from crucible_collector import metrics
 from crucible_collector.batch import Signal
+from crucible_collector.enrich.subscription import EVERYTHING, Subscription
 from crucible_collector.errors import DatabaseError
 from crucible_collector.journal import DeadLetters, Journal
 from crucible_collector.pipeline.prepare import prepare, set_aside_whole
 from crucible_collector.pipeline.remembered import Remembered
+from crucible_collector.pipeline.unfamiliar import Unfamiliar
 from crucible_collector.rows import SetAside, WindowRows
 from crucible_collector.store.copy import is_lasting, message_of
 from crucible_collector.store.window import (
@@ -64,14 +67,19 @@ class Pipeline:
         writer: WindowWriter,
         dead_letters: DeadLetters,
         *,
+        subscription: Subscription = EVERYTHING,
         committed: Callable[[WindowRows, Written], None] = lambda _rows, _written: None,
+        clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`committed` hears of every window that is in the database."""
+        """`subscription` says what is kept; `committed` hears of every window in the database."""
         self._journal = journal
         self._writer = writer
         self._dead_letters = dead_letters
+        self._subscription = subscription
         self._committed = committed
+        self._clock_ns = clock_ns
         self._remembered = Remembered()
+        self._unfamiliar = Unfamiliar()
         self._opened_tail = journal.tail
         self._stopping = threading.Event()
         self._drain_until = float("inf")
@@ -80,9 +88,14 @@ class Pipeline:
         self.position: int | None = None  # None until the database has answered once
         self.is_writing = False  # whether the last thing asked of the database succeeded
         self._received_s = 0.0  # receipt of the newest committed request, Unix time
+        self.listening()
 
     def start(self) -> None:
         self._thread.start()
+
+    def listening(self) -> None:
+        """Say that requests are taken from now on; whoever was silent before may have had to be."""
+        self._heard_since_ns = self._clock_ns()
 
     def stop(self, grace_s: float) -> None:
         """Write what the journal holds for at most `grace_s`, then end both threads."""
@@ -118,10 +131,21 @@ class Pipeline:
                 log.exception("the pipeline failed and starts over")
                 self._pause(delay_s)
                 delay_s = min(delay_s * 2, _RETRY_LAST_S)
+        self._take_leave()
+
+    def _take_leave(self) -> None:
+        """Tell the others that nothing of this journal needs to be waited for, if that is so."""
+        position = self.position
+        if not self.is_writing or position is None or self._journal.tail > position:
+            return
+        self._writer.heard_since_ns = None
+        with contextlib.suppress(PositionMovedError, DriverError, DatabaseError):
+            self._writer.expect_position(position)
 
     def _work(self) -> None:
         """Write window after window until something is wrong or the work is over."""
         self._remembered.forget()
+        self._tell_listening()
         position = self._position()
         self._journal.release(position)
         self.position = position
@@ -135,7 +159,7 @@ class Pipeline:
                 if prepared is None:
                     if time.monotonic() - asked_s >= _ASK_AGAIN_S:
                         asked_s = time.monotonic()
-                        self._writer.expect_position(position)
+                        self._ask(position)
                     pending = self._preparing.submit(self._next, position)
                     continue
                 position = prepared.rows.end
@@ -145,6 +169,19 @@ class Pipeline:
                 self._journal.release(position)
         finally:
             _settle(pending)
+
+    def _ask(self, position: int) -> None:
+        """Whether the database still is where it was left, which says that nothing waits."""
+        now_ns = self._clock_ns()
+        is_drained = self._journal.tail <= position
+        self._tell_listening()
+        self._writer.expect_position(position, now_ns if is_drained else None)
+
+    def _tell_listening(self) -> None:
+        """A journal without room turns requests away: nobody can be heard of while that lasts."""
+        if self._journal.blocked:
+            self.listening()
+        self._writer.heard_since_ns = self._heard_since_ns
 
     def _position(self) -> int:
         """Where to begin. Asked for the first time, it cannot lie beyond what the journal had then.
@@ -197,7 +234,7 @@ class Pipeline:
                 return None
             try:
                 with metrics.WINDOW_SECONDS.labels("prepare").time():
-                    rows = prepare(window, self._remembered.known())
+                    rows = prepare(window, self._remembered.known(), self._subscription)
                     return Prepared(rows, encode_tables(rows))
             except Exception as error:
                 metrics.UNCAUGHT_ERRORS.labels("prepare").inc()
@@ -211,6 +248,7 @@ class Pipeline:
 
     def _write(self, prepared: Prepared) -> None:
         rows = prepared.rows
+        self._tell_listening()
         self._remembered.mark_known(rows)
         with metrics.WINDOW_SECONDS.labels("write").time():
             try:
@@ -237,6 +275,7 @@ class Pipeline:
         self._database_answered()
         if len(rows.window):  # else it was all damage
             self._received_s = int(rows.requests.received_ns[-1]) / 1e9
+        self._unfamiliar.committed(rows, written.duplicates)
         metrics.DUPLICATE_REQUESTS.inc(len(written.duplicates))
         for relation, count in written.rows.items():
             metrics.STORED_ROWS.labels(relation).inc(count)

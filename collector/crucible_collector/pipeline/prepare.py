@@ -15,6 +15,7 @@ from crucible_collector.decode import decode_logs, decode_metrics, decode_spans
 from crucible_collector.enrich.logs import add_logs
 from crucible_collector.enrich.metrics import add_metrics
 from crucible_collector.enrich.spans import add_spans
+from crucible_collector.enrich.subscription import EVERYTHING, Subscription
 from crucible_collector.enrich.window import Collected, Known
 from crucible_collector.errors import MalformedError
 from crucible_collector.journal import EntryFlag, Window
@@ -32,9 +33,9 @@ _ADDERS: dict[Signal, Callable[..., None]] = {
 }
 
 
-def prepare(window: Window, known: Known) -> WindowRows:
-    """Decode and enrich every request of the window."""
-    collected = Collected(known)
+def prepare(window: Window, known: Known, subscription: Subscription = EVERYTHING) -> WindowRows:
+    """Decode and enrich every request of the window, but for the events that are not wanted."""
+    collected = Collected(known, subscription)
     set_aside: list[SetAside] = []
     for signal in Signal:
         chosen = np.flatnonzero((window.signal == signal) & (window.body_length > 0))
@@ -71,6 +72,9 @@ def _rows(window: Window, collected: Collected, set_aside: list[SetAside]) -> Wi
         runs=collected.facts.runs,
         experiments=collected.facts.experiments,
         refused=_refused(window),
+        filtered=collected.filtered,
+        unknown=collected.unregistered.unknown,
+        foreign=collected.unregistered.foreign,
         set_aside=set_aside,
         damaged=_damaged(window),
         series_seen={},

@@ -16,6 +16,7 @@ from crucible_collector.batch import (
     I32,
     I64,
     SLOT,
+    SPELLINGS,
     U8,
     AttributeKind,
     Attributes,
@@ -40,7 +41,7 @@ _UNLIMITED = np.iinfo(np.int32).max  # more than a text can have
 
 _IDENTITY_SLOTS = np.array(
     [
-        SLOT[key]
+        SLOT[spelling]
         for key in (
             "crucible.experiment.id",
             "crucible.run.id",
@@ -49,20 +50,21 @@ _IDENTITY_SLOTS = np.array(
             "crucible.correlation.id",
             "crucible.event.name",
         )
+        for spelling in SPELLINGS[key]
     ]
 )
 _NAME_SLOTS = np.array(
     [
-        SLOT[key]
+        SLOT[spelling]
         for key in (
             "crucible.experiment.name",
             "crucible.status",
             "crucible.model.name",
             "gen_ai.response.model",
             "gen_ai.request.model",
-            "llm.model_name",
             "service.name",
         )
+        for spelling in SPELLINGS[key]
     ]
 )
 

@@ -9,7 +9,7 @@ key, experiments, runs, ledger), so that several collectors never deadlock.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from crucible_collector.batch import Reason, Signal
 from crucible_collector.rows import SetAside, Table, WindowRows
 from crucible_collector.store import merge
 from crucible_collector.store.copy import Stream, copy, copy_what_fits, encode
-from crucible_collector.store.ingest import statement, timestamp
+from crucible_collector.store.ingest import optional_timestamp, statement, timestamp
 
 # What the driver raises, for those who may not know which driver it is.
 DriverError = psycopg.Error
@@ -72,6 +72,8 @@ class WindowWriter:
         self._journal_id = journal_id
         self._description = description
         self._connection: psycopg.Connection | None = None
+        # Since when requests are taken without a break, ns; the pipeline sets it, None at its end.
+        self.heard_since_ns: int | None = None
 
     def open(self) -> psycopg.Connection:
         """The connection, made anew if the last one is gone."""
@@ -90,7 +92,12 @@ class WindowWriter:
             self.open()
             .execute(
                 statement("position_read"),
-                {"journal_id": self._journal_id, "head": head, "description": self._description},
+                {
+                    "journal_id": self._journal_id,
+                    "head": head,
+                    "description": self._description,
+                    "heard_since": optional_timestamp(self.heard_since_ns),
+                },
             )
             .fetchone()
         )
@@ -98,9 +105,21 @@ class WindowWriter:
             raise RuntimeError("position_read.sql returned no row")
         return int(row[0])
 
-    def expect_position(self, position: int) -> None:
-        """Raise PositionMovedError where the journal is no longer stored up to just `position`."""
-        if self.position(position) != position:
+    def expect_position(self, position: int, stored_until_ns: int | None = None) -> None:
+        """Raise PositionMovedError where the journal is no longer stored up to just `position`.
+
+        `stored_until_ns` says that all is stored that was received before then; None: nobody knows.
+        """
+        found = self.open().execute(
+            statement("position_ask"),
+            {
+                "journal_id": self._journal_id,
+                "position": position,
+                "stored_until": optional_timestamp(stored_until_ns),
+                "heard_since": optional_timestamp(self.heard_since_ns),
+            },
+        )
+        if found.rowcount != 1:
             raise PositionMovedError
 
     def set_position(self, position: int) -> None:
@@ -145,7 +164,13 @@ class WindowWriter:
     def _move_position(self, connection: psycopg.Connection, rows: WindowRows) -> None:
         moved = connection.execute(
             statement("position"),
-            {"journal_id": self._journal_id, "start": rows.start, "end": rows.end},
+            {
+                "journal_id": self._journal_id,
+                "start": rows.start,
+                "end": rows.end,
+                "stored_until": optional_timestamp(_newest_receipt_ns(rows)),
+                "heard_since": optional_timestamp(self.heard_since_ns),
+            },
         )
         if moved.rowcount != 1:
             raise PositionMovedError
@@ -169,6 +194,11 @@ class WindowWriter:
                     if n
                 ],
             )
+
+
+def _newest_receipt_ns(rows: WindowRows) -> int | None:
+    received_ns = rows.requests.received_ns
+    return int(received_ns.max()) if len(received_ns) else None
 
 
 def _take_in_requests(connection: psycopg.Connection, rows: WindowRows) -> set[int]:
@@ -241,25 +271,28 @@ def _only(table: Table, keep: np.ndarray[Any, np.dtype[np.bool_]]) -> Table:
 
 
 def ledger_entries(rows: WindowRows, written: Written) -> dict[tuple[str, str, str], int]:
-    """(signal, outcome, reason) -> records: received = stored + rejected by reason + duplicate."""
+    """(signal, outcome, reason) -> records.
+
+    received = stored + filtered by rule + rejected by reason + duplicate.
+    """
     entries: dict[tuple[str, str, str], int] = {}
 
     def add(signal: Signal, outcome: str, reason: str, count: int) -> None:
         key = (signal.label, outcome, reason)
         entries[key] = entries.get(key, 0) + count
 
-    rejected = dict.fromkeys(range(len(rows.requests.signal)), 0)
-    for (request, reason), count in rows.refused.items():
-        rejected[request] += count
+    missing = dict.fromkeys(range(len(rows.requests.signal)), 0)
+    for request, outcome, reason, count in _not_stored(rows):
+        missing[request] += count
         if request not in written.duplicates:
-            add(Signal(int(rows.requests.signal[request])), "rejected", reason.label, count)
+            add(Signal(int(rows.requests.signal[request])), outcome, reason, count)
     for record in written.set_aside:
         if not record.is_record or record.request in written.duplicates:
             continue
         count = 1
         if record.index < 0:
-            count = int(rows.requests.record_count[record.request]) - rejected[record.request]
-        rejected[record.request] += count
+            count = int(rows.requests.record_count[record.request]) - missing[record.request]
+        missing[record.request] += count
         add(record.signal, "rejected", record.reason.label, count)
     for request, (signal, count) in enumerate(
         zip(rows.requests.signal.tolist(), rows.requests.record_count.tolist(), strict=True)
@@ -268,8 +301,16 @@ def ledger_entries(rows: WindowRows, written: Written) -> dict[tuple[str, str, s
         if request in written.duplicates:
             add(Signal(signal), "duplicate", "", count)
         else:
-            add(Signal(signal), "stored", "", count - rejected[request])
-    for (lost, reason), count in rows.damaged.items():
+            add(Signal(signal), "stored", "", count - missing[request])
+    for (lost, why), count in rows.damaged.items():
         add(lost, "received", "", count)
-        add(lost, "rejected", reason.label, count)
+        add(lost, "rejected", why.label, count)
     return entries
+
+
+def _not_stored(rows: WindowRows) -> Iterator[tuple[int, str, str, int]]:
+    """(request, outcome, reason, records) of what never was a row."""
+    for (request, reason), count in rows.refused.items():
+        yield request, "rejected", reason.label, count
+    for (request, rule), count in rows.filtered.items():
+        yield request, "filtered", rule, count

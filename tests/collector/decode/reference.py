@@ -23,6 +23,7 @@ from collector.decode.reference_json import (
 from crucible_collector.batch import (
     LIFTED,
     MEASUREMENT_PREFIX,
+    MEASUREMENT_PREFIXES,
     SLOT_KEYS,
     AttributeKind,
     MetricKind,
@@ -93,16 +94,17 @@ def _attributes(pairs: Sequence[Any]) -> Row:
 
 
 def _measurements(pairs: Sequence[Any]) -> list[tuple[bytes, int]]:
-    prefix = MEASUREMENT_PREFIX.encode()
+    prefixes = tuple(prefix.encode() for prefix in MEASUREMENT_PREFIXES)
     found = []
     for pair in _surviving(pairs):
         kind = kind_of(pair.value)
-        if not pair.key.startswith(prefix) or pair.key == prefix:
+        if not pair.key.startswith(prefixes) or pair.key in prefixes:
             continue
+        name = pair.key.removeprefix(MEASUREMENT_PREFIX.encode())
         if kind == AttributeKind.INT:
-            found.append((pair.key[len(prefix) :], double_bits(float(pair.value.int_value))))
+            found.append((name, double_bits(float(pair.value.int_value))))
         elif kind == AttributeKind.DOUBLE:
-            found.append((pair.key[len(prefix) :], double_bits(pair.value.double_value)))
+            found.append((name, double_bits(pair.value.double_value)))
     return found
 
 

@@ -241,3 +241,18 @@ def test_a_measurement_is_the_number_that_was_sent() -> None:
     assert names == ["loss", "optim/entropy", "nan", "large"]
     assert measured.row.tolist() == [0, 0, 0, 2]
     assert struct.pack("<4d", *measured.value) == struct.pack("<4d", 0.25, 7, math.nan, 2.0**63)
+
+
+def test_a_measurement_of_another_producer_has_its_whole_key_as_its_name() -> None:
+    spans = decoded(
+        span(
+            (b"megatron.training.loss", 0.25),
+            (b"megatron.", 1.0),
+            (b"megatronic.loss", 1.0),
+            (b"nv.dl.training.params_norm", 3),
+            (b"nv.dl.rank", 3),
+        )
+    )
+    names = decode.text_array(spans.buffer, spans.measurements.name).to_pylist()
+    assert names == ["megatron.training.loss", "nv.dl.training.params_norm"]
+    assert spans.measurements.value.tolist() == [0.25, 3.0]

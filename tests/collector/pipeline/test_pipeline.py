@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from google.protobuf.message import Message
 
+from crucible_collector.enrich.subscription import Subscription
 from crucible_collector.enrich.window import Known
 from crucible_collector.journal import DeadLetters, Journal, Window
 from crucible_collector.metrics import REGISTRY
@@ -187,11 +188,11 @@ def test_a_request_that_cannot_be_prepared_is_set_aside_alone(
     """A defect of ours: found by halves, so that its neighbours do not wait for one at a time."""
     poison, tries = span_of(bad).trace_id, []
 
-    def failing(window: Window, known: Known) -> WindowRows:
+    def failing(window: Window, known: Known, *rest: Subscription) -> WindowRows:
         tries.append(len(window))
         if poison in window.buffer.tobytes():
             raise ZeroDivisionError("a defect")
-        return prepare(window, known)
+        return prepare(window, known, *rest)
 
     monkeypatch.setattr(module, "prepare", failing)
     end = place.append(*map(request, range(1, 41)))

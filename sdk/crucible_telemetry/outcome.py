@@ -15,6 +15,14 @@ from crucible_telemetry.values import AttributeValue
 COMPLETED, FAILED, CANCELLED, EARLY_STOPPED = "completed", "failed", "cancelled", "early_stopped"
 
 
+class Aborted(BaseException):
+    """What the scopes of an experiment that is given up are closed with. It is never raised."""
+
+    def __init__(self, reason: str | None) -> None:
+        super().__init__(reason or "aborted")
+        self.reason = reason
+
+
 def is_failure(error: BaseException) -> bool:
     """Whether an exception means that something went wrong, not that somebody ended it.
 

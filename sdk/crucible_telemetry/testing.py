@@ -23,14 +23,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import StatusCode
 
-from crucible_schema import event_name
-from crucible_telemetry import configuration, telemetry
-from crucible_telemetry.encoding import (
-    MEASUREMENT_PREFIX,
-    BatchRecord,
-    Item,
-    to_readable_span,
-)
+from crucible_schema import MEASUREMENT_PREFIX, event_name
+from crucible_telemetry import configuration, settings, telemetry
+from crucible_telemetry.encoding import BatchRecord, Item, to_readable_span
 from crucible_telemetry.ids import Clock, PrivateIds
 
 START_UNIX_NS = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
@@ -66,8 +61,11 @@ class Captured:
 
 
 @contextlib.contextmanager
-def capture() -> Iterator[Captured]:
-    """Record everything inside in memory, in place of what `configure()` set up."""
+def capture(*, heartbeat_s: float = 0) -> Iterator[Captured]:
+    """Record everything inside in memory, in place of what `configure()` set up.
+
+    heartbeat_s: how often runs send heartbeats, by the real clock; not at all unless given.
+    """
     captured = Captured()
     resource = Resource({"service.name": "test"})
 
@@ -82,6 +80,7 @@ def capture() -> Iterator[Captured]:
         resource,
         _Recorder(captured),
         put=put,
+        resolved=settings.Settings(heartbeat_s=heartbeat_s),
         clock=Clock(wall_ns=ticks.__next__, monotonic_ns=ticks.__next__),
         ids=_CountedIds(),
     )

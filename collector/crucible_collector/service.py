@@ -201,7 +201,7 @@ class _Ledger(Collector):
     def collect(self) -> Iterator[Metric]:
         family = CounterMetricFamily(
             "crucible_ledger_records",
-            "The delivery ledger in the database, over all journals: received = stored + rejected + duplicate.",
+            "The delivery ledger in the database, over all journals: received = stored + filtered + rejected + duplicate.",
             labels=("signal", "outcome", "reason"),
         )
         try:

@@ -21,8 +21,20 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from crucible_collector.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "CRUCIBLE_"
-# Read by others: --config's own, the SDK's switch, and what tests are told.
-_OTHERS = frozenset({"CRUCIBLE_CONFIG", "CRUCIBLE_TELEMETRY"})
+# Read by others: --config's own, what the SDK is told (CRUCIBLE_EVENTS_… are for both), and tests.
+_OTHERS = frozenset(
+    {
+        "CRUCIBLE_CONFIG",
+        "CRUCIBLE_TELEMETRY",
+        "CRUCIBLE_SPOOL_DIR",
+        "CRUCIBLE_SPOOL_BYTES_MAX",
+        "CRUCIBLE_USER_IDS",
+        "CRUCIBLE_USER_ID_KEY",
+        "CRUCIBLE_CAPTURE_CONTENT",
+        "CRUCIBLE_HEARTBEAT_S",
+        "CRUCIBLE_HARDWARE_S",
+    }
+)
 _TESTS = "CRUCIBLE_TEST_"
 _ADDRESS = re.compile(r"^(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^:\s\[\]]+)):(?P<port>\d{1,5})$")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

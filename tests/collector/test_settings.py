@@ -21,6 +21,7 @@ from crucible_collector.settings import (
     parse_address,
     reference,
 )
+from crucible_telemetry import settings as sdk
 
 
 def loaded(*flags: str, **environment: str) -> Settings:
@@ -78,6 +79,8 @@ OTHER_THAN_DEFAULT: dict[str, tuple[str, object]] = {
     "events_allow": ("crucible_train, forge.*", ("crucible_train", "forge.*")),
     "events_deny": ("crucible_train.batch,", ("crucible_train.batch",)),
     "kernel_cache_dir": ("/cache", Path("/cache")),
+    "stall_after_intervals": ("5", 5.0),
+    "stall_after_min_s": ("60", 60.0),
     "stop_grace_s": ("0", 0.0),
     "log_level": ("debug", "debug"),
 }
@@ -205,7 +208,10 @@ def test_a_misspelt_variable_is_refused_with_the_one_that_was_meant() -> None:
 
 
 def test_variables_of_the_sdk_and_of_tests_are_left_alone() -> None:
-    loaded(CRUCIBLE_TELEMETRY="0", CRUCIBLE_TEST_DATABASE_URL="postgresql://db/x", OTHER="1")
+    loaded(CRUCIBLE_TEST_DATABASE_URL="postgresql://db/x", OTHER="1")
+    named = {value for key, value in vars(sdk).items() if key == value and key.isupper()}
+    assert "CRUCIBLE_TELEMETRY" in named
+    loaded(**dict.fromkeys(named, "0"))
 
 
 def test_an_empty_flag_is_refused_since_it_is_an_unset_variable_of_a_shell() -> None:

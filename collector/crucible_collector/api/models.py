@@ -74,7 +74,17 @@ class Experiment(Model):
     hypothesis: str | None
     status: Literal["running", "paused", "stopped", "archived"]
     tags: list[str]
+    owner: str | None
+    experiment_type: str | None = Field(examples=["ablation"])
     metadata: dict[str, Any]
+    pause_count: int | None
+    pause_reason: str | None = Field(description="Null unless it is paused.")
+    active_duration_ms: float | None = Field(
+        description="Milliseconds that its newest stretch of work went on, pauses left out."
+    )
+    paused_duration_ms: float | None = Field(description="Milliseconds of pauses in it.")
+    is_aborted: bool
+    abort_reason: str | None
     first_seen: Time
     last_seen: Time
     run_count: int
@@ -102,6 +112,13 @@ class Run(Model):
     duration_ms: float | None = Field(description="Milliseconds; null while it runs.")
     first_seen: Time
     last_seen: Time
+    last_received_at: Time | None = Field(
+        description="When the collector last got something of it; its own clock may differ."
+    )
+    stalled_at: Time | None = Field(description="Since when it counts as stalled; else null.")
+    heartbeat_interval_s: float | None = Field(
+        description="Seconds between its heartbeats; null: it sends none and is never called stalled."
+    )
     last_step: int | None
     last_epoch: int | None
 
@@ -301,12 +318,14 @@ class Correlated(Model):
 
 
 class LedgerLine(Model):
-    """received = stored + duplicate + rejected; what is left is unaccounted for, and should be 0."""
+    """received = stored + filtered + duplicate + rejected; what is left over should be 0."""
 
     signal: str = Field(examples=["spans", "data_points", "log_records"])
     received_count: int
     stored_count: int
     duplicate_count: int
+    filtered_count: int = Field(description="Left out by the settings events_allow, events_deny.")
+    filtered_by_rule: dict[str, int] = Field(examples=[{"events_deny=crucible_train.batch": 512}])
     rejected_count: int
     rejected_by_reason: dict[str, int] = Field(examples=[{"invalid_trace_id": 1}])
     unaccounted_count: int

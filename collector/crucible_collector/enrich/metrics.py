@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from crucible_collector.batch import (
+    F64,
     I64,
-    SLOT,
     U8,
     Bool,
     MetricKind,
@@ -21,6 +22,7 @@ from crucible_collector.batch import (
 )
 from crucible_collector.decode import attribute_set_hash, exemplars_json, text_hash
 from crucible_collector.enrich.columns import (
+    int_place,
     non_zero,
     numbers,
     optional_times,
@@ -34,6 +36,7 @@ from crucible_collector.enrich.dimensions import json_of
 from crucible_collector.enrich.events import EventNames
 from crucible_collector.enrich.facts import Seen, collect
 from crucible_collector.enrich.hashing import distinct, fold
+from crucible_collector.enrich.metric_names import MetricNames, metric_names
 from crucible_collector.enrich.series import by_series, series_row
 from crucible_collector.enrich.window import Collected, Identified, identify, table
 from crucible_collector.rows import Table
@@ -55,26 +58,27 @@ def add_metrics(metrics: Metrics, keep: Bool, received_ns: I64, collected: Colle
     named = _without_step(metrics, is_number)
     number_kind = np.where(is_number & (metrics.value_kind == 0), _DOUBLE, metrics.value_kind)
     ids = _series_ids(identified, named, number_kind)
-    _new_series(identified, named, (ids, number_kind), collected)
+    names = metric_names(metrics, is_number)
+    _new_series(identified, named, names, (ids, number_kind), collected)
+    numbers_of = functools.partial(_number_columns, names.scales())
     made = [
-        _table("points", identified, metrics, ids, time_ns, (is_number, _number_columns)),
+        _table("points", identified, metrics, ids, time_ns, (is_number, numbers_of)),
         _table("histograms", identified, metrics, ids, time_ns, (~is_number, _histogram_columns)),
     ]
     collected.tables += [each for each in made if each is not None]
     nameless = EventNames([], np.zeros(len(metrics), np.int64))
-    collect(
-        Seen(metrics, nameless, time_ns, time_ns, keep, identified.resource_ids), collected.facts
-    )
+    rest = identified.received_ns, keep, identified.resource_ids
+    collect(Seen(metrics, nameless, time_ns, time_ns, *rest), collected.facts)
 
 
 def _without_step(metrics: Metrics, is_number: Bool) -> Metrics:
     """The points without the attribute that places a number on the step axis.
 
-    It has a column in points, and which series a point belongs to does not depend on it. Where it
-    has no column (histograms, steps that are no integers) it stays.
+    It has a column in points, and which series a point belongs to does not depend on it, by whatever
+    spelling it was found. Where it has no column (histograms, steps that are no integers) it stays.
     """
-    _, has_step = slot_int(metrics, "crucible.step")
-    at = metrics.slots[has_step & is_number, SLOT["crucible.step"]]
+    place = int_place(metrics, "crucible.step")
+    at = np.zeros(0, np.int32) if place is None else place[(place >= 0) & is_number]
     if not len(at):
         return metrics
     attributes = metrics.attributes
@@ -101,7 +105,11 @@ def _series_ids(identified: Identified, metrics: Metrics, number_kind: U8) -> I6
 
 
 def _new_series(
-    identified: Identified, metrics: Metrics, series: tuple[I64, U8], collected: Collected
+    identified: Identified,
+    metrics: Metrics,
+    names: MetricNames,
+    series: tuple[I64, U8],
+    collected: Collected,
 ) -> None:
     """Rows for the series that are not known yet; `series` are ids and number kinds of the points."""
     ids, number_kind = series
@@ -114,7 +122,6 @@ def _new_series(
     texts = {
         "run_id": slot_text(metrics, "crucible.run.id"),
         "experiment_id": slot_text(metrics, "crucible.experiment.id"),
-        "unit": metrics.metric_unit,
         "description": metrics.metric_description,
     }
     rank, has_rank = slot_int(metrics, "crucible.rank")
@@ -125,7 +132,9 @@ def _new_series(
         into[int(ids[row])] = series_row(
             series_id=int(ids[row]),
             source="metric",
-            metric=text_of(metrics, metrics.metric_name, row) or "",
+            metric=names.of(row).name,
+            original_metric=names.of(row).sent,
+            unit=names.of(row).unit or text_of(metrics, metrics.metric_unit, row) or None,
             rank=int(rank[row]) if has_rank[row] else None,
             kind=kind.name.lower(),
             temporality=_TEMPORALITY.get(int(metrics.temporality[row]))
@@ -172,15 +181,17 @@ def _exemplars(metrics: Metrics, rows: I64) -> pa.Array | None:
     return unless_null(exemplars_json(metrics).take(pa.array(rows)))
 
 
-def _number_columns(metrics: Metrics, rows: I64) -> dict[str, pa.Array | None]:
+def _number_columns(scales: F64 | None, metrics: Metrics, rows: I64) -> dict[str, pa.Array | None]:
     step, has_step = slot_int(metrics, "crucible.step")
-    integers = metrics.int_value[rows]
+    integers, values = metrics.int_value[rows], metrics.double_value[rows]
     is_inexact = (metrics.value_kind[rows] == 1) & (
         (integers > _EXACT_INT_MAX) | (integers < -_EXACT_INT_MAX)
     )
+    if scales is not None:
+        values, is_inexact = values * scales[rows], is_inexact & (scales[rows] == 1)
     return {
         "step": numbers(step[rows], has_step[rows], pa.int64()),
-        "value": numbers(metrics.double_value[rows], metrics.value_kind[rows] != 0, pa.float64()),
+        "value": numbers(values, metrics.value_kind[rows] != 0, pa.float64()),
         "value_int": numbers(integers, is_inexact, pa.int64()),
     }
 

@@ -10,15 +10,15 @@ time, identity is the least value seen.
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from crucible_collector.batch import I64, MEASUREMENT_PREFIX, Bool, Records, Spans
+from crucible_collector.batch import I64, Bool, Records, Spans
+from crucible_collector.enrich import told
 from crucible_collector.enrich.columns import (
     NS_PER_US,
     resource_of,
@@ -32,11 +32,21 @@ from crucible_collector.enrich.dimensions import json_of
 from crucible_collector.enrich.events import EventNames
 from crucible_collector.enrich.hashing import distinct, fold
 from crucible_collector.rows import ExperimentFact, RunFact
+from crucible_schema import events
+
+_Number = TypeVar("_Number", int, float)
 
 # Scopes that are runs. A run's kind, start, end and status come from these alone.
 _RUN_SCOPES = {"crucible_train.training": "training", "crucible_framework.pipeline": "pipeline"}
-_EXPERIMENT_SCOPE = "crucible_telemetry.experiment"
-_ENDED = frozenset({"completed", "failed", "cancelled", "early_stopped"})
+_EXPERIMENT_SCOPE = events.CRUCIBLE_TELEMETRY_EXPERIMENT
+_EXPERIMENT_STATUS = {
+    "start": "running",
+    "stop": "stopped",
+    "exception": "stopped",
+    "paused": "paused",
+    "resumed": "running",
+}
+_HEARTBEAT = events.CRUCIBLE_TELEMETRY_RUN_HEARTBEAT
 _IDENTITY = {
     "experiment_id": "crucible.experiment.id",
     "condition": "crucible.condition",
@@ -44,8 +54,7 @@ _IDENTITY = {
     "correlation_id": "crucible.correlation.id",
     "parent_run_id": "crucible.run.parent_id",
 }
-_REFUSED = re.compile("[\0\ud800-\udfff]")
-_PHASES = frozenset({"start", "stop", "exception"})
+_RUN_PHASES = frozenset({"start", "stop", "exception"})
 
 
 @dataclass(slots=True)
@@ -64,6 +73,7 @@ class Seen:
     events: EventNames
     first_ns: I64
     last_ns: I64
+    received_ns: I64
     keep: Bool
     resource_ids: I64  # one a row of records.resources
 
@@ -85,13 +95,13 @@ def collect(seen: Seen, facts: Facts) -> None:
     _experiments(seen, facts)
     _runs(seen, facts)
     if isinstance(seen.records, Spans):
-        rows = _life_cycle_rows(seen)
+        rows = _telling_rows(seen)
         experiments = slot_text(seen.records, "crucible.experiment.id")
         runs = slot_text(seen.records, "crucible.run.id")
         for row in rows:
             experiment_id = text_of(seen.records, experiments, row)
             run_id = text_of(seen.records, runs, row)
-            _life_cycle(seen, seen.records, row, (experiment_id, run_id), facts)
+            _tells(seen, seen.records, row, (experiment_id, run_id), facts)
 
 
 def _groups(seen: Seen, key: str) -> _Groups:
@@ -109,6 +119,14 @@ def _extent(seen: Seen, groups: _Groups) -> tuple[list[int], list[int]]:
     np.minimum.at(first, groups.inverse, seen.first_ns[groups.rows])
     np.maximum.at(last, groups.inverse, seen.last_ns[groups.rows])
     return first.tolist(), last.tolist()
+
+
+def _received(seen: Seen, groups: _Groups) -> list[int]:
+    """The newest receipt of each group, ns."""
+    newest = np.zeros(len(groups), np.int64)
+    np.maximum.at(newest, groups.inverse, seen.received_ns[groups.rows])
+    received: list[int] = newest.tolist()
+    return received
 
 
 def _farthest(records: Records, key: str, groups: _Groups) -> list[int | None]:
@@ -154,8 +172,8 @@ def _experiments(seen: Seen, facts: Facts) -> None:
     ids = _least(records, "crucible.experiment.id", groups)
     names = _least(records, "crucible.experiment.name", groups)
     for experiment_id, name, first_ns, last_ns in zip(ids, names, first, last, strict=True):
-        told = ExperimentFact(experiment_id or "", first_ns, last_ns, name=name)
-        fact = facts.experiments.setdefault(told.experiment_id, told)
+        new = ExperimentFact(experiment_id or "", first_ns, last_ns, name=name)
+        fact = facts.experiments.setdefault(new.experiment_id, new)
         fact.first_ns = min(fact.first_ns, first_ns)
         fact.last_ns = max(fact.last_ns, last_ns)
         fact.name = fact.name or name
@@ -174,87 +192,104 @@ def _runs(seen: Seen, facts: Facts) -> None:
         "resource_id": resources.tolist(),
         "last_step": _farthest(records, "crucible.step", groups),
         "last_epoch": _farthest(records, "crucible.epoch", groups),
+        "received_ns": _received(seen, groups),
         **{name: _least(records, key, groups) for name, key in _IDENTITY.items()},
     }
     columns["first_ns"], columns["last_ns"] = _extent(seen, groups)
     for values in zip(*columns.values(), strict=True):
-        told = RunFact(**dict(zip(columns, values, strict=True)))
-        fact = facts.runs.setdefault(told.run_id, told)
-        if fact is not told:
-            _merge(fact, told)
+        new = RunFact(**dict(zip(columns, values, strict=True)))
+        fact = facts.runs.setdefault(new.run_id, new)
+        if fact is not new:
+            _merge(fact, new)
 
 
-def _merge(fact: RunFact, told: RunFact) -> None:
+def _merge(fact: RunFact, new: RunFact) -> None:
     """Take over what another signal of the window says about the same run."""
-    fact.first_ns = min(fact.first_ns, told.first_ns)
-    fact.last_ns = max(fact.last_ns, told.last_ns)
-    fact.last_step = _larger(fact.last_step, told.last_step)
-    fact.last_epoch = _larger(fact.last_epoch, told.last_epoch)
+    fact.first_ns = min(fact.first_ns, new.first_ns)
+    fact.last_ns = max(fact.last_ns, new.last_ns)
+    fact.received_ns = max(fact.received_ns, new.received_ns)
+    fact.last_step = _larger(fact.last_step, new.last_step)
+    fact.last_epoch = _larger(fact.last_epoch, new.last_epoch)
     for name in _IDENTITY:
-        setattr(fact, name, _lesser(getattr(fact, name), getattr(told, name)))
-    if fact.resource_id is None or told.resource_id is None:
-        fact.resource_id = _larger(fact.resource_id, told.resource_id)
+        setattr(fact, name, _lesser(getattr(fact, name), getattr(new, name)))
+    if fact.resource_id is None or new.resource_id is None:
+        fact.resource_id = _larger(fact.resource_id, new.resource_id)
     else:
-        fact.resource_id = min(fact.resource_id, told.resource_id)
+        fact.resource_id = min(fact.resource_id, new.resource_id)
 
 
-def _larger(one: int | None, other: int | None) -> int | None:
+def _larger(one: _Number | None, other: _Number | None) -> _Number | None:
     if one is None or other is None:
         return other if one is None else one
     return max(one, other)
 
 
-def _life_cycle_rows(seen: Seen) -> Sequence[int]:
-    """Kept rows that begin or end a run or an experiment."""
-    wanted = [code for code, name in enumerate(seen.events.names) if _is_life_cycle(name)]
+def _telling_rows(seen: Seen) -> Sequence[int]:
+    """Kept rows that tell of the course of a run or an experiment."""
+    wanted = [code for code, name in enumerate(seen.events.names) if _is_telling(name)]
     if not wanted:
         return ()
     rows: list[int] = np.flatnonzero(np.isin(seen.events.code, wanted) & seen.keep).tolist()
     return rows
 
 
-def _is_life_cycle(event: str) -> bool:
+def _is_telling(event: str) -> bool:
     scope, _, phase = event.rpartition(".")
-    return phase in _PHASES and (scope in _RUN_SCOPES or scope == _EXPERIMENT_SCOPE)
+    if scope == _EXPERIMENT_SCOPE:
+        return phase in _EXPERIMENT_STATUS
+    return event == _HEARTBEAT or (scope in _RUN_SCOPES and phase in _RUN_PHASES)
 
 
-def _life_cycle(
+def _tells(
     seen: Seen, spans: Spans, row: int, ids: tuple[str | None, str | None], facts: Facts
 ) -> None:
-    """Merge one start, stop or exception into the facts of its experiment and run (`ids`)."""
+    """Merge what one mark tells into the facts of its experiment and run (`ids`)."""
     experiment_id, run_id = ids
-    scope, _, phase = seen.events.names[seen.events.code[row]].rpartition(".")
-    first_ns, last_ns = int(seen.first_ns[row]), int(seen.last_ns[row])
-    at_ns = first_ns if phase == "start" else last_ns
+    event = seen.events.names[seen.events.code[row]]
+    scope, _, phase = event.rpartition(".")
     text = json_of(spans, spans.attribute_start, row)
     values: dict[str, Any] = json.loads(text) if text else {}
+    if event == _HEARTBEAT:
+        if run_id:
+            fact = facts.runs[run_id]
+            interval_s = told.heartbeat_interval_s(values)
+            fact.heartbeat_interval_s = _larger(fact.heartbeat_interval_s, interval_s)
+        return
     if experiment_id:
-        told = _of_experiment(values)
+        about = told.of_experiment(values)
+        experiment = facts.experiments[experiment_id]
         if scope == _EXPERIMENT_SCOPE:
-            status = "running" if phase == "start" else "stopped"
-            _tell(facts.experiments[experiment_id], at_ns, status, told)
+            about |= told.of_experiment_course(values, phase)
+            _tell(experiment, _at_ns(seen, row, phase), _EXPERIMENT_STATUS[phase], about)
         else:
-            _tell(facts.experiments[experiment_id], None, None, told)
+            _tell(experiment, None, None, about)
     if run_id and scope in _RUN_SCOPES:
-        fact = facts.runs[run_id]
-        told = _of_run(values, phase)
-        told["kind"] = _RUN_SCOPES[scope]
-        told["trace_id"] = uuid.UUID(bytes=spans.trace_id[row].tobytes())
-        _tell(fact, at_ns, _run_status(values, phase), told)
-        fact.started_ns = min(first_ns, first_ns if fact.started_ns is None else fact.started_ns)
-        if phase != "start":
-            fact.ended_ns = _larger(fact.ended_ns, last_ns)
+        _tell_run(seen, spans, row, facts.runs[run_id], values)
+
+
+def _at_ns(seen: Seen, row: int, phase: str) -> int:
+    """When it was so: a start at its start, everything else at its end."""
+    return int((seen.first_ns if phase == "start" else seen.last_ns)[row])
+
+
+def _tell_run(seen: Seen, spans: Spans, row: int, fact: RunFact, values: Mapping[str, Any]) -> None:
+    scope, _, phase = seen.events.names[seen.events.code[row]].rpartition(".")
+    about = told.of_run(values, phase)
+    about["kind"] = _RUN_SCOPES[scope]
+    about["trace_id"] = uuid.UUID(bytes=spans.trace_id[row].tobytes())
+    _tell(fact, _at_ns(seen, row, phase), told.run_status(values, phase), about)
+    first_ns = int(seen.first_ns[row])
+    fact.started_ns = first_ns if fact.started_ns is None else min(first_ns, fact.started_ns)
+    if phase != "start":
+        fact.ended_ns = _larger(fact.ended_ns, int(seen.last_ns[row]))
 
 
 def _tell(
-    fact: RunFact | ExperimentFact,
-    at_ns: int | None,
-    status: str | None,
-    told: Mapping[str, Any],
+    fact: RunFact | ExperimentFact, at_ns: int | None, status: str | None, about: Mapping[str, Any]
 ) -> None:
-    """Take over what a start or end tells: all of it if it is the newest, else what is missing."""
+    """Take over what a mark tells: all of it if it is the newest, else what is missing."""
     is_newer = _rank(at_ns, status) > _rank(fact.status_at_ns, fact.status)
-    for name, value in told.items():
+    for name, value in about.items():
         if value is not None and (is_newer or getattr(fact, name) is None):
             setattr(fact, name, value)
     if is_newer:
@@ -266,65 +301,3 @@ def _rank(at_ns: int | None, status: str | None) -> tuple[int, bool, str]:
     if at_ns is None or status is None:
         return -1, False, ""
     return at_ns // NS_PER_US, status != "running", status
-
-
-def _run_status(values: Mapping[str, Any], phase: str) -> str:
-    if phase == "start":
-        return "running"
-    given = _text(values, "crucible.status")
-    if given in _ENDED:
-        return given
-    return "failed" if phase == "exception" else "completed"
-
-
-def _of_run(values: Mapping[str, Any], phase: str) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "model_name": _text(values, "crucible.model.name"),
-        "model_version": _text(values, "crucible.model.version"),
-        "dataset_name": _text(values, "crucible.dataset.name"),
-        "config": _json_text(values.get("crucible.training.config")),
-    }
-    if phase != "start":
-        measured = {
-            key.removeprefix(MEASUREMENT_PREFIX): value
-            for key, value in values.items()
-            if key.startswith(MEASUREMENT_PREFIX)
-        }
-        told["summary"] = json.dumps(measured) if measured else None
-    return told
-
-
-def _of_experiment(values: Mapping[str, Any]) -> dict[str, Any]:
-    tags = values.get("crucible.experiment.tags")
-    return {
-        "name": _text(values, "crucible.experiment.name"),
-        "hypothesis": _text(values, "crucible.experiment.hypothesis"),
-        "tags": sorted({str(tag) for tag in tags}) if isinstance(tags, list) else None,
-    }
-
-
-def _text(values: Mapping[str, Any], key: str) -> str | None:
-    value = values.get(key)
-    return value if isinstance(value, str) else None
-
-
-def _json_text(value: Any) -> str | None:
-    """The configuration as JSON text that jsonb takes; what is not JSON is kept as `{"text": …}`."""
-    if value is None:
-        return None
-    try:
-        parsed = json.loads(value) if isinstance(value, str) else value
-        return json.dumps(_storable(parsed), allow_nan=False, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return json.dumps({"text": value}, ensure_ascii=False)
-
-
-def _storable(value: Any) -> Any:
-    """The value with U+FFFD for what is legal in JSON and refused by jsonb: NUL, lone surrogates."""
-    if isinstance(value, str):
-        return _REFUSED.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [_storable(each) for each in value]
-    if isinstance(value, dict):
-        return {_storable(key): _storable(each) for key, each in value.items()}
-    return value

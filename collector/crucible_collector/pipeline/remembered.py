@@ -36,6 +36,7 @@ class Remembered:
         self.scopes: set[int] = set()
         self.series: set[int] = set()
         self.runs: dict[str, tuple[Any, ...]] = {}  # what `_identity` gets
+        self.heartbeats: dict[str, float] = {}  # of runs that send any, the longest interval
         self._series_seen: dict[int, int] = {}
 
     def known(self) -> Known:
@@ -47,13 +48,18 @@ class Remembered:
         for remembered in (self.resources, self.scopes, self.series):
             remembered.clear()
         self.runs.clear()
+        self.heartbeats.clear()
         self._series_seen.clear()
 
     def mark_known(self, rows: WindowRows) -> None:
         """Say of each run in the window whether its fact is news beyond times and steps."""
         for fact in rows.runs.values():
             known = self.runs.get(fact.run_id)
-            fact.is_known = fact.kind is None and known == _least(known, _identity(fact))
+            is_promised = self.heartbeats.get(fact.run_id, 0.0) >= (
+                fact.heartbeat_interval_s or 0.0
+            )
+            is_known = is_promised and known == _least(known, _identity(fact))
+            fact.is_known = fact.kind is None and is_known
         for series_id, ns in _last_seen(rows).items():
             if ns >= self._series_seen.get(series_id, 0) + _SEEN_NS:
                 rows.series_seen[series_id] = ns
@@ -72,11 +78,15 @@ class Remembered:
         if len(self.runs) + len(rows.runs) > _RUNS_MAX:
             EVICTED_KEYS.labels("runs").inc(len(self.runs))
             self.runs.clear()
+            self.heartbeats.clear()
         if len(self._series_seen) > _IDS_MAX:
             self._series_seen.clear()
         self._series_seen.update(rows.series_seen)
         for fact in rows.runs.values():
             self.runs[fact.run_id] = _least(self.runs.get(fact.run_id), _identity(fact))
+            if fact.heartbeat_interval_s is not None:
+                longest_s = max(fact.heartbeat_interval_s, self.heartbeats.get(fact.run_id, 0.0))
+                self.heartbeats[fact.run_id] = longest_s
 
 
 def _least(known: tuple[Any, ...] | None, told: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -30,6 +30,7 @@ from crucible_collector.store.migrate import migrate
 from crucible_collector.store.partitions import Partitions, days_of
 from crucible_collector.store.read import Reader
 from crucible_collector.store.servers import Capabilities
+from crucible_collector.store.stalls import Patience
 
 log = logging.getLogger("crucible.database")
 
@@ -107,9 +108,13 @@ class Database:
         while self.capabilities is None:
             if self._stopping.wait(MAINTENANCE_POLL_S):
                 return
-        Maintenance(lambda: connect(self.dsn, MAINTENANCE), self.capabilities, log).run(
-            self._stopping
-        )
+        settings = self._settings
+        Maintenance(
+            lambda: connect(self.dsn, MAINTENANCE),
+            self.capabilities,
+            log,
+            patience=Patience(settings.stall_after_intervals, settings.stall_after_min_s),
+        ).run(self._stopping)
 
     def json_rows(self, question: str, /, **parameters: object) -> list[str]:
         """What the API asks (see store.read.Reads); DatabaseAwayError while there is no schema."""

@@ -5,6 +5,7 @@
   every look-up of a trace (100,000 spans, the most that arrive meanwhile, are 43 MB).
 - every AHEAD_S: room for today and tomorrow, and for days that sit in a default partition.
 - every FORGET_S: digests of requests that nobody will resend any more go.
+- every STALLS_S: runs that have fallen silent are declared stalled (see stalls).
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ import psycopg
 from crucible_collector.metrics import UNCAUGHT_ERRORS
 from crucible_collector.store.partitions import RELATIONS, Connection, Partitions, default_days
 from crucible_collector.store.servers import Capabilities
+from crucible_collector.store.stalls import PATIENCE, Patience, Stalls
 
 SUMMARISE_S = 5.0
 AHEAD_S = 600.0
 FORGET_S = 3600.0
+STALLS_S = 5.0
 RETRY_S = 5.0
 # Stock clients resend for minutes; forwarders with a queue on disk, after a weekend's outage.
 REQUESTS_KEPT = dt.timedelta(days=7)
@@ -62,12 +65,14 @@ class Maintenance:
         capabilities: Capabilities,
         log: logging.Logger,
         *,
+        patience: Patience = PATIENCE,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._connect = connect
         self._log = log
         self._clock = clock
         self._partitions = Partitions(capabilities, log)
+        self._stalls = Stalls(patience, log)
         self._summarised_bytes: dict[str, int] = {}
 
     def run(self, stopping: threading.Event) -> None:
@@ -88,6 +93,7 @@ class Maintenance:
             (AHEAD_S, self.make_room),
             (FORGET_S, self.forget_requests),
             (SUMMARISE_S, self.summarise),
+            (STALLS_S, self._stalls.notice),
         )
         due = [0.0] * len(steps)
         while not stopping.is_set():

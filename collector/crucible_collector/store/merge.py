@@ -98,6 +98,7 @@ def _seen(connection: psycopg.Connection, seen: list[RunFact], *, careful: bool)
                             "run_id": fact.run_id,
                             "first_us": fact.first_ns // NS_PER_US,
                             "last_us": fact.last_ns // NS_PER_US,
+                            "received_us": fact.received_ns // NS_PER_US,
                             "last_step": fact.last_step,
                             "last_epoch": fact.last_epoch,
                         }
@@ -148,6 +149,15 @@ def _experiment(fact: ExperimentFact) -> dict[str, Any]:
         "status": fact.status,
         "status_at": optional_timestamp(fact.status_at_ns),
         "tags": fact.tags,
+        "owner": fact.owner,
+        "experiment_type": fact.experiment_type,
+        "metadata": fact.metadata,
+        "pause_count": fact.pause_count,
+        "pause_reason": fact.pause_reason,
+        "is_aborted": fact.is_aborted,
+        "abort_reason": fact.abort_reason,
+        "active_duration_ns": fact.active_duration_ns,
+        "paused_duration_ns": fact.paused_duration_ns,
         "first_seen": timestamp(fact.first_ns),
         "last_seen": timestamp(fact.last_ns),
     }
@@ -175,6 +185,8 @@ def _run(fact: RunFact) -> dict[str, Any]:
         "ended_at": optional_timestamp(fact.ended_ns),
         "first_seen": timestamp(fact.first_ns),
         "last_seen": timestamp(fact.last_ns),
+        "last_received_at": timestamp(fact.received_ns),
         "last_step": fact.last_step,
         "last_epoch": fact.last_epoch,
+        "heartbeat_interval_s": fact.heartbeat_interval_s,
     }

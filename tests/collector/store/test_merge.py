@@ -38,6 +38,7 @@ from traffic import key_value
 
 TRAINING, PIPELINE = "crucible_train.training", "crucible_framework.pipeline"
 EXPERIMENT = "crucible_telemetry.experiment"
+HEARTBEAT = "crucible_telemetry.run.heartbeat"
 ERROR = 2  # OTLP Status.StatusCode
 
 
@@ -75,6 +76,19 @@ ABOUT = {
     "tags": ["b", "a"],
 }
 
+PAUSED = {
+    "crucible.measurement.pause_count": 1,
+    "crucible.experiment.pause_reason": "the GPU is needed elsewhere",
+}
+COURSE = {
+    "crucible.measurement.active_duration": 106_000_000_000,
+    "crucible.measurement.paused_duration": 2_000_000_000,
+    "crucible.measurement.pause_count": 1,
+    "crucible.experiment.owner": "ada",
+    "crucible.experiment.type": "training",
+    "crucible.experiment.metadata": '{"ticket": "ML-42"}',
+}
+
 
 def gauge_of_the_run() -> Metric:
     metric = Metric(name="memory")
@@ -107,7 +121,11 @@ REQUESTS: list[Message] = [
     traces(event("late", -4, -3, crucible__step=3, crucible__correlation__id="c", **RUN)),
     metrics(gauge_of_the_run(), resource=resource_of(service__name="one")),
     logs(line_of_the_run()),
-    traces(event(EXPERIMENT, -110, -2, **ABOUT)),
+    traces(event(f"{EXPERIMENT}.paused", -101, **ABOUT, **PAUSED)),
+    traces(event(f"{EXPERIMENT}.resumed", -99, **ABOUT, **{"crucible.measurement.pause_count": 1})),
+    traces(event(EXPERIMENT, -110, -2, **ABOUT, **COURSE)),
+    traces(event(HEARTBEAT, -71, **RUN, **{"crucible.heartbeat.interval_s": 30.0})),
+    traces(event(HEARTBEAT, -41, **RUN, **{"crucible.heartbeat.interval_s": 10})),
 ]
 RUN_ROW: dict[str, Any] = {
     "run_id": "run",
@@ -127,6 +145,9 @@ RUN_ROW: dict[str, Any] = {
     "last_seen": time_of(-3),
     "last_step": 9,
     "last_epoch": 1,
+    "last_received_at": time_of(0),
+    "stalled_at": None,
+    "heartbeat_interval_s": 30.0,
 }
 EXPERIMENT_ROW: dict[str, Any] = {
     "experiment_id": "experiment",
@@ -135,7 +156,15 @@ EXPERIMENT_ROW: dict[str, Any] = {
     "status": "stopped",
     "status_at": time_of(-2),
     "tags": ["a", "b"],
-    "metadata": None,
+    "metadata": {"ticket": "ML-42"},
+    "owner": "ada",
+    "experiment_type": "training",
+    "pause_count": 1,
+    "pause_reason": "the GPU is needed elsewhere",
+    "is_aborted": False,
+    "abort_reason": None,
+    "active_duration_ns": 106_000_000_000,
+    "paused_duration_ns": 2_000_000_000,
     "first_seen": time_of(-110),
     "last_seen": time_of(-2),
 }

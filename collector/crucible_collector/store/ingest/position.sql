@@ -1,5 +1,9 @@
 -- Is this journal's position still where the window begins? Moves it to the window's end if so.
 -- Primary key; the row lock makes a second writer of the same journal wait for the first one's end.
 update crucible.positions
-set position = %(end)s, updated_at = now()
+set
+    position = %(end)s,
+    updated_at = now(),
+    stored_until = coalesce(%(stored_until)s, stored_until),
+    heard_since = %(heard_since)s
 where journal_id = %(journal_id)s and position = %(start)s

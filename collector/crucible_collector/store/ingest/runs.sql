@@ -7,23 +7,27 @@
 insert into crucible.runs as known (
   run_id, experiment_id, condition, kind, status, status_at, model_name, model_version, dataset_name,
   config, summary, service_name, correlation_id, trace_id, resource_id, parent_run_id, started_at,
-  ended_at, first_seen, last_seen, last_step, last_epoch
+  ended_at, first_seen, last_seen, last_received_at, last_step, last_epoch, heartbeat_interval_s
 )
 values (
   %(run_id)s, %(experiment_id)s, %(condition)s, %(kind)s, coalesce(%(status)s, 'running'),
   %(status_at)s, %(model_name)s, %(model_version)s, %(dataset_name)s, %(config)s::jsonb,
   %(summary)s::jsonb, %(service_name)s, %(correlation_id)s, %(trace_id)s, %(resource_id)s,
-  %(parent_run_id)s, %(started_at)s, %(ended_at)s, %(first_seen)s, %(last_seen)s, %(last_step)s,
-  %(last_epoch)s
+  %(parent_run_id)s, %(started_at)s, %(ended_at)s, %(first_seen)s, %(last_seen)s,
+  %(last_received_at)s, %(last_step)s, %(last_epoch)s, %(heartbeat_interval_s)s
 )
 on conflict (run_id) do update set
-  (status, status_at, kind, model_name, model_version, dataset_name, config, summary, trace_id) = (
+  (
+    status, stalled_at, status_at, kind, model_name, model_version, dataset_name, config, summary,
+    trace_id
+  ) = (
     select
       case
         when is_newer then excluded.status
-        when known.status in ('pending', 'stalled') then 'running' -- it has been heard of
+        when known.status = 'pending' or is_heard_of then 'running'
         else known.status
       end,
+      case when not is_newer and not is_heard_of then known.stalled_at end,
       greatest(known.status_at, excluded.status_at),
       coalesce(case when is_newer then excluded.kind end, known.kind, excluded.kind),
       coalesce(
@@ -39,9 +43,17 @@ on conflict (run_id) do update set
       coalesce(case when is_newer then excluded.summary end, known.summary, excluded.summary),
       coalesce(case when is_newer then excluded.trace_id end, known.trace_id, excluded.trace_id)
     from (
-      select (excluded.status_at, excluded.status <> 'running', excluded.status)
-        > (coalesce(known.status_at, '-infinity'), known.status <> 'running', known.status)
-    ) as told (is_newer)
+      select
+        (excluded.status_at, excluded.status <> 'running', excluded.status)
+        > (
+          coalesce(known.status_at, '-infinity'),
+          known.status not in ('running', 'pending', 'stalled'),
+          known.status
+        ),
+        -- What was received before it fell silent is no sign of life, however late it is stored.
+        known.status = 'stalled'
+          and excluded.last_received_at >= coalesce(known.last_received_at, '-infinity')
+    ) as told (is_newer, is_heard_of)
   ),
   experiment_id = least(known.experiment_id, excluded.experiment_id),
   condition = least(known.condition, excluded.condition),
@@ -53,5 +65,7 @@ on conflict (run_id) do update set
   ended_at = greatest(known.ended_at, excluded.ended_at),
   first_seen = least(known.first_seen, excluded.first_seen),
   last_seen = greatest(known.last_seen, excluded.last_seen),
+  last_received_at = greatest(known.last_received_at, excluded.last_received_at),
   last_step = greatest(known.last_step, excluded.last_step),
-  last_epoch = greatest(known.last_epoch, excluded.last_epoch)
+  last_epoch = greatest(known.last_epoch, excluded.last_epoch),
+  heartbeat_interval_s = greatest(known.heartbeat_interval_s, excluded.heartbeat_interval_s)

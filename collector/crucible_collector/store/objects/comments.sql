@@ -9,6 +9,11 @@ comment on table crucible.positions is
     'How far each journal has been written: moved in the transaction that writes the rows';
 comment on column crucible.positions.journal_id is 'Random, written into the journal when it was made';
 comment on column crucible.positions.position is 'Logical byte offset of the first entry not yet written';
+comment on column crucible.positions.stored_until is
+    'Everything that its collector received before this, by its own clock, is stored';
+comment on column crucible.positions.heard_since is
+    'Since when its collector has taken requests without a break, by its own clock; null: it has ended '
+    'and left nothing in its journal';
 
 comment on table crucible.ledger is
     'What became of every record: received = stored + filtered + rejected (by reason) + duplicate';
@@ -25,6 +30,10 @@ comment on table crucible.experiments is 'One experiment: its name and when it w
 comment on column crucible.experiments.first_seen is 'Earliest time of any of its records';
 comment on column crucible.experiments.last_seen is 'Latest time of any of its records';
 
+comment on column crucible.experiments.active_duration_ns is
+    'Time that the newest stretch of work on it went on, pauses left out, as its stop told';
+comment on column crucible.experiments.pause_reason is 'Of its newest pause, over or not';
+comment on column crucible.experiments.abort_reason is 'Why it was last given up; is_aborted says if it is';
 comment on column crucible.experiments.status_at is
     'Time of the event that the status is from: a later one replaces it, whichever is stored first';
 
@@ -32,6 +41,11 @@ comment on table crucible.runs is 'One run of an experiment: what ran, how it en
 comment on column crucible.runs.kind is 'training or pipeline; null where only a run id was seen';
 comment on column crucible.runs.status_at is
     'Time of the start or end that the status is from; null where only other records were seen';
+comment on column crucible.runs.last_received_at is
+    'Newest receipt of any of its records, by the clock of the collector that received it';
+comment on column crucible.runs.heartbeat_interval_s is
+    'The longest that it promised between two signs of life; null where it promised nothing';
+comment on column crucible.runs.stalled_at is 'When it was declared stalled; null unless it is';
 comment on column crucible.runs.parent_run_id is
     'crucible.run.parent_id: the run, a pipeline say, that this one is a part of';
 comment on column crucible.runs.trace_id is 'The trace of the run''s own span; its epochs have others';

@@ -19,5 +19,8 @@
     extract(epoch from r.ended_at - r.started_at)::float8 * 1e3::float8 as duration_ms,
     crucible.rfc3339(r.first_seen, 0::smallint) as first_seen,
     crucible.rfc3339(r.last_seen, 0::smallint) as last_seen,
+    crucible.rfc3339(r.last_received_at, 0::smallint) as last_received_at,
+    crucible.rfc3339(r.stalled_at, 0::smallint) as stalled_at,
+    r.heartbeat_interval_s,
     r.last_step,
     r.last_epoch

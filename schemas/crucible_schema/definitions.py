@@ -135,6 +135,7 @@ class MeasurementDefinition:
     lower_is_better: bool | None = None  # None: neither is better
     watch: Watch | None = None
     aliases: tuple[str, ...] = ()
+    examples: tuple[int | float, ...] = ()
     note: str = ""
 
 
@@ -229,6 +230,7 @@ class LifecycleDefinition:
     stop: str
     start: str | None = None  # also sent at once, as a zero-length span of this name
     exception: str | None = None  # None: an end with an error is still `stop`
+    span_kind: str = "internal"  # or client, server, producer, consumer
     note: str = ""
 
 

@@ -45,6 +45,69 @@ EVALUATION_SEVERITY: Final = "crucible.evaluation.severity"
 EVALUATION_VULNERABILITIES: Final = "crucible.evaluation.vulnerabilities"
 """Vulnerabilities that were found."""
 
+LABELER_ID: Final = "crucible.labeler.id"
+"""Who labels."""
+
+ASSIGNMENT_ID: Final = "crucible.assignment.id"
+"""A sample in the hands of a labeller."""
+
+LABEL_DIMENSION: Final = "crucible.label.dimension"
+"""What is judged."""
+
+LABEL_RATER_COUNT: Final = "crucible.label.rater_count"
+"""How many judged."""
+
+EXPORT_ID: Final = "crucible.export.id"
+"""The export."""
+
+QUEUE_STATUS: Final = "crucible.queue.status"
+"""The new state of the queue."""
+
+SCHEMA_VERSION: Final = "crucible.schema.version"
+"""The version of the labels' schema."""
+
+MEASUREMENT_AGREEMENT_SCORE: Final = "crucible.measurement.agreement_score"
+"""How far labellers agree; 1 is wholly."""
+
+MEASUREMENT_ROWS_PROCESSED: Final = "crucible.measurement.rows_processed"
+"""Rows that went through."""
+
+CAUSAL_EVENT_TYPE: Final = "crucible.causal.event_type"
+"""What kind of decision it is."""
+
+CAUSAL_DECISION: Final = "crucible.causal.decision"
+"""What was decided."""
+
+CAUSAL_STAGE_ID: Final = "crucible.causal.stage_id"
+"""The stage of the chain."""
+
+CAUSAL_CHAIN_ID: Final = "crucible.causal.chain_id"
+"""The chain."""
+
+CAUSAL_CHAIN_NAME: Final = "crucible.causal.chain_name"
+"""The chain's name."""
+
+JOB_NAMESPACE: Final = "crucible.job.namespace"
+"""Where the job belongs."""
+
+JOB_KIND: Final = "crucible.job.kind"
+"""What kind of work it is."""
+
+JOB_PRIORITY: Final = "crucible.job.priority"
+"""How urgent it is."""
+
+JOB_RESULT: Final = "crucible.job.result"
+"""What the job returned."""
+
+API_PARAMS: Final = "crucible.api.params"
+"""What was asked for."""
+
+API_PAYLOAD: Final = "crucible.api.payload"
+"""What was sent. Content; sent only where the user asks for it."""
+
+DATASET_SOURCE: Final = "crucible.dataset.source"
+"""Where the data set comes from."""
+
 DEPLOYMENT_TARGET: Final = "crucible.deployment.target"
 """What serves it."""
 
@@ -83,6 +146,27 @@ HEALTH_CHECK_THRESHOLDS_P99_LATENCY: Final = "crucible.health_check.thresholds.p
 
 500 by default in crucible_deployment.
 """
+
+ENSEMBLE_MODELS: Final = "crucible.ensemble.models"
+"""The models that are asked."""
+
+ENSEMBLE_QUERY_LENGTH: Final = "crucible.ensemble.query_length"
+"""Characters of the query."""
+
+ENSEMBLE_METHOD: Final = "crucible.ensemble.method"
+"""How votes are counted."""
+
+MEASUREMENT_CONSENSUS: Final = "crucible.measurement.consensus"
+"""The share of models that agree, 0 to 1."""
+
+MEASUREMENT_CLUSTER_COUNT: Final = "crucible.measurement.cluster_count"
+"""Groups of like answers."""
+
+MEASUREMENT_WINNER_SIZE: Final = "crucible.measurement.winner_size"
+"""Answers in the group that won."""
+
+MEASUREMENT_ROUNDS: Final = "crucible.measurement.rounds"
+"""Rounds that the vote took."""
 
 EXPERIMENT_ABORTED: Final = "crucible.experiment.aborted"
 """Whether it was given up before its end."""
@@ -139,10 +223,40 @@ MEASUREMENT_RATING: Final = "crucible.measurement.rating"
 """The rating: 0 or 1 for thumbs, else as the service scales it."""
 
 MEASUREMENT_LATENCY_MS: Final = "crucible.measurement.latency_ms"
-"""How long the answer that it is about took."""
+"""How long the answer took."""
+
+FEEDBACK_ERRORS: Final = "crucible.feedback.errors"
+"""Why it was refused, field by field."""
+
+MEASUREMENT_QUALITY_SCORE: Final = "crucible.measurement.quality_score"
+"""Quality of the data, 0 to 1."""
+
+MEASUREMENT_CHECK_COUNT: Final = "crucible.measurement.check_count"
+"""Checks that were made."""
+
+PIPELINE_NAME: Final = "crucible.pipeline.name"
+"""The pipeline's name."""
+
+FORGE_MEASUREMENT_KEY: Final = "crucible.forge.measurement_key"
+"""What is measured of a sample."""
+
+FORGE_MEASUREMENT_VERSION: Final = "crucible.forge.measurement_version"
+"""The version of the measurement."""
+
+FORGE_STORAGE_BACKEND: Final = "crucible.forge.storage_backend"
+"""Where samples are stored."""
+
+FORGE_DEDUPLICATION: Final = "crucible.forge.deduplication"
+"""Whether it was there already."""
+
+MEASUREMENT_SAMPLES_PROCESSED: Final = "crucible.measurement.samples_processed"
+"""Samples that went through."""
 
 PIPELINE_ID: Final = "crucible.pipeline.id"
 """The pipeline's id; the run's where it has none of its own."""
+
+PIPELINE_CONFIG: Final = "crucible.pipeline.config"
+"""How the pipeline is set up."""
 
 PIPELINE_FAILED_STAGE: Final = "crucible.pipeline.failed_stage"
 """The stage at which it failed."""
@@ -200,6 +314,54 @@ HW_GPU_TASK: Final = "hw.gpu.task"
 
 GPU_INDEX: Final = "crucible.gpu.index"
 """The GPU's place among those that the process sees, from 0."""
+
+HARNESS_REPEAT: Final = "crucible.harness.repeat"
+"""Which repetition this is."""
+
+HARNESS_ENGINE: Final = "crucible.harness.engine"
+"""What runs the tasks."""
+
+HARNESS_ORDERED: Final = "crucible.harness.ordered"
+"""Whether results come in the order of the tasks."""
+
+MEASUREMENT_MAX_CONCURRENCY: Final = "crucible.measurement.max_concurrency"
+"""Tasks at a time, at most."""
+
+MEASUREMENT_TIMEOUT_MS: Final = "crucible.measurement.timeout_ms"
+"""How long a task may take."""
+
+HEDGING_HEDGED: Final = "crucible.hedging.hedged"
+"""Whether a second request was sent."""
+
+HEDGING_HEDGE_WON: Final = "crucible.hedging.hedge_won"
+"""Whether the second request answered first."""
+
+HEDGING_TIER: Final = "crucible.hedging.tier"
+"""The tier."""
+
+HEDGING_RESULTS: Final = "crucible.hedging.results"
+"""What every tier answered. Content; sent only where the user asks for it."""
+
+MEASUREMENT_PRIMARY_LATENCY_MS: Final = "crucible.measurement.primary_latency_ms"
+"""How long the first request took."""
+
+MEASUREMENT_BACKUP_LATENCY_MS: Final = "crucible.measurement.backup_latency_ms"
+"""How long the second request took."""
+
+MEASUREMENT_HEDGE_DELAY_MS: Final = "crucible.measurement.hedge_delay_ms"
+"""How long the first request was waited for before the second."""
+
+MEASUREMENT_RELATIVE_COST: Final = "crucible.measurement.relative_cost"
+"""Cost in units of one request: 1 without a second one, 2 with it."""
+
+MEASUREMENT_TIER_COUNT: Final = "crucible.measurement.tier_count"
+"""Tiers that there are."""
+
+MEASUREMENT_TIER_INDEX: Final = "crucible.measurement.tier_index"
+"""The tier's place, from 0."""
+
+MEASUREMENT_HEDGES_FIRED: Final = "crucible.measurement.hedges_fired"
+"""Further requests that were sent."""
 
 EXPERIMENT_ID: Final = "crucible.experiment.id"
 """The experiment this belongs to.
@@ -277,11 +439,104 @@ DEPLOYMENT_ID: Final = "crucible.deployment.id"
 TENANT_ID: Final = "crucible.tenant.id"
 """Whose data this is, where several tenants share a system."""
 
+DPO_BETA: Final = "crucible.dpo.beta"
+"""How firmly the policy is held to its reference."""
+
+RL_ENV_TYPE: Final = "crucible.rl.env_type"
+"""The environment."""
+
+RL_ROLLOUT_INDEX: Final = "crucible.rl.rollout_index"
+"""Which rollout this is."""
+
+MEASUREMENT_F1: Final = "crucible.measurement.f1"
+"""The harmonic mean of precision and recall, 0 to 1."""
+
+MEASUREMENT_PRECISION: Final = "crucible.measurement.precision"
+"""The share of what was found that is right, 0 to 1."""
+
+MEASUREMENT_RECALL: Final = "crucible.measurement.recall"
+"""The share of what is right that was found, 0 to 1."""
+
+MEASUREMENT_PERPLEXITY: Final = "crucible.measurement.perplexity"
+"""How surprised the model is by held-out text."""
+
+MEASUREMENT_NUM_PAIRS: Final = "crucible.measurement.num_pairs"
+"""Pairs of a preferred and a rejected answer."""
+
+MEASUREMENT_NUM_BATCHES: Final = "crucible.measurement.num_batches"
+"""Batches."""
+
+MEASUREMENT_GROUP_SIZE: Final = "crucible.measurement.group_size"
+"""Environments of a group."""
+
+MEASUREMENT_GROUPS_PER_BATCH: Final = "crucible.measurement.groups_per_batch"
+"""Groups of a batch."""
+
+MEASUREMENT_NUM_TRAJECTORIES: Final = "crucible.measurement.num_trajectories"
+"""Trajectories."""
+
+MEASUREMENT_ENVIRONMENT_STEPS: Final = "crucible.measurement.environment_steps"
+"""Steps taken in environments."""
+
+MEASUREMENT_ADVANTAGE_MEAN: Final = "crucible.measurement.advantage_mean"
+"""Mean advantage."""
+
+MEASUREMENT_ADVANTAGE_STD: Final = "crucible.measurement.advantage_std"
+"""Standard deviation of the advantage."""
+
+MEASUREMENT_NUM_STEPS: Final = "crucible.measurement.num_steps"
+"""Steps that advantages were computed for."""
+
+MEASUREMENT_NUM_SEQUENCES: Final = "crucible.measurement.num_sequences"
+"""Sequences that were learned from."""
+
+MEASUREMENT_TEACHER_NUM_SAMPLES: Final = "crucible.measurement.teacher_num_samples"
+"""Samples that the teacher gave."""
+
+MEASUREMENT_TEACHER_NUM_TOKENS: Final = "crucible.measurement.teacher_num_tokens"
+"""Tokens that the teacher gave."""
+
+FEEDBACK_TRIGGERS: Final = "crucible.feedback.triggers"
+"""What calls for a new training."""
+
+FEEDBACK_SHOULD_RETRAIN: Final = "crucible.feedback.should_retrain"
+"""Whether there should be a new training."""
+
+FEEDBACK_BY_SOURCE: Final = "crucible.feedback.by_source"
+"""How many from where."""
+
+GUARD_SAFE: Final = "crucible.guard.safe"
+"""Whether nothing was found."""
+
+GUARD_FAILED: Final = "crucible.guard.failed"
+"""Whether the check itself failed."""
+
+GUARD_DETECTOR: Final = "crucible.guard.detector"
+"""The detector."""
+
+GUARD_DETECTED: Final = "crucible.guard.detected"
+"""Whether it found something."""
+
+GUARD_CATEGORY: Final = "crucible.guard.category"
+"""What it found."""
+
+GUARD_CACHE_TYPE: Final = "crucible.guard.cache_type"
+"""Which cache."""
+
+GUARD_CACHE_HIT: Final = "crucible.guard.cache_hit"
+"""Whether it was in the cache."""
+
+MEASUREMENT_DETECTION_COUNT: Final = "crucible.measurement.detection_count"
+"""Things that were found."""
+
+MEASUREMENT_DETECTOR_COUNT: Final = "crucible.measurement.detector_count"
+"""Detectors that looked."""
+
 MEASUREMENT_LOSS: Final = "crucible.measurement.loss"
-"""The training loss."""
+"""The loss: on training data, where a training reports it."""
 
 MEASUREMENT_ACCURACY: Final = "crucible.measurement.accuracy"
-"""The share of right answers on training data, 0 to 1."""
+"""The share of right answers, 0 to 1: on training data, where a training reports it."""
 
 MEASUREMENT_VAL_LOSS: Final = "crucible.measurement.val_loss"
 """The loss on held-out data."""
@@ -351,6 +606,42 @@ MEASUREMENT_REJECTED_REWARD: Final = "crucible.measurement.rejected_reward"
 
 MEASUREMENT_MODEL_SIZE_BYTES: Final = "crucible.measurement.model_size_bytes"
 """Size of what was saved."""
+
+MEASUREMENT_TOTAL_TOKENS: Final = "crucible.measurement.total_tokens"
+"""Tokens of a call, or of a training so far."""
+
+MEASUREMENT_INPUT_COST_USD: Final = "crucible.measurement.input_cost_usd"
+"""What the prompt cost."""
+
+MEASUREMENT_OUTPUT_COST_USD: Final = "crucible.measurement.output_cost_usd"
+"""What the answer cost."""
+
+MEASUREMENT_TOTAL_SAMPLES: Final = "crucible.measurement.total_samples"
+"""Samples worked through since the training began."""
+
+MEASUREMENT_THROUGHPUT_TFLOPS: Final = "crucible.measurement.throughput_tflops"
+"""Floating-point operations a second and device, in 10¹²."""
+
+MEASUREMENT_STEP_DURATION_MS: Final = "crucible.measurement.step_duration_ms"
+"""Time of one step."""
+
+MEASUREMENT_SKIPPED_ITERATIONS: Final = "crucible.measurement.skipped_iterations"
+"""Steps in which the optimiser did nothing, since a number was not finite."""
+
+MEASUREMENT_NAN_ITERATIONS: Final = "crucible.measurement.nan_iterations"
+"""Steps whose loss was not a number."""
+
+MEASUREMENT_GPU_MEMORY_ALLOCATED_BYTES: Final = "crucible.measurement.gpu_memory_allocated_bytes"
+"""Most memory of a GPU that was allocated at once."""
+
+MEASUREMENT_PARAMETER_NORM: Final = "crucible.measurement.parameter_norm"
+"""The norm of all parameters."""
+
+MEASUREMENT_GRADIENT_ZEROS: Final = "crucible.measurement.gradient_zeros"
+"""Gradients that are exactly zero."""
+
+MEASUREMENT_LOSS_SCALE: Final = "crucible.measurement.loss_scale"
+"""What the loss is multiplied by in reduced precision."""
 
 MEASUREMENT_INPUT_SIZE: Final = "crucible.measurement.input_size"
 """Size of the input in bytes; tokens have a field of their own."""
@@ -442,41 +733,35 @@ MEASUREMENT_TEST_SET_SIZE: Final = "crucible.measurement.test_set_size"
 MEASUREMENT_COUNT: Final = "crucible.measurement.count"
 """How many; 1 where the event itself is what is counted."""
 
-MEASUREMENT_TOTAL_TOKENS: Final = "crucible.measurement.total_tokens"
-"""Tokens of a call, or of a training so far."""
+MODEL_ID: Final = "crucible.model.id"
+"""The model's id."""
 
-MEASUREMENT_INPUT_COST_USD: Final = "crucible.measurement.input_cost_usd"
-"""What the prompt cost."""
+MODEL_VERSION_ID: Final = "crucible.model.version_id"
+"""The version's id."""
 
-MEASUREMENT_OUTPUT_COST_USD: Final = "crucible.measurement.output_cost_usd"
-"""What the answer cost."""
+MODEL_STAGE: Final = "crucible.model.stage"
+"""How far the version has come."""
 
-MEASUREMENT_TOTAL_SAMPLES: Final = "crucible.measurement.total_samples"
-"""Samples worked through since the training began."""
+GATEWAY_SERVICE: Final = "crucible.gateway.service"
+"""The service that it goes to."""
 
-MEASUREMENT_THROUGHPUT_TFLOPS: Final = "crucible.measurement.throughput_tflops"
-"""Floating-point operations a second and device, in 10¹²."""
+REGISTERED_SERVICE_NAME: Final = "crucible.registered.service_name"
+"""The service's name."""
 
-MEASUREMENT_STEP_DURATION_MS: Final = "crucible.measurement.step_duration_ms"
-"""Time of one step."""
+REGISTERED_SERVICE_ID: Final = "crucible.registered.service_id"
+"""The instance of it."""
 
-MEASUREMENT_SKIPPED_ITERATIONS: Final = "crucible.measurement.skipped_iterations"
-"""Steps in which the optimiser did nothing, since a number was not finite."""
+REGISTERED_STATUS: Final = "crucible.registered.status"
+"""Its state."""
 
-MEASUREMENT_NAN_ITERATIONS: Final = "crucible.measurement.nan_iterations"
-"""Steps whose loss was not a number."""
+REGISTERED_OLD_STATUS: Final = "crucible.registered.old_status"
+"""Its state before."""
 
-MEASUREMENT_GPU_MEMORY_ALLOCATED_BYTES: Final = "crucible.measurement.gpu_memory_allocated_bytes"
-"""Most memory of a GPU that was allocated at once."""
+JOB_STATUS: Final = "crucible.job.status"
+"""The state of the job."""
 
-MEASUREMENT_PARAMETER_NORM: Final = "crucible.measurement.parameter_norm"
-"""The norm of all parameters."""
-
-MEASUREMENT_GRADIENT_ZEROS: Final = "crucible.measurement.gradient_zeros"
-"""Gradients that are exactly zero."""
-
-MEASUREMENT_LOSS_SCALE: Final = "crucible.measurement.loss_scale"
-"""What the loss is multiplied by in reduced precision."""
+SCHEDULER_DECISION: Final = "crucible.scheduler.decision"
+"""What the scheduler decided."""
 
 SERVICE_NAME: Final = "service.name"
 """The service that sent this."""
@@ -498,6 +783,15 @@ EXCEPTION_MESSAGE: Final = "exception.message"
 
 EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
 """The stack trace as text."""
+
+HTTP_REQUEST_METHOD: Final = "http.request.method"
+"""The request's method."""
+
+URL_FULL: Final = "url.full"
+"""Where the request went."""
+
+URL_PATH: Final = "url.path"
+"""The path of where it went."""
 
 HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
 """The status code of the answer."""
@@ -553,6 +847,99 @@ GEN_AI_OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 USER_ID: Final = "user.id"
 """Who it was, in plain. Personal; sent only where the user asks for it."""
 
+REQUEST_MODE: Final = "crucible.request.mode"
+"""Whether the answer comes at once or as a stream."""
+
+REQUEST_TRANSPORT: Final = "crucible.request.transport"
+"""What carries it."""
+
+REQUEST_REASONING: Final = "crucible.request.reasoning"
+"""How the model is to reason."""
+
+REQUEST_SUMMARY: Final = "crucible.request.summary"
+"""What was sent, in numbers."""
+
+RESPONSE_SUMMARY: Final = "crucible.response.summary"
+"""What came back, in numbers."""
+
+SUCCESS: Final = "crucible.success"
+"""Whether it succeeded."""
+
+RESULT: Final = "crucible.result"
+"""What came of it, in a word."""
+
+OUTCOME: Final = "crucible.outcome"
+"""How it ended."""
+
+ERROR_CATEGORY: Final = "crucible.error.category"
+"""The kind of error by its cause."""
+
+RETRY_ATTEMPT: Final = "crucible.retry.attempt"
+"""Which attempt this is."""
+
+RETRY_ERROR: Final = "crucible.retry.error"
+"""What made the attempt fail."""
+
+SAMPLE_ID: Final = "crucible.sample.id"
+"""The sample."""
+
+FORMAT: Final = "crucible.format"
+"""The format that was written."""
+
+OUTPUT_PATH: Final = "crucible.output.path"
+"""Where it was written."""
+
+ARTIFACT_ID: Final = "crucible.artifact.id"
+"""The artifact."""
+
+ARTIFACT_KEY: Final = "crucible.artifact.key"
+"""Where the artifact lies in its store."""
+
+QUEUE_NAME: Final = "crucible.queue.name"
+"""The queue."""
+
+QUEUE_ID: Final = "crucible.queue.id"
+"""The id of the queue."""
+
+WORKER_ID: Final = "crucible.worker.id"
+"""Who worked on it."""
+
+THRESHOLD: Final = "crucible.threshold"
+"""The value at which it would have been otherwise."""
+
+METRIC: Final = "crucible.metric"
+"""The number that it is about."""
+
+STRATEGY: Final = "crucible.strategy"
+"""How it is done, of several ways."""
+
+MEASUREMENT_ITEM_COUNT: Final = "crucible.measurement.item_count"
+"""Items that there were."""
+
+MEASUREMENT_RESULT_COUNT: Final = "crucible.measurement.result_count"
+"""Results that there were."""
+
+MEASUREMENT_SUCCESS_COUNT: Final = "crucible.measurement.success_count"
+"""Calls that succeeded."""
+
+MEASUREMENT_FAILURE_COUNT: Final = "crucible.measurement.failure_count"
+"""Calls that failed."""
+
+MEASUREMENT_RETRY_COUNT: Final = "crucible.measurement.retry_count"
+"""Times it was tried again."""
+
+MEASUREMENT_RETRY_DELAY_MS: Final = "crucible.measurement.retry_delay_ms"
+"""How long it waits before the next attempt."""
+
+MEASUREMENT_CONFIDENCE: Final = "crucible.measurement.confidence"
+"""How sure it is, 0 to 1."""
+
+MEASUREMENT_STORED_SIZE_BYTES: Final = "crucible.measurement.stored_size_bytes"
+"""Size of what was stored or loaded."""
+
+MEASUREMENT_EVENT_COUNT: Final = "crucible.measurement.event_count"
+"""Events that it holds."""
+
 STATUS: Final = "crucible.status"
 """The outcome of what the event tells of."""
 
@@ -576,6 +963,54 @@ ERROR_REASON: Final = "crucible.error.reason"
 
 JOB_ID: Final = "crucible.job.id"
 """The job's id."""
+
+HTTP_BASE_URL: Final = "crucible.http.base_url"
+"""The address of the service."""
+
+HTTP_POOL_TYPE: Final = "crucible.http.pool_type"
+"""Which pool of connections it goes through."""
+
+QUEUE_STATE: Final = "crucible.queue.state"
+"""The state of the queue."""
+
+QUEUE_STATE_REASON: Final = "crucible.queue.state_reason"
+"""Why it is in that state."""
+
+FUTURE_REQUEST_TYPE: Final = "crucible.future.request_type"
+"""What was asked for."""
+
+FUTURE_ITERATION: Final = "crucible.future.iteration"
+"""Which poll this is."""
+
+RECOVERY_CLIENT_PID: Final = "crucible.recovery.client_pid"
+"""The process of the client that was made anew."""
+
+LOSS_REGULARIZER: Final = "crucible.loss.regularizer"
+"""The regulariser."""
+
+LOSS_REGULARIZER_COUNT: Final = "crucible.loss.regularizer_count"
+"""Regularisers that there are."""
+
+LOSS_TRACK_GRAD_NORMS: Final = "crucible.loss.track_grad_norms"
+"""Whether norms of gradients are computed."""
+
+LOSS_WEIGHT: Final = "crucible.loss.weight"
+"""The regulariser's weight."""
+
+LOSS_ASYNC: Final = "crucible.loss.async"
+"""Whether it is computed at the same time as the others."""
+
+MEASUREMENT_LOSS_TOTAL: Final = "crucible.measurement.loss_total"
+"""The loss, regularisers included."""
+
+MEASUREMENT_REGULARIZER_TOTAL: Final = "crucible.measurement.regularizer_total"
+"""What all regularisers add to the loss."""
+
+MEASUREMENT_REGULARIZER_VALUE: Final = "crucible.measurement.regularizer_value"
+"""The regulariser's value."""
+
+MEASUREMENT_REGULARIZER_CONTRIBUTION: Final = "crucible.measurement.regularizer_contribution"
+"""Its value times its weight."""
 
 MODEL_NAME: Final = "crucible.model.name"
 """The model's name."""
@@ -672,17 +1107,98 @@ CHECKPOINT_KIND: Final = "crucible.checkpoint.kind"
 
 # Names of spans that begin and end
 
+ANVIL_ASSIGNMENT_DISPATCH: Final = "anvil.assignment.dispatch"
+"""A sample being handed out."""
+
+ANVIL_LABEL_SUBMIT: Final = "anvil.label.submit"
+"""A label being submitted."""
+
+ANVIL_AGREEMENT_COMPUTE: Final = "anvil.agreement.compute"
+"""Agreement being computed."""
+
+ANVIL_AGREEMENT_BATCH_RECOMPUTE: Final = "anvil.agreement.batch_recompute"
+"""Agreement of several samples being computed anew."""
+
+ANVIL_EXPORT_GENERATE: Final = "anvil.export.generate"
+"""Labels being exported."""
+
+ANVIL_STORAGE_QUERY: Final = "anvil.storage.query"
+"""The database being asked."""
+
+CRUCIBLE_DATASETS_LOAD: Final = "crucible_datasets.load"
+"""A data set being loaded."""
+
 CRUCIBLE_DEPLOYMENT_INFERENCE: Final = "crucible_deployment.inference"
 """One call of a model."""
 
+CRUCIBLE_ENSEMBLE_PREDICT: Final = "crucible_ensemble.predict"
+"""A prediction by several models."""
+
+CRUCIBLE_ENSEMBLE_EXECUTOR: Final = "crucible_ensemble.executor"
+"""The models being asked, all together."""
+
+CRUCIBLE_ENSEMBLE_MODEL: Final = "crucible_ensemble.model"
+"""One model being asked."""
+
 CRUCIBLE_TELEMETRY_EXPERIMENT: Final = "crucible_telemetry.experiment"
 """One stretch of work on an experiment, under one condition. Begins a trace of its own."""
+
+FORGE_PIPELINE: Final = "forge.pipeline"
+"""A pipeline making samples."""
+
+FORGE_STAGE: Final = "forge.stage"
+"""A sample in a stage."""
+
+FORGE_MEASUREMENT: Final = "forge.measurement"
+"""A sample being measured."""
 
 CRUCIBLE_FRAMEWORK_PIPELINE: Final = "crucible_framework.pipeline"
 """One execution of a pipeline."""
 
 CRUCIBLE_FRAMEWORK_STAGE: Final = "crucible_framework.stage"
 """One stage of a pipeline. A child of its pipeline."""
+
+RESEARCH_HARNESS_RUNNER_ASYNC_STREAM: Final = "research_harness.runner.async_stream"
+"""Tasks run as one stream."""
+
+CRUCIBLE_HEDGING_REQUEST: Final = "crucible_hedging.request"
+"""A request, hedged or not."""
+
+CRUCIBLE_HEDGING_MULTI_LEVEL: Final = "crucible_hedging.multi_level"
+"""A request that goes through several tiers."""
+
+CRUCIBLE_HEDGING_MULTI_LEVEL_TIER: Final = "crucible_hedging.multi_level.tier"
+"""One tier of such a request."""
+
+NSAI_REGISTRY_REGISTER: Final = "nsai_registry.register"
+"""A service being announced."""
+
+NSAI_REGISTRY_DEREGISTER: Final = "nsai_registry.deregister"
+"""A service being taken off."""
+
+NSAI_REGISTRY_LOOKUP: Final = "nsai_registry.lookup"
+"""A service being looked for."""
+
+NSAI_REGISTRY_HEALTH_CHECK: Final = "nsai_registry.health_check"
+"""A service being checked."""
+
+REQ_LLM_REQUEST: Final = "req_llm.request"
+"""A call of a language model."""
+
+REQ_LLM_REASONING: Final = "req_llm.reasoning"
+"""A model reasoning before it answers."""
+
+TINKEX_HTTP_REQUEST: Final = "tinkex.http.request"
+"""A request to the service."""
+
+TINKEX_RETRY_ATTEMPT: Final = "tinkex.retry.attempt"
+"""One attempt of several."""
+
+TINKEX_CUSTOM_LOSS: Final = "tinkex.custom_loss"
+"""A loss with regularisers being computed."""
+
+TINKEX_REGULARIZER_COMPUTE: Final = "tinkex.regularizer.compute"
+"""One regulariser being computed."""
 
 CRUCIBLE_TRAIN_TRAINING: Final = "crucible_train.training"
 """One training of one model. Begins a trace of its own."""
@@ -700,6 +1216,194 @@ CRUCIBLE_ADVERSARY_ATTACK_EXECUTED: Final = "crucible_adversary.attack.executed"
 
 CRUCIBLE_ADVERSARY_EVALUATION_COMPLETE: Final = "crucible_adversary.evaluation.complete"
 """A model's robustness was evaluated."""
+
+ANVIL_QUEUE_CREATED: Final = "anvil.queue.created"
+"""A queue was made."""
+
+ANVIL_QUEUE_STATUS_CHANGED: Final = "anvil.queue.status_changed"
+"""A queue changed its state."""
+
+ANVIL_ASSIGNMENT_DISPATCH_START: Final = "anvil.assignment.dispatch.start"
+"""A sample is to be handed out."""
+
+ANVIL_ASSIGNMENT_DISPATCH_STOP: Final = "anvil.assignment.dispatch.stop"
+"""A sample was handed out."""
+
+ANVIL_ASSIGNMENT_DISPATCH_EXCEPTION: Final = "anvil.assignment.dispatch.exception"
+"""No sample could be handed out."""
+
+ANVIL_ASSIGNMENT_CREATED: Final = "anvil.assignment.created"
+"""An assignment was made."""
+
+ANVIL_ASSIGNMENT_COMPLETED: Final = "anvil.assignment.completed"
+"""An assignment is done."""
+
+ANVIL_ASSIGNMENT_EXPIRED: Final = "anvil.assignment.expired"
+"""An assignment was taken back."""
+
+ANVIL_ASSIGNMENT_TIMED_OUT: Final = "anvil.assignment.timed_out"
+"""An assignment took too long."""
+
+ANVIL_LABEL_SUBMIT_START: Final = "anvil.label.submit.start"
+"""A label is submitted."""
+
+ANVIL_LABEL_SUBMIT_STOP: Final = "anvil.label.submit.stop"
+"""A label was submitted."""
+
+ANVIL_LABEL_SUBMIT_EXCEPTION: Final = "anvil.label.submit.exception"
+"""A label could not be submitted."""
+
+ANVIL_LABEL_VALIDATION_FAILED: Final = "anvil.label.validation_failed"
+"""A label does not fit its schema."""
+
+ANVIL_AGREEMENT_COMPUTE_START: Final = "anvil.agreement.compute.start"
+"""Agreement is computed."""
+
+ANVIL_AGREEMENT_COMPUTE_STOP: Final = "anvil.agreement.compute.stop"
+"""Agreement was computed."""
+
+ANVIL_AGREEMENT_COMPUTE_EXCEPTION: Final = "anvil.agreement.compute.exception"
+"""Agreement could not be computed."""
+
+ANVIL_AGREEMENT_LOW_SCORE: Final = "anvil.agreement.low_score"
+"""Labellers agree too little: less than 0.6."""
+
+ANVIL_AGREEMENT_BATCH_RECOMPUTE_START: Final = "anvil.agreement.batch_recompute.start"
+"""Agreement is computed anew."""
+
+ANVIL_AGREEMENT_BATCH_RECOMPUTE_STOP: Final = "anvil.agreement.batch_recompute.stop"
+"""Agreement was computed anew."""
+
+ANVIL_AGREEMENT_BATCH_RECOMPUTE_EXCEPTION: Final = "anvil.agreement.batch_recompute.exception"
+"""Agreement could not be computed anew."""
+
+ANVIL_EXPORT_GENERATE_START: Final = "anvil.export.generate.start"
+"""An export begins."""
+
+ANVIL_EXPORT_GENERATE_STOP: Final = "anvil.export.generate.stop"
+"""An export was written."""
+
+ANVIL_EXPORT_GENERATE_EXCEPTION: Final = "anvil.export.generate.exception"
+"""An export was ended by an exception."""
+
+ANVIL_EXPORT_PROGRESS: Final = "anvil.export.progress"
+"""Another hundred rows were written."""
+
+ANVIL_EXPORT_COMPLETED: Final = "anvil.export.completed"
+"""An export is there."""
+
+ANVIL_EXPORT_FAILED: Final = "anvil.export.failed"
+"""An export failed."""
+
+ANVIL_STORAGE_QUERY_START: Final = "anvil.storage.query.start"
+"""The database is asked."""
+
+ANVIL_STORAGE_QUERY_STOP: Final = "anvil.storage.query.stop"
+"""The database answered."""
+
+ANVIL_STORAGE_QUERY_EXCEPTION: Final = "anvil.storage.query.exception"
+"""The database failed."""
+
+ANVIL_SCHEMA_VALIDATION: Final = "anvil.schema.validation"
+"""A schema was checked."""
+
+ANVIL_SCHEMA_MIGRATION: Final = "anvil.schema.migration"
+"""Labels were brought to another schema."""
+
+ANVIL_FORGE_BRIDGE_FETCH_SAMPLE: Final = "anvil.forge_bridge.fetch_sample"
+"""A sample was fetched from forge."""
+
+ANVIL_FORGE_BRIDGE_FETCH_SAMPLES: Final = "anvil.forge_bridge.fetch_samples"
+"""Samples were fetched from forge."""
+
+ANVIL_FORGE_BRIDGE_CACHE_HIT: Final = "anvil.forge_bridge.cache_hit"
+"""A sample of forge was in the cache."""
+
+ANVIL_FORGE_BRIDGE_CACHE_MISS: Final = "anvil.forge_bridge.cache_miss"
+"""A sample of forge was not in the cache."""
+
+ANVIL_WORKERS_AGREEMENT_RECOMPUTE_STARTED: Final = "anvil.workers.agreement_recompute.started"
+"""The worker began: agreement is computed anew."""
+
+ANVIL_WORKERS_AGREEMENT_RECOMPUTE_COMPLETED: Final = "anvil.workers.agreement_recompute.completed"
+"""The worker is done: agreement is computed anew."""
+
+ANVIL_WORKERS_TIMEOUT_CHECKER_STARTED: Final = "anvil.workers.timeout_checker.started"
+"""The worker began: assignments that took too long are looked for."""
+
+ANVIL_WORKERS_TIMEOUT_CHECKER_COMPLETED: Final = "anvil.workers.timeout_checker.completed"
+"""The worker is done: assignments that took too long are looked for."""
+
+ANVIL_WORKERS_RETENTION_SWEEP_STARTED: Final = "anvil.workers.retention_sweep.started"
+"""The worker began: what is too old is removed."""
+
+ANVIL_WORKERS_RETENTION_SWEEP_COMPLETED: Final = "anvil.workers.retention_sweep.completed"
+"""The worker is done: what is too old is removed."""
+
+ANVIL_WORKERS_AGREEMENT_RECOMPUTE_SAMPLE_COMPUTED: Final = (
+    "anvil.workers.agreement_recompute.sample_computed"
+)
+"""The agreement of one sample was computed anew."""
+
+CRUCIBLE_TRACE_EVENT_CREATED: Final = "crucible_trace.event.created"
+"""A decision was recorded."""
+
+CRUCIBLE_TRACE_CHAIN_CREATED: Final = "crucible_trace.chain.created"
+"""A chain was begun."""
+
+CRUCIBLE_TRACE_CHAIN_SAVED: Final = "crucible_trace.chain.saved"
+"""A chain was saved."""
+
+CRUCIBLE_TRACE_CHAIN_LOADED: Final = "crucible_trace.chain.loaded"
+"""A chain was loaded."""
+
+EXPERIMENT_SUBMITTED: Final = "crucible.experiment.submitted"
+"""An experiment was handed to the scheduler."""
+
+STAGE_STARTED: Final = "crucible.stage.started"
+"""A stage began."""
+
+STAGE_COMPLETED: Final = "crucible.stage.completed"
+"""A stage came to its end."""
+
+STAGE_FAILED: Final = "crucible.stage.failed"
+"""A stage failed."""
+
+STAGE_BACKEND_STARTED: Final = "crucible.stage.backend_started"
+"""The backend took a stage up."""
+
+STAGE_BACKEND_COMPLETED: Final = "crucible.stage.backend_completed"
+"""The backend finished a stage."""
+
+STAGE_BACKEND_FAILED: Final = "crucible.stage.backend_failed"
+"""The backend failed at a stage."""
+
+STAGE_BACKEND_STOPPED: Final = "crucible.stage.backend_stopped"
+"""The backend let go of a stage."""
+
+CNS_UI_API_LIST_RUNS: Final = "cns_ui.api.list_runs"
+"""Runs were listed."""
+
+CNS_UI_API_CREATE_RUN: Final = "cns_ui.api.create_run"
+"""A run was asked for."""
+
+CNS_UI_API_STREAM_RUN: Final = "cns_ui.api.stream_run"
+"""A run was followed."""
+
+CRUCIBLE_DATASETS_LOAD_START: Final = "crucible_datasets.load.start"
+"""A data set is asked for."""
+
+CRUCIBLE_DATASETS_LOAD_STOP: Final = "crucible_datasets.load.stop"
+"""A data set was loaded, or an error was returned."""
+
+CRUCIBLE_DATASETS_LOAD_EXCEPTION: Final = "crucible_datasets.load.exception"
+"""Loading a data set was ended by an exception."""
+
+CRUCIBLE_DATASETS_CACHE_HIT: Final = "crucible_datasets.cache.hit"
+"""A data set was in the cache."""
+
+CRUCIBLE_DATASETS_CACHE_MISS: Final = "crucible_datasets.cache.miss"
+"""A data set was not in the cache."""
 
 CRUCIBLE_DEPLOYMENT_INFERENCE_START: Final = "crucible_deployment.inference.start"
 """A call begins."""
@@ -725,6 +1429,33 @@ CRUCIBLE_DEPLOYMENT_ROLLBACK: Final = "crucible_deployment.rollback"
 CRUCIBLE_DEPLOYMENT_TERMINATE: Final = "crucible_deployment.terminate"
 """A deployment was taken down."""
 
+CRUCIBLE_ENSEMBLE_PREDICT_START: Final = "crucible_ensemble.predict.start"
+"""A prediction begins."""
+
+CRUCIBLE_ENSEMBLE_PREDICT_STOP: Final = "crucible_ensemble.predict.stop"
+"""A prediction was made."""
+
+CRUCIBLE_ENSEMBLE_PREDICT_EXCEPTION: Final = "crucible_ensemble.predict.exception"
+"""A prediction failed."""
+
+CRUCIBLE_ENSEMBLE_EXECUTOR_START: Final = "crucible_ensemble.executor.start"
+"""The models are asked."""
+
+CRUCIBLE_ENSEMBLE_EXECUTOR_STOP: Final = "crucible_ensemble.executor.stop"
+"""All models have answered or failed."""
+
+CRUCIBLE_ENSEMBLE_MODEL_START: Final = "crucible_ensemble.model.start"
+"""A model is asked."""
+
+CRUCIBLE_ENSEMBLE_MODEL_STOP: Final = "crucible_ensemble.model.stop"
+"""A model answered."""
+
+CRUCIBLE_ENSEMBLE_MODEL_EXCEPTION: Final = "crucible_ensemble.model.exception"
+"""A model failed to answer."""
+
+CRUCIBLE_ENSEMBLE_VOTE_COMPLETE: Final = "crucible_ensemble.vote.complete"
+"""Votes were counted."""
+
 CRUCIBLE_TELEMETRY_EXPERIMENT_START: Final = "crucible_telemetry.experiment.start"
 """Work on an experiment begins."""
 
@@ -749,6 +1480,60 @@ CRUCIBLE_XAI_EXPLANATION_GENERATED: Final = "crucible_xai.explanation.generated"
 CRUCIBLE_FEEDBACK_FEEDBACK_RECORDED: Final = "crucible_feedback.feedback.recorded"
 """Somebody judged an answer."""
 
+CRUCIBLE_FEEDBACK_INGESTION_FLUSH: Final = "crucible_feedback.ingestion.flush"
+"""Feedback that had come together was stored."""
+
+CRUCIBLE_FEEDBACK_INGESTION_INVALID: Final = "crucible_feedback.ingestion.invalid"
+"""Feedback was refused."""
+
+CRUCIBLE_FEEDBACK_QUALITY_ASSESS: Final = "crucible_feedback.quality.assess"
+"""The quality of feedback was assessed."""
+
+CRUCIBLE_FEEDBACK_CURATION_RUN: Final = "crucible_feedback.curation.run"
+"""Feedback was picked for training."""
+
+CRUCIBLE_FEEDBACK_EXPORT_COMPLETE: Final = "crucible_feedback.export.complete"
+"""Feedback was exported."""
+
+FORGE_PIPELINE_START: Final = "forge.pipeline.start"
+"""A pipeline begins."""
+
+FORGE_PIPELINE_STOP: Final = "forge.pipeline.stop"
+"""A pipeline came to its end."""
+
+FORGE_PIPELINE_EXCEPTION: Final = "forge.pipeline.exception"
+"""A pipeline was ended by an exception."""
+
+FORGE_STAGE_START: Final = "forge.stage.start"
+"""A stage takes a sample."""
+
+FORGE_STAGE_STOP: Final = "forge.stage.stop"
+"""A stage is done with a sample."""
+
+FORGE_STAGE_RETRY: Final = "forge.stage.retry"
+"""A stage tries a sample again."""
+
+FORGE_MEASUREMENT_START: Final = "forge.measurement.start"
+"""A sample is measured."""
+
+FORGE_MEASUREMENT_STOP: Final = "forge.measurement.stop"
+"""A sample was measured."""
+
+FORGE_MEASUREMENT_BATCH_COMPLETE: Final = "forge.measurement.batch_complete"
+"""Several samples were measured."""
+
+FORGE_STORAGE_SAMPLE_WRITE: Final = "forge.storage.sample_write"
+"""A sample was stored."""
+
+FORGE_STORAGE_ARTIFACT_UPLOAD: Final = "forge.storage.artifact_upload"
+"""An artifact was stored."""
+
+FORGE_STORAGE_ARTIFACT_DOWNLOAD: Final = "forge.storage.artifact_download"
+"""An artifact was read."""
+
+FORGE_DLQ_ENQUEUE: Final = "forge.dlq.enqueue"
+"""A sample that cannot be worked on was set aside."""
+
 CRUCIBLE_FRAMEWORK_PIPELINE_START: Final = "crucible_framework.pipeline.start"
 """A pipeline begins."""
 
@@ -766,6 +1551,319 @@ CRUCIBLE_FRAMEWORK_STAGE_STOP: Final = "crucible_framework.stage.stop"
 
 CRUCIBLE_FRAMEWORK_STAGE_EXCEPTION: Final = "crucible_framework.stage.exception"
 """A stage was ended by an exception."""
+
+RESEARCH_HARNESS_TASK_COMPLETE: Final = "research_harness.task.complete"
+"""A task came to its end, well or not."""
+
+RESEARCH_HARNESS_RUNNER_ASYNC_STREAM_START: Final = "research_harness.runner.async_stream.start"
+"""The stream begins."""
+
+RESEARCH_HARNESS_RUNNER_ASYNC_STREAM_COMPLETE: Final = (
+    "research_harness.runner.async_stream.complete"
+)
+"""The stream is at its end."""
+
+CRUCIBLE_HEDGING_REQUEST_START: Final = "crucible_hedging.request.start"
+"""A request is sent."""
+
+CRUCIBLE_HEDGING_REQUEST_STOP: Final = "crucible_hedging.request.stop"
+"""A request was answered."""
+
+CRUCIBLE_HEDGING_REQUEST_EXCEPTION: Final = "crucible_hedging.request.exception"
+"""A request failed."""
+
+CRUCIBLE_HEDGING_HEDGE_FIRED: Final = "crucible_hedging.hedge.fired"
+"""A second request was sent."""
+
+CRUCIBLE_HEDGING_HEDGE_WON: Final = "crucible_hedging.hedge.won"
+"""The second request answered first."""
+
+CRUCIBLE_HEDGING_REQUEST_CANCELLED: Final = "crucible_hedging.request.cancelled"
+"""The slower request was cancelled."""
+
+CRUCIBLE_HEDGING_MULTI_LEVEL_START: Final = "crucible_hedging.multi_level.start"
+"""A request through tiers is sent."""
+
+CRUCIBLE_HEDGING_MULTI_LEVEL_STOP: Final = "crucible_hedging.multi_level.stop"
+"""A request through tiers was answered."""
+
+CRUCIBLE_HEDGING_MULTI_LEVEL_EXCEPTION: Final = "crucible_hedging.multi_level.exception"
+"""A request through tiers failed."""
+
+CRUCIBLE_HEDGING_MULTI_LEVEL_TIER_START: Final = "crucible_hedging.multi_level.tier.start"
+"""A tier is asked."""
+
+CRUCIBLE_HEDGING_MULTI_LEVEL_TIER_COMPLETED: Final = "crucible_hedging.multi_level.tier.completed"
+"""A tier answered."""
+
+CRUCIBLE_HEDGING_MULTI_LEVEL_TIER_TIMEOUT: Final = "crucible_hedging.multi_level.tier.timeout"
+"""A tier did not answer in time."""
+
+CRUCIBLE_HEDGING_MULTI_LEVEL_TIER_CANCELLED: Final = "crucible_hedging.multi_level.tier.cancelled"
+"""A tier was cancelled, since another had answered."""
+
+CRUCIBLE_KITCHEN_EVAL_COMPLETE: Final = "crucible_kitchen.eval.complete"
+"""A model was evaluated."""
+
+CRUCIBLE_KITCHEN_MODEL_REGISTERED: Final = "crucible_kitchen.model.registered"
+"""A model was registered."""
+
+CRUCIBLE_KITCHEN_DPO_DATASET_BUILT: Final = "crucible_kitchen.dpo.dataset_built"
+"""Pairs to learn from were made."""
+
+CRUCIBLE_KITCHEN_DPO_STEP: Final = "crucible_kitchen.dpo.step"
+"""A step of learning from preferences."""
+
+CRUCIBLE_KITCHEN_RL_ENV_GROUP_BUILT: Final = "crucible_kitchen.rl.env_group_built"
+"""Environments were made."""
+
+CRUCIBLE_KITCHEN_RL_ROLLOUT_COMPLETE: Final = "crucible_kitchen.rl.rollout_complete"
+"""A rollout came to its end."""
+
+CRUCIBLE_KITCHEN_RL_ADVANTAGES_COMPUTED: Final = "crucible_kitchen.rl.advantages_computed"
+"""Advantages were computed."""
+
+CRUCIBLE_KITCHEN_RL_BATCH_ASSEMBLED: Final = "crucible_kitchen.rl.batch_assembled"
+"""A batch of trajectories was put together."""
+
+CRUCIBLE_KITCHEN_RL_STEP: Final = "crucible_kitchen.rl.step"
+"""A step of learning from rewards."""
+
+CRUCIBLE_KITCHEN_DISTILLATION_STEP: Final = "crucible_kitchen.distillation.step"
+"""A step of learning from a teacher."""
+
+CRUCIBLE_KITCHEN_FEEDBACK_TRIGGERS_CHECKED: Final = "crucible_kitchen.feedback.triggers_checked"
+"""It was checked whether a new training is called for."""
+
+CRUCIBLE_KITCHEN_FEEDBACK_DATA_CURATED: Final = "crucible_kitchen.feedback.data_curated"
+"""Feedback was picked for training."""
+
+CRUCIBLE_KITCHEN_FEEDBACK_DATA_EXPORTED: Final = "crucible_kitchen.feedback.data_exported"
+"""Feedback was exported."""
+
+CRUCIBLE_KITCHEN_FEEDBACK_BASELINE_UPDATED: Final = "crucible_kitchen.feedback.baseline_updated"
+"""What drift is measured against was renewed."""
+
+CRUCIBLE_KITCHEN_FEEDBACK_CHECK_TRIGGERS: Final = "crucible_kitchen.feedback.check_triggers"
+"""Triggers were checked."""
+
+CRUCIBLE_KITCHEN_FEEDBACK_CURATE: Final = "crucible_kitchen.feedback.curate"
+"""Feedback was curated."""
+
+CRUCIBLE_KITCHEN_FEEDBACK_EXPORT: Final = "crucible_kitchen.feedback.export"
+"""An export was asked for."""
+
+CRUCIBLE_KITCHEN_FEEDBACK_EXPORT_PREFERENCE_PAIRS: Final = (
+    "crucible_kitchen.feedback.export_preference_pairs"
+)
+"""Pairs of answers were exported."""
+
+CRUCIBLE_KITCHEN_FEEDBACK_UPDATE_BASELINE: Final = "crucible_kitchen.feedback.update_baseline"
+"""A new baseline was asked for."""
+
+LLM_GUARD_PIPELINE_COMPLETE: Final = "llm_guard.pipeline.complete"
+"""A text went through all detectors."""
+
+LLM_GUARD_DETECTOR_COMPLETE: Final = "llm_guard.detector.complete"
+"""A detector looked at a text."""
+
+LLM_GUARD_CACHE_ACCESS: Final = "llm_guard.cache.access"
+"""A cache was asked."""
+
+CRUCIBLE_MODEL_REGISTRY_REGISTER: Final = "crucible_model_registry.register"
+"""A version was registered."""
+
+CRUCIBLE_MODEL_REGISTRY_PROMOTE: Final = "crucible_model_registry.promote"
+"""A version came to another stage."""
+
+CRUCIBLE_MODEL_REGISTRY_UPLOAD: Final = "crucible_model_registry.upload"
+"""An artifact was uploaded."""
+
+CRUCIBLE_MODEL_REGISTRY_DOWNLOAD: Final = "crucible_model_registry.download"
+"""An artifact was downloaded."""
+
+NSAI_GATEWAY_REQUEST_COMPLETE: Final = "nsai_gateway.request.complete"
+"""A request was answered."""
+
+NSAI_GATEWAY_PROXY_SUCCESS: Final = "nsai_gateway.proxy.success"
+"""A service answered."""
+
+NSAI_GATEWAY_PROXY_ERROR: Final = "nsai_gateway.proxy.error"
+"""A service did not answer."""
+
+NSAI_REGISTRY_REGISTER_START: Final = "nsai_registry.register.start"
+"""A service is announced."""
+
+NSAI_REGISTRY_REGISTER_STOP: Final = "nsai_registry.register.stop"
+"""A service was announced."""
+
+NSAI_REGISTRY_REGISTER_EXCEPTION: Final = "nsai_registry.register.exception"
+"""A service could not be announced."""
+
+NSAI_REGISTRY_DEREGISTER_START: Final = "nsai_registry.deregister.start"
+"""A service is taken off."""
+
+NSAI_REGISTRY_DEREGISTER_STOP: Final = "nsai_registry.deregister.stop"
+"""A service was taken off."""
+
+NSAI_REGISTRY_DEREGISTER_EXCEPTION: Final = "nsai_registry.deregister.exception"
+"""A service could not be taken off."""
+
+NSAI_REGISTRY_LOOKUP_START: Final = "nsai_registry.lookup.start"
+"""A service is looked for."""
+
+NSAI_REGISTRY_LOOKUP_STOP: Final = "nsai_registry.lookup.stop"
+"""A service was looked for."""
+
+NSAI_REGISTRY_LOOKUP_EXCEPTION: Final = "nsai_registry.lookup.exception"
+"""A service could not be looked for."""
+
+NSAI_REGISTRY_HEALTH_CHECK_START: Final = "nsai_registry.health_check.start"
+"""A service is checked."""
+
+NSAI_REGISTRY_HEALTH_CHECK_STOP: Final = "nsai_registry.health_check.stop"
+"""A service was checked."""
+
+NSAI_REGISTRY_HEALTH_CHECK_EXCEPTION: Final = "nsai_registry.health_check.exception"
+"""A service could not be checked."""
+
+NSAI_REGISTRY_STATUS_CHANGE: Final = "nsai_registry.status_change"
+"""A service changed its state."""
+
+NSAI_WORK_JOB_SUBMITTED: Final = "nsai_work.job.submitted"
+"""A job was submitted."""
+
+NSAI_WORK_JOB_QUEUED: Final = "nsai_work.job.queued"
+"""A job waits in a queue."""
+
+NSAI_WORK_JOB_STARTED: Final = "nsai_work.job.started"
+"""A job began."""
+
+NSAI_WORK_JOB_COMPLETED: Final = "nsai_work.job.completed"
+"""A job came to its end, well or not."""
+
+NSAI_WORK_JOB_CANCELED: Final = "nsai_work.job.canceled"
+"""A job was cancelled."""
+
+NSAI_WORK_JOB_RETRY: Final = "nsai_work.job.retry"
+"""A job is tried again."""
+
+NSAI_WORK_SCHEDULER_ADMIT: Final = "nsai_work.scheduler.admit"
+"""The scheduler let a job in, or did not."""
+
+NSAI_WORK_SCHEDULER_SELECT_BACKEND: Final = "nsai_work.scheduler.select_backend"
+"""The scheduler picked what runs a job."""
+
+NSAI_WORK_QUEUE_ENQUEUE: Final = "nsai_work.queue.enqueue"
+"""A job came into a queue."""
+
+NSAI_WORK_QUEUE_DEQUEUE: Final = "nsai_work.queue.dequeue"
+"""A job came out of a queue."""
+
+NSAI_WORK_QUEUE_OVERFLOW: Final = "nsai_work.queue.overflow"
+"""A queue was full."""
+
+REQ_LLM_REQUEST_START: Final = "req_llm.request.start"
+"""A call begins."""
+
+REQ_LLM_REQUEST_STOP: Final = "req_llm.request.stop"
+"""A call was answered."""
+
+REQ_LLM_REQUEST_EXCEPTION: Final = "req_llm.request.exception"
+"""A call failed."""
+
+REQ_LLM_REASONING_START: Final = "req_llm.reasoning.start"
+"""The model begins to reason."""
+
+REQ_LLM_REASONING_STOP: Final = "req_llm.reasoning.stop"
+"""The model is done reasoning."""
+
+REQ_LLM_REASONING_UPDATE: Final = "req_llm.reasoning.update"
+"""The model reasons on."""
+
+REQ_LLM_TOKEN_USAGE: Final = "req_llm.token_usage"
+"""What a call used and cost."""
+
+TINKEX_HTTP_REQUEST_START: Final = "tinkex.http.request.start"
+"""A request is sent."""
+
+TINKEX_HTTP_REQUEST_STOP: Final = "tinkex.http.request.stop"
+"""A request was answered."""
+
+TINKEX_HTTP_REQUEST_EXCEPTION: Final = "tinkex.http.request.exception"
+"""A request failed."""
+
+TINKEX_QUEUE_STATE_CHANGE: Final = "tinkex.queue.state_change"
+"""The queue of the service changed its state."""
+
+TINKEX_RETRY_ATTEMPT_START: Final = "tinkex.retry.attempt.start"
+"""An attempt begins."""
+
+TINKEX_RETRY_ATTEMPT_STOP: Final = "tinkex.retry.attempt.stop"
+"""An attempt succeeded."""
+
+TINKEX_RETRY_ATTEMPT_FAILED: Final = "tinkex.retry.attempt.failed"
+"""The last attempt failed."""
+
+TINKEX_RETRY_ATTEMPT_RETRY: Final = "tinkex.retry.attempt.retry"
+"""An attempt failed, and another will follow."""
+
+TINKEX_FUTURE_TIMEOUT: Final = "tinkex.future.timeout"
+"""An answer did not come in time."""
+
+TINKEX_FUTURE_API_ERROR: Final = "tinkex.future.api_error"
+"""The service answered with an error."""
+
+TINKEX_FUTURE_CONNECTION_ERROR: Final = "tinkex.future.connection_error"
+"""The service could not be reached."""
+
+TINKEX_FUTURE_REQUEST_FAILED: Final = "tinkex.future.request_failed"
+"""The service gave the request up."""
+
+TINKEX_FUTURE_VALIDATION_ERROR: Final = "tinkex.future.validation_error"
+"""The answer was not what it should be."""
+
+TINKEX_RECOVERY_DETECTED: Final = "tinkex.recovery.detected"
+"""A run was found to be broken off."""
+
+TINKEX_RECOVERY_POLL_ERROR: Final = "tinkex.recovery.poll_error"
+"""Runs could not be looked through."""
+
+TINKEX_RECOVERY_STARTED: Final = "tinkex.recovery.started"
+"""A run is taken up again."""
+
+TINKEX_RECOVERY_CHECKPOINT_SELECTED: Final = "tinkex.recovery.checkpoint_selected"
+"""The checkpoint to go on from was picked."""
+
+TINKEX_RECOVERY_CLIENT_CREATED: Final = "tinkex.recovery.client_created"
+"""A client for the run was made anew."""
+
+TINKEX_RECOVERY_COMPLETED: Final = "tinkex.recovery.completed"
+"""A run goes on."""
+
+TINKEX_RECOVERY_FAILED: Final = "tinkex.recovery.failed"
+"""A run could not be taken up."""
+
+TINKEX_RECOVERY_EXHAUSTED: Final = "tinkex.recovery.exhausted"
+"""A run was given up."""
+
+TINKEX_CUSTOM_LOSS_START: Final = "tinkex.custom_loss.start"
+"""A loss is computed."""
+
+TINKEX_CUSTOM_LOSS_STOP: Final = "tinkex.custom_loss.stop"
+"""A loss was computed."""
+
+TINKEX_CUSTOM_LOSS_EXCEPTION: Final = "tinkex.custom_loss.exception"
+"""A loss could not be computed."""
+
+TINKEX_REGULARIZER_COMPUTE_START: Final = "tinkex.regularizer.compute.start"
+"""A regulariser is computed."""
+
+TINKEX_REGULARIZER_COMPUTE_STOP: Final = "tinkex.regularizer.compute.stop"
+"""A regulariser was computed."""
+
+TINKEX_REGULARIZER_COMPUTE_EXCEPTION: Final = "tinkex.regularizer.compute.exception"
+"""A regulariser could not be computed."""
 
 CRUCIBLE_TRAIN_TRAINING_START: Final = "crucible_train.training.start"
 """A training begins."""
@@ -790,6 +1888,12 @@ CRUCIBLE_TRAIN_BATCH_STOP: Final = "crucible_train.batch.stop"
 
 CRUCIBLE_TRAIN_CHECKPOINT_SAVED: Final = "crucible_train.checkpoint.saved"
 """A checkpoint was written."""
+
+CRUCIBLE_TRAIN_LOGGING_WANDB_REQUEST: Final = "crucible_train.logging.wandb.request"
+"""A request to Weights & Biases was answered, or failed."""
+
+CRUCIBLE_TRAIN_LOGGING_NEPTUNE_REQUEST: Final = "crucible_train.logging.neptune.request"
+"""A request to Neptune was answered, or failed."""
 
 
 class ExplanationMethod(enum.StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generator.fields import Defined
-from generator.layout import docstring, string
+from generator.layout import WIDTH, docstring, string
 from generator.registry import Registry, constant_name, enum_name
 
 _HEAD = '''"""Every key and name that has a meaning here, as constants. Generated: do not edit.
@@ -47,7 +47,10 @@ def _constants(registry: Registry) -> str:
 
 
 def _constant(key: str, brief: str, note: str = "") -> str:
-    return f"{constant_name(key)}: Final = {string(key)}\n{docstring(brief, note)}"
+    assignment = f"{constant_name(key)}: Final = {string(key)}"
+    if len(assignment) > WIDTH:
+        assignment = f"{constant_name(key)}: Final = (\n    {string(key)}\n)"
+    return f"{assignment}\n{docstring(brief, note)}"
 
 
 def _enum(defined: Defined) -> str:

@@ -30,7 +30,19 @@ MEASUREMENT_PREFIX = "crucible.measurement."
 UNITS = frozenset(
     {"1", "%", "ns", "us", "ms", "s", "By", "{USD}", "{attack}", "{character}", "{epoch}"}
     | {"{feature}", "{instance}", "{sample}", "{stage}", "{step}", "{token}", "{request}/s"}
-    | {"{pause}", "{process}", "{thread}", "{token}/s", "Cel", "Hz", "J", "W"}
+    | {
+        "{call}",
+        "{event}",
+        "{item}",
+        "{pause}",
+        "{retry}",
+        "{thread}",
+        "{token}/s",
+        "Cel",
+        "Hz",
+        "J",
+        "W",
+    }
 )
 DURATION_UNITS = frozenset({"ns", "us", "ms", "s"})
 
@@ -85,7 +97,7 @@ def read_definition(form: Form) -> Defined:
     annotations = form.child("annotations") or Form({}, f"{form.place}: annotations")
     definition: Definition
     if annotations.has("unit"):
-        definition = _read_measurement(key, attribute_type, brief, note, annotations)
+        definition = _read_measurement(key, attribute_type, brief, note, annotations, examples)
     else:
         if key.startswith(MEASUREMENT_PREFIX):
             raise annotations.wrong("unit", "required for a measurement, but missing")
@@ -184,7 +196,12 @@ def _example(form: Form, attribute_type: AttributeType, value: object) -> Exampl
 
 
 def _read_measurement(
-    key: str, attribute_type: AttributeType, brief: str, note: str, annotations: Form
+    key: str,
+    attribute_type: AttributeType,
+    brief: str,
+    note: str,
+    annotations: Form,
+    examples: tuple[Example, ...],
 ) -> MeasurementDefinition:
     if attribute_type not in {AttributeType.INT, AttributeType.DOUBLE}:
         raise annotations.wrong("unit", f"only a number has a unit, not {attribute_type.value}")
@@ -201,6 +218,7 @@ def _read_measurement(
         lower_is_better=annotations.flag("lower_is_better"),
         watch=read_watch(annotations),
         aliases=annotations.texts("aliases"),
+        examples=tuple(example for example in examples if isinstance(example, int | float)),
         note=note,
     )
 

@@ -37,7 +37,7 @@ class GroupType(enum.StrEnum):
 
 
 class SpanKind(enum.StrEnum):
-    """OpenTelemetry's kinds of spans; the registry's own are all internal so far."""
+    """OpenTelemetry's kinds of spans."""
 
     CLIENT = "client"
     SERVER = "server"
@@ -60,6 +60,7 @@ class Group:
     references: list[Reference] = field(default_factory=list)
     # span: ids of the events that it makes
     events: tuple[str, ...] = ()
+    span_kind: SpanKind = SpanKind.INTERNAL
     # span, event: the name on the wire; metric: the metric's name
     name: str = ""
     # event
@@ -134,7 +135,7 @@ def _read_attribute_group(_form: Form, _annotations: Form, _group: Group) -> Non
 
 def _read_span(form: Form, _annotations: Form, group: Group) -> None:
     group.name = _name_of(form, group)
-    form.choice("span_kind", SpanKind)
+    group.span_kind = form.choice("span_kind", SpanKind)
     form.value("events")
     group.events = form.texts("events")
 

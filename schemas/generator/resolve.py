@@ -173,6 +173,7 @@ class _Resolver:
             stop=names[Phase.STOP],
             start=names.get(Phase.START),
             exception=names.get(Phase.EXCEPTION),
+            span_kind=str(span.span_kind),
             note=span.note,
         )
 

@@ -91,7 +91,8 @@ def test_every_key_has_a_constant_and_every_enum_a_class() -> None:
 
 def test_every_constant_has_a_docstring() -> None:
     text = Path(events.__file__).read_text(encoding="utf-8")
-    constants = re.findall(r'^([A-Z0-9_]+): Final = "[^"]*"\n("""\S)?', text, re.MULTILINE)
+    pattern = r'^([A-Z0-9_]+): Final = (?:"[^"]*"|\(\n    "[^"]*"\n\))\n("""\S)?'
+    constants = re.findall(pattern, text, re.MULTILINE)
     assert len(constants) == len(ATTRIBUTES) + len(MEASUREMENTS) + len(LIFECYCLES) + len(EVENTS)
     assert [name for name, opening in constants if not opening] == []
 

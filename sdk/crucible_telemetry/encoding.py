@@ -13,20 +13,19 @@ import functools
 import itertools
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext
 
+from crucible_schema import MEASUREMENT_PREFIX
 from crucible_schema import events as names
 from crucible_telemetry import faults, values
 from crucible_telemetry.faults import Fault
 from crucible_telemetry.values import AttributeValue, Number
 
-BATCH_SPAN_NAME: Final = "crucible_train.batch"
-MEASUREMENT_PREFIX: Final = "crucible.measurement."
 _MEASUREMENT_NAME_BYTES_MAX = 200
 _CACHE_MAX = 10_000  # a program that makes names up must not fill memory
 
@@ -151,7 +150,7 @@ def to_readable_span(
     if record.extra:
         attributes.update(record.extra)
     return ReadableSpan(
-        name=BATCH_SPAN_NAME,
+        name=names.CRUCIBLE_TRAIN_BATCH,
         context=template.context(record.span_id),
         parent=template.parent,
         resource=resource,
@@ -249,7 +248,7 @@ class _Parts(NamedTuple):
 
 def _parts(template: BatchTemplate) -> _Parts:
     span = ReadableSpan(
-        name=BATCH_SPAN_NAME,
+        name=names.CRUCIBLE_TRAIN_BATCH,
         context=template.context(1),
         parent=template.parent,
         resource=_NO_RESOURCE,

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 from opentelemetry.trace import Link
 
 from crucible_schema import events as names
+from crucible_telemetry import values
 from crucible_telemetry.batch import Batch, SilentBatch, batch_template
+from crucible_telemetry.counting import Count
 from crucible_telemetry.encoding import BatchTemplate
 from crucible_telemetry.outcome import outcome
 from crucible_telemetry.scope import Scope
@@ -35,10 +37,16 @@ class Epoch(Scope):
         super().__init__(training)
         self.training = training
         self.index = index
-        self.batch_count = 0
+        is_silent = self._telemetry.tracer is None
+        self._batch_class: type[Batch[Any]] = SilentBatch if is_silent else Batch
         self.batch_template: BatchTemplate | None = None  # None: batches are spans as any other
-        self._last_step: int | None = None
+        self._indices = Count()
         self._inherited[names.EPOCH] = index
+
+    @property
+    def batch_count(self) -> int:
+        """How many batches it has had so far."""
+        return self._indices.next
 
     def batches(self, loader: Iterable[T]) -> Iterator[Batch[T]]:
         """Yield a batch for each item of `loader`; the item is its `data`.
@@ -47,7 +55,7 @@ class Epoch(Scope):
         """
         if self._telemetry.tracer is None:
             for data in loader:
-                yield self.batch(data)
+                yield SilentBatch(self, data, self._indices.take(), self.training.steps.take())
             return
         for data in loader:
             batch = self.batch(data)
@@ -67,11 +75,9 @@ class Epoch(Scope):
 
     def batch(self, data: Any = None, *, step: int | None = None) -> Batch[Any]:
         """Return the next batch, to be used with `with` where a loop has a shape of its own."""
-        with self.training.counting:
-            index, self.batch_count = self.batch_count, self.batch_count + 1
-            self._last_step = taken = self.training.next_step(step)
-        kind = SilentBatch if self._telemetry.tracer is None else Batch
-        return kind(self, data, index, taken)
+        steps = self.training.steps
+        taken = steps.take() if step is None else steps.set(values.whole(step))
+        return self._batch_class(self, data, self._indices.take(), taken)
 
     def _begin(self) -> None:
         if self.training.epochs_planned is not None:
@@ -84,11 +90,14 @@ class Epoch(Scope):
         return () if span is None else (Link(span.get_span_context()),)
 
     def _finish(self, error: BaseException | None) -> None:
-        self._measurements.setdefault("steps", self.batch_count)
+        batch_count, last_step = self.batch_count, self.training.steps.last
+        self._measurements.setdefault("steps", batch_count)
         # Without batches the epoch itself is the x axis of its curves.
-        self._attributes[names.STEP] = self.index if self._last_step is None else self._last_step
-        if error is not None and self.batch_count:
-            self._attributes[names.BATCH_INDEX] = self.batch_count - 1
+        self._attributes[names.STEP] = (
+            last_step if last_step is not None and batch_count else self.index
+        )
+        if error is not None and batch_count:
+            self._attributes[names.BATCH_INDEX] = batch_count - 1
         self.training.ended(self, self._measurements)
 
     def _status(self, error: BaseException | None) -> str | None:

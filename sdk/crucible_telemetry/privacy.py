@@ -17,10 +17,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crucible_schema import EVENTS, MEASUREMENTS, Requirement
 from crucible_schema import events as names
+from crucible_schema import is_measurement_key
 from crucible_telemetry import faults, values
-from crucible_telemetry.encoding import MEASUREMENT_PREFIX
 from crucible_telemetry.faults import Fault
 from crucible_telemetry.values import AttributeValue
 
@@ -30,7 +29,7 @@ _USER_KEYS: Final = frozenset({names.USER_ID, "enduser.id", "user.name", "user.e
 _USER_FIELDS: Final = frozenset({"user_id", "user.id", "user_name", "user_email"})
 _CONTENT_PREFIXES: Final = (
     "gen_ai.prompt", "gen_ai.completion", "gen_ai.system_instructions",
-    "gen_ai.input.messages", "gen_ai.output.messages",
+    names.GEN_AI_INPUT_MESSAGES, names.GEN_AI_OUTPUT_MESSAGES, names.FEEDBACK_CONTENT,
     "gen_ai.tool.call.arguments", "gen_ai.tool.call.result",
     "llm.input_messages", "llm.output_messages", "llm.prompts", "llm.completions",
     "input.value", "output.value", "traceloop.entity.input", "traceloop.entity.output",
@@ -162,27 +161,11 @@ def _is_number(kind: _Kind, value: AttributeValue) -> bool:
 @functools.lru_cache(maxsize=10_000)
 def _kind(key: str) -> _Kind:
     field = key.split(".", 2)[-1] if key.startswith("crucible.") else ""
-    if key.startswith(MEASUREMENT_PREFIX) or key in _measurement_keys():
+    if is_measurement_key(key):
         return _Kind.MEASUREMENT
     if key in {names.STEP, names.BATCH_INDEX}:
         return _Kind.COUNTER
     if key in _USER_KEYS or field in _USER_FIELDS:
         return _Kind.USER
     is_content = key.startswith(_CONTENT_PREFIXES) or field in _CONTENT_FIELDS
-    return _Kind.CONTENT if is_content or key in _opt_in_keys() else _Kind.OTHER
-
-
-@functools.cache
-def _measurement_keys() -> frozenset[str]:
-    return frozenset(measurement.key for measurement in MEASUREMENTS.values())
-
-
-@functools.cache
-def _opt_in_keys() -> frozenset[str]:
-    """What the registry says is sent only when asked for, ids aside."""
-    return frozenset(
-        use.attribute.key
-        for event in EVENTS.values()
-        for use in event.attributes
-        if use.requirement is Requirement.OPT_IN
-    ) - {names.EVENT_ID, names.USER_ID, names.USER_ID_HASH}
+    return _Kind.CONTENT if is_content else _Kind.OTHER

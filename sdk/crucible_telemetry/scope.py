@@ -113,7 +113,7 @@ class Scope:
             return
         if self._parent is not None:
             self._parent._settle()
-            self._parent._children[id(self)] = self
+            self._parent._adopt(self)
         self._is_open = True
         self._fork_count = telemetry.fork_count
         clock = self._telemetry.clock
@@ -153,6 +153,8 @@ class Scope:
 
         A mapping takes names that are no Python identifiers: `log({"optim/entropy": 0.3})`.
         """
+        if self._telemetry.tracer is None:
+            return
         try:
             if self._children:
                 self._settle()
@@ -229,6 +231,9 @@ class Scope:
             return self._telemetry.clock.wall_ns()
         elapsed_ns = self._telemetry.clock.monotonic_ns() - self._start_monotonic_ns
         return self._start_ns + elapsed_ns
+
+    def _adopt(self, child: Scope) -> None:
+        self._children[id(child)] = child
 
     def _settle(self) -> None:
         """Let the children that were left by a `break` end well."""

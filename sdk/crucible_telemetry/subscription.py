@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
-from crucible_schema import EVENT_ALIASES
+from crucible_schema import canonical_event
 
 _NAMES_MAX = 10_000  # a program that makes names up must not fill memory
 
@@ -45,7 +45,7 @@ class Subscription:
         return verdict
 
     def _decide(self, event: str) -> bool:
-        parts = _parts(EVENT_ALIASES.get(event, event))
+        parts = _parts(canonical_event(event))
         for length in range(len(parts), -1, -1):
             verdict = self._rules.get(parts[:length])
             if verdict is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,10 +16,16 @@ from opentelemetry.trace import Link
 
 from crucible_schema import events as names
 from crucible_telemetry import fields, values
+from crucible_telemetry.counting import Count
 from crucible_telemetry.epoch import Epoch
 from crucible_telemetry.faults import guarded
-from crucible_telemetry.outcome import COMPLETED, EARLY_STOPPED, outcome
-from crucible_telemetry.scope import Scope, link_to_current_span, measurement_key
+from crucible_telemetry.outcome import COMPLETED, EARLY_STOPPED, Aborted, outcome
+from crucible_telemetry.ranks import rank_of_environment as rank_of_environment
+from crucible_telemetry.ranks import shared_run_id
+from crucible_telemetry.run import Run
+from crucible_telemetry.scope import Scope, measurement_key
+from crucible_telemetry.staged import links
+from crucible_telemetry.values import AttributeValue
 
 START, STOP = "crucible_train.training.start", "crucible_train.training.stop"
 CHECKPOINT_SAVED = "crucible_train.checkpoint.saved"
@@ -29,7 +34,7 @@ CHECKPOINT_SAVED = "crucible_train.checkpoint.saved"
 _CRITERIA = (("val_loss", True), ("val_accuracy", False), ("loss", True), ("accuracy", False))
 
 
-class Training(Scope):
+class Training(Run):
     """One training run; `crucible.training()` says what it takes."""
 
     span_name: ClassVar[str] = "crucible_train.training"
@@ -46,10 +51,7 @@ class Training(Scope):
     ) -> None:
         super().__init__(parent)
         self.epochs_planned: int | None = None
-        # Batches of one training may come from several threads.
-        self.counting = threading.Lock()
-        self._next_step = values.whole(first_step)
-        self._last_step: int | None = None
+        self.steps = Count(values.whole(first_step))
         self._epoch: Epoch | None = None  # the newest
         self._epoch_count = 0  # those that ended
         self._next_epoch = 0
@@ -67,8 +69,8 @@ class Training(Scope):
         correlation_id: str | None,
         metadata: Mapping[str, Any],
     ) -> None:
-        given = self._telemetry.ids.generate_run_id() if run_id is None or run_id == "" else run_id
-        self._inherited[names.RUN_ID] = values.bounded_id(given)
+        given = shared_run_id() if run_id is None or run_id == "" else run_id
+        self._set_run_id(self._telemetry.ids.generate_run_id() if given is None else given)
         rank = rank_of_environment() if rank is None else rank
         if rank is not None:
             self._inherited[names.RANK] = values.whole(rank)
@@ -82,10 +84,10 @@ class Training(Scope):
         return str(self._inherited.get(names.RUN_ID, ""))
 
     def epochs(self, count: int, *, start: int = 0) -> Iterator[Epoch]:
-        """Yield epochs `start` to `count - 1`, fewer after `stop_early()`."""
+        """Yield epochs `start` to `count - 1`, fewer after `stop_early()` or an abort."""
         self.epochs_planned = count
         for index in range(start, count):
-            if self._stops_early:
+            if self._stops_early or self._is_ended:
                 return
             epoch = self.epoch(index)
             epoch.open()
@@ -135,8 +137,8 @@ class Training(Scope):
         for key, value in {"model_size_bytes": size_bytes, **(metrics or {})}.items():
             if (number := values.number(value)) is not None:
                 attributes[measurement_key(key)] = number
-        if self._last_step is not None:
-            attributes[names.STEP] = self._last_step
+        if (step := self.steps.last) is not None:
+            attributes[names.STEP] = step
         if self._epoch is not None:
             attributes[names.EPOCH] = self._epoch.index
         self._checkpoint_paths.append(text)
@@ -145,20 +147,14 @@ class Training(Scope):
 
     # What epochs and batches tell.
 
-    def next_step(self, step: int | None = None) -> int:
-        """Count a step, holding `counting`; a step that the caller counts itself sets the count."""
-        taken = self._next_step if step is None else values.whole(step)
-        self._next_step = taken + 1
-        self._last_step = taken
-        return taken
-
     def begun(self, epoch: Epoch) -> None:
         self._epoch = epoch
 
     def remember(self, measurements: Mapping[str, values.Number]) -> None:
-        for name in ("loss", "accuracy"):
-            if name in measurements:
-                self._last[name] = measurements[name]
+        if "loss" in measurements:
+            self._last["loss"] = measurements["loss"]
+        if "accuracy" in measurements:
+            self._last["accuracy"] = measurements["accuracy"]
 
     def ended(self, epoch: Epoch, measurements: Mapping[str, values.Number]) -> None:
         self._epoch_count += 1
@@ -171,10 +167,15 @@ class Training(Scope):
         self._correlate()
 
     def _links(self) -> Sequence[Link]:
-        around = None if self._parent is None else self._parent._span
-        own = () if around is None else (Link(around.get_span_context()),)
-        users = link_to_current_span()  # in a shared provider the experiment's span is that one too
-        return own if own and users and own[0].context == users[0].context else (*own, *users)
+        return links(self)
+
+    def _progress(self) -> dict[str, AttributeValue]:
+        progress: dict[str, AttributeValue] = {}
+        if (step := self.steps.last) is not None:
+            progress[names.STEP] = step
+        if self._epoch is not None:
+            progress[names.EPOCH] = self._epoch.index
+        return progress
 
     @guarded
     def _describe_all(self, metadata: Mapping[str, Any]) -> None:
@@ -184,7 +185,7 @@ class Training(Scope):
         self._exit_context()
         recorded = self._measurements
         recorded.setdefault("total_epochs", self._epoch_count)
-        recorded.setdefault("total_steps", self._next_step)
+        recorded.setdefault("total_steps", self.steps.next)
         for name, number in self._last.items():
             recorded.setdefault(f"final_{name}", number)
         if self.epochs_planned is not None:
@@ -195,15 +196,11 @@ class Training(Scope):
             self._attributes[names.TRAINING_BEST_EPOCH] = self._best.index
             self._describe_all({"best_metrics": self._best.measurements})
         if error is not None:
-            self._tell_last_begun()
-
-    def _tell_last_begun(self) -> None:
-        if self._last_step is not None:
-            self._attributes[names.STEP] = self._last_step
-        if self._epoch is not None:
-            self._attributes[names.EPOCH] = self._epoch.index
-            if self._epoch.batch_count:
+            self._attributes.update(self._progress())
+            if self._epoch is not None and self._epoch.batch_count:
                 self._attributes[names.BATCH_INDEX] = self._epoch.batch_count - 1
+        if isinstance(error, Aborted):
+            self._describe(names.ERROR_REASON, error.reason)
 
     def _status(self, error: BaseException | None) -> str | None:
         status = outcome(error)
@@ -226,12 +223,6 @@ class _Best:
                 if score < self._score:
                     self.index, self.measurements, self._score = index, dict(measurements), score
                 return
-
-
-def rank_of_environment() -> int | None:
-    """Return the rank that torchrun and its like set; RANK alone may mean anything."""
-    rank = os.environ.get("RANK", "")
-    return int(rank) if "WORLD_SIZE" in os.environ and rank.isdecimal() else None
 
 
 def _size_bytes(path: str | os.PathLike[str]) -> int | None:

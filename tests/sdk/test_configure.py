@@ -19,10 +19,10 @@ from crucible_telemetry.testing import capture
 
 
 def resolved(**arguments: Any) -> settings.Settings:
-    return settings.resolve(**arguments)
+    return settings.resolve(**{"heartbeat_s": settings.HEARTBEAT_S, **arguments})
 
 
-DEFAULTS = settings.Settings("grpc", None, None, 10_000, 512, 0.25, 5.0, spool_dir="x")
+DEFAULTS = settings.Settings("grpc", None, None, 10_000, 512, 0.25, 5.0)
 
 
 def resource() -> dict[str, Any]:
@@ -30,7 +30,7 @@ def resource() -> dict[str, Any]:
 
 
 def test_defaults() -> None:
-    assert resolved(spool_dir="x") == DEFAULTS
+    assert resolved() == DEFAULTS
 
 
 def test_the_environment_decides_what_no_argument_does(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +60,7 @@ def test_a_wrong_environment_variable_is_named_and_ignored(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(name, value)
-    assert resolved(spool_dir="x") == DEFAULTS
+    assert resolved() == DEFAULTS
     assert name in caplog.text
     assert value in caplog.text
 

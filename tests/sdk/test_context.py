@@ -141,12 +141,9 @@ def test_steps_that_the_caller_counts_and_steps_that_we_count_share_one_count() 
     with capture(), crucible.training() as training, training.epoch() as epoch:
         with epoch.batch(step=10) as given:
             pass
-        counting = training.counting
         with epoch.batch() as counted:
             pass
     assert (given.step, counted.step) == (10, 11)
-    assert training.counting is counting
-    assert not counting.locked()
 
 
 def test_a_thread_that_takes_the_context_along_belongs_to_the_experiment() -> None:

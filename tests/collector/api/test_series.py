@@ -99,7 +99,10 @@ def test_the_ledger_says_whether_everything_adds_up(stored: Stored, api: Api) ->
     for journal, signal, outcome, reason, count in (
         (first, "spans", "received", "", 600),
         (second, "spans", "received", "", 424),
-        (first, "spans", "stored", "", 1000),
+        (first, "spans", "stored", "", 990),
+        (first, "spans", "filtered", "events_deny=crucible_train.batch", 7),
+        (second, "spans", "filtered", "events_deny=crucible_train.batch", 2),
+        (second, "spans", "filtered", "events_allow", 1),
         (first, "spans", "rejected", "invalid_trace_id", 3),
         (second, "spans", "rejected", "invalid_trace_id", 4),
         (second, "spans", "rejected", "text_too_long", 1),
@@ -112,8 +115,10 @@ def test_the_ledger_says_whether_everything_adds_up(stored: Stored, api: Api) ->
     assert spans == {
         "signal": "spans",
         "received_count": 1024,
-        "stored_count": 1000,
+        "stored_count": 990,
         "duplicate_count": 16,
+        "filtered_count": 10,
+        "filtered_by_rule": {"events_deny=crucible_train.batch": 9, "events_allow": 1},
         "rejected_count": 8,
         "rejected_by_reason": {"invalid_trace_id": 7, "text_too_long": 1},
         "unaccounted_count": 0,

@@ -16,9 +16,11 @@ import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 from typing import Any, TypeVar
 
+from opentelemetry import context
+
 from crucible_telemetry import faults, telemetry
 from crucible_telemetry.faults import guarded
-from crucible_telemetry.scope import Scope
+from crucible_telemetry.scope import Scope, current_scope
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,6 +74,10 @@ class Call:
 class DecoratingScope(Scope):
     """A scope that may also be put in front of a function; it is then made anew for each call."""
 
+    def __init__(self, parent: Scope | None) -> None:
+        super().__init__(parent)
+        self._outside = self._inside = _Current()
+
     def __call__(self, function: F) -> F:
         """Return the function, each call of which is such a scope."""
         return decorated(function, self._for_call)
@@ -82,15 +88,42 @@ class DecoratingScope(Scope):
     def _returned(self, result: Any) -> None:
         """Look at what the function returned."""
 
-    @guarded
-    def _suspend(self) -> None:
-        self._exit()
-        self._exit_context()
+    def _yielded(self, item: Any) -> None:
+        """Look at what the generator made."""
 
-    @guarded
+    def _left(self) -> None:
+        """Note that the consumer wants no more of the generator."""
+
+    def _suspend(self) -> None:
+        """Put back what was current before the generator's code ran, its own scopes set aside."""
+        self._inside = _Current()
+        self._outside.restore()
+
     def _resume(self) -> None:
-        self._enter()
-        self._enter_context()
+        self._outside = _Current()
+        self._inside.restore()
+
+    def _end(self, error: BaseException | None) -> None:
+        self.close(error)
+        self._outside.restore()  # the consumer may be elsewhere than where the generator began
+
+
+class _Current:
+    """The scope and the OpenTelemetry context that are the current ones.
+
+    Kept together: a generator may hold scopes of its own open while its consumer runs, and its
+    consumer others while it runs itself. Neither may see the other's.
+    """
+
+    __slots__ = ("_context", "_scope")
+
+    def __init__(self) -> None:
+        self._scope = current_scope.get()
+        self._context = context.get_current()
+
+    def restore(self) -> None:
+        current_scope.set(self._scope)
+        context.attach(self._context)
 
 
 ScopeOf = Callable[[Call], DecoratingScope]
@@ -157,9 +190,13 @@ class _Nothing:
 
     def __exit__(self, *_error: object) -> None: ...
 
-    def close(self, error: BaseException | None = None) -> None: ...
+    def _end(self, error: BaseException | None) -> None: ...
 
     def _returned(self, result: Any) -> None: ...
+
+    def _yielded(self, item: Any) -> None: ...
+
+    def _left(self) -> None: ...
 
     def _suspend(self) -> None: ...
 
@@ -226,11 +263,13 @@ def _driven(
             item = step(argument)
         except StopIteration as stop:
             return stop.value
+        scope._yielded(item)
         scope._suspend()
         try:
             step, argument = inner.send, (yield item)
         except GeneratorExit:
             scope._resume()
+            scope._left()
             inner.close()
             raise
         except BaseException as thrown:  # noqa: BLE001 - it goes where it was thrown to
@@ -251,11 +290,13 @@ def _async_generator(function: Callable[..., Any], scope_of: ScopeOf) -> Callabl
                     item = await step(argument)
                 except StopAsyncIteration:
                     return
+                scope._yielded(item)
                 scope._suspend()
                 try:
                     step, argument = inner.asend, (yield item)
                 except GeneratorExit:
                     scope._resume()
+                    scope._left()
                     await inner.aclose()
                     raise
                 except BaseException as thrown:  # noqa: BLE001 - it goes where it was thrown to
@@ -275,7 +316,7 @@ class _ended_well_if_left:  # noqa: N801 - read as a verb after `with`
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace_back: object) -> None:
-        self._scope.close(None if isinstance(error, GeneratorExit) else error)
+        self._scope._end(None if isinstance(error, GeneratorExit) else error)
 
 
 @functools.cache

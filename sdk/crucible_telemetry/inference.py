@@ -22,12 +22,13 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, ParamSpec, TypeVar, overload
+from typing import Any, ClassVar, TypeVar, overload
 
 from opentelemetry.trace import Link
 
 from crucible_schema import events as names
 from crucible_telemetry import fields, messages, responses, streaming, values
+from crucible_telemetry.decoration import Call, DecoratingScope
 from crucible_telemetry.experiment import Experiment
 from crucible_telemetry.faults import Fault, guarded, note
 from crucible_telemetry.outcome import FAILED, outcome
@@ -40,10 +41,8 @@ from crucible_telemetry.scope import (
     link_to_current_span,
     surrounding,
 )
-from crucible_telemetry.wrapping import wrapped
+from crucible_telemetry.streaming import EitherWay
 
-P = ParamSpec("P")
-R = TypeVar("R")
 T = TypeVar("T")
 
 STOP, EXCEPTION = (
@@ -67,8 +66,13 @@ class Request:
         return Inference(surrounding(), self)
 
 
-class Inference(Scope):
-    """An open call; `inference()` makes it. Methods may be called in any order, or not at all."""
+class Inference(DecoratingScope):
+    """An open call; `inference()` makes it. Methods may be called in any order, or not at all.
+
+    In front of a function, each call of it, or each stream that a generator function makes, is an
+    inference; what it returns or yields is read as `respond` and `stream` do. Inside,
+    `current_inference()` is the call.
+    """
 
     span_name: ClassVar[str] = "crucible_deployment.inference"
     has_own_trace: ClassVar[bool] = False
@@ -92,15 +96,6 @@ class Inference(Scope):
             return
         self._set_correlation(self._request.correlation_id)
         self.describe(**self._request.metadata)
-
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Decorate a function: each call of it, or each stream that it makes, is an inference.
-
-        Takes functions, coroutine functions, generator functions and asynchronous ones; the result
-        or the pieces are read as `respond` and `stream` do. Inside, `current_inference()` is the
-        call.
-        """
-        return wrapped(function, self._request.begin)
 
     # What a caller tells.
 
@@ -147,7 +142,8 @@ class Inference(Scope):
         size = messages.size_bytes(content)
         if size is not None:
             self._record({"input_size": size})
-        if self._telemetry.policy.capture_content and not hasattr(content, "nbytes"):
+        is_text = isinstance(content, str | Mapping | list | tuple)
+        if is_text and self._telemetry.policy.capture_content:
             self._describe_fields({"input_messages": messages.as_messages(content)})
 
     @guarded
@@ -193,6 +189,11 @@ class Inference(Scope):
 
     # What streams tell.
 
+    @overload  # a source for both kinds of loops is one for each of them, too
+    def stream(  # type: ignore[overload-overlap]
+        self, source: EitherWay[T], *, tokens: Callable[[T], int] | None = None
+    ) -> EitherWay[T]: ...
+
     @overload
     def stream(
         self, source: Iterable[T], *, tokens: Callable[[T], int] | None = None
@@ -225,6 +226,11 @@ class Inference(Scope):
             self.token(tokens)
         elif reading.is_output:
             self._pace.chunk()
+
+    @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Why the answer ended, as far as it has said so."""
+        return self._finish_reasons
 
     def leave(self) -> None:
         """Tell that nobody wants the rest of the answer: cancelled, unless its end has come."""
@@ -261,6 +267,18 @@ class Inference(Scope):
                 self._text += reading.text
 
     # The life of the span.
+
+    def _for_call(self, call: Call) -> Inference:  # noqa: ARG002
+        return self._request.begin()
+
+    def _returned(self, result: Any) -> None:
+        self.respond(result)
+
+    def _yielded(self, item: Any) -> None:
+        self.chunk(item)
+
+    def _left(self) -> None:
+        self.leave()
 
     def _starts_trace(self) -> bool:
         return isinstance(self._parent, Experiment)
@@ -305,7 +323,7 @@ def inference(
     *,
     provider: str | None = None,
     operation: str | None = None,
-    model_version: str | None = None,
+    model_version: str | float | None = None,
     deployment_id: str | None = None,
     request_id: str | None = None,
     user_id: str | None = None,

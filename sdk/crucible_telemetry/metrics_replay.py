@@ -15,11 +15,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from opentelemetry.context import Context
+
 from crucible_schema import events as names
 from crucible_telemetry import fields, telemetry, values
+from crucible_telemetry.encoding import measurement_key
 from crucible_telemetry.faults import guarded
 from crucible_telemetry.metrics_store import Metric, Reader, read
-from crucible_telemetry.scope import MEASUREMENTS_MAX, emit_point, surrounding
+from crucible_telemetry.scope import MEASUREMENTS_MAX, _send_point, surrounding
 
 _SPAN_NAME = "crucible_train.batch"
 _STOP = names.CRUCIBLE_TRAIN_BATCH_STOP
@@ -83,18 +86,19 @@ def _fits(metric: Metric, group: list[Metric]) -> bool:
 @guarded
 def _send(group: list[Metric]) -> None:
     first = group[0]
+    around = surrounding()
+    using = telemetry.current()
     run_id = values.bounded_id(first.run_id)
-    attributes = dict(fields.attributes(_STOP, first.metadata))
-    attributes[names.RUN_ID] = run_id
-    if surrounding() is None:
-        attributes[names.CORRELATION_ID] = values.bounded_correlation_id(run_id)
+    attributes = {
+        # Without a story around it, a run is its own.
+        names.CORRELATION_ID: values.bounded_correlation_id(run_id),
+        **({} if around is None else around._inherited),
+        **dict(fields.attributes(_STOP, first.metadata)),
+        names.RUN_ID: run_id,
+        **{measurement_key(metric.metric): metric.value for metric in group},
+    }
     if first.step is not None:
         attributes[names.STEP] = first.step
     time_ns = (first.timestamp - _EPOCH) // timedelta(microseconds=1) * 1000
-    emit_point(
-        _SPAN_NAME,
-        attributes,
-        measurements={metric.metric: metric.value for metric in group},
-        start_ns=time_ns,
-        end_ns=time_ns,
-    )
+    # Each a trace of its own: all of a file would be one of millions of spans.
+    _send_point(using, Context(), _SPAN_NAME, time_ns, time_ns, attributes)

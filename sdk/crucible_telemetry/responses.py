@@ -106,9 +106,9 @@ def read(answer: Any) -> Reading:
         return Reading(usage=usage, is_output=not usage)
     parts = list(_parts(whole))
     text = "" if _is_summary(answer) else "".join(_texts(parts))
-    is_output = bool(text) or any(_get(part, name) for part in parts for name in _OTHER_OUTPUT)
+    is_output = bool(text) or any(get(part, name) for part in parts for name in _OTHER_OUTPUT)
     return Reading(
-        usage=_usage(_first(whole, _USAGE) or (whole if _get(whole, "eval_count") else None)),
+        usage=_usage(_first(whole, _USAGE) or (whole if get(whole, "eval_count") else None)),
         model=_text(_first(whole, _MODEL)),
         id=_text(_first(whole, _ID)),
         finish_reasons=_finish_reasons(parts),
@@ -124,9 +124,9 @@ def read_usage(usage: Any) -> dict[str, Number]:
 
 def http_status(error: BaseException) -> int | None:
     """Return the status that a client's exception says it is of."""
-    for thing in (error, _get(error, "response")):
+    for thing in (error, get(error, "response")):
         for name in ("status_code", "status", "code"):
-            status = _get(thing, name)
+            status = get(thing, name)
             if isinstance(status, int) and 100 <= status < 600:
                 return status
     return None
@@ -134,46 +134,46 @@ def http_status(error: BaseException) -> int | None:
 
 def _whole(answer: Any) -> Any:
     """Return what an event of a stream is about: OpenAI's `response`, Anthropic's `message`."""
-    kind = _get(answer, "type")
+    kind = get(answer, "type")
     if kind == "message_start":
-        return _get(answer, "message") or answer
+        return get(answer, "message") or answer
     if isinstance(kind, str) and kind.startswith("response."):
-        inner = _get(answer, "response")
+        inner = get(answer, "response")
         return answer if inner is None else inner
-    metadata = _get(answer, "metadata")  # the last piece of Bedrock's streams
-    return metadata if _get(metadata, "usage") is not None else answer
+    metadata = get(answer, "metadata")  # the last piece of Bedrock's streams
+    return metadata if get(metadata, "usage") is not None else answer
 
 
 def _is_message(whole: Any) -> bool:
-    kind = _get(whole, "type")
+    kind = get(whole, "type")
     if isinstance(kind, str) and kind.startswith(_KINDS):
         return True
-    return isinstance(_get(whole, "role"), str) or _first(whole, _BEDROCK) is not None
+    return isinstance(get(whole, "role"), str) or _first(whole, _BEDROCK) is not None
 
 
 def _is_summary(answer: Any) -> bool:
     """Whether a piece of a stream repeats what other pieces brought."""
-    kind = _get(answer, "type")
+    kind = get(answer, "type")
     if isinstance(kind, str) and kind.startswith("response."):
         return not kind.endswith(".delta")
-    return kind in {"message_stop", "content_block_stop"} or _get(answer, "snapshot") is not None
+    return kind in {"message_stop", "content_block_stop"} or get(answer, "snapshot") is not None
 
 
 def _parts(whole: Any) -> Iterator[Any]:
     """Yield whatever may hold text or the reason of the end, outermost first."""
     yield whole
     for name in ("choices", "candidates"):
-        listed = _get(whole, name)
+        listed = get(whole, name)
         for choice in listed[:16] if isinstance(listed, list | tuple) else ():
             yield choice
             for inner in ("delta", "message", "content"):
-                if (found := _get(choice, inner)) is not None and not isinstance(found, str):
+                if (found := get(choice, inner)) is not None and not isinstance(found, str):
                     yield found
     for name in ("delta", "message", "content_block", "output", *_BEDROCK):
-        found = _get(whole, name)
+        found = get(whole, name)
         if found is not None and not isinstance(found, list):
             yield found
-            yield from filter(None, (_get(found, "delta"), _get(found, "message")))
+            yield from filter(None, (get(found, "delta"), get(found, "message")))
 
 
 def _texts(parts: list[Any]) -> Iterator[str]:
@@ -182,12 +182,12 @@ def _texts(parts: list[Any]) -> Iterator[str]:
             yield part
             continue
         for name in _TEXT:
-            found = _get(part, name)
+            found = get(part, name)
             if isinstance(found, str):
                 yield found
                 break
             if isinstance(found, list | tuple):
-                blocks = [_get(block, "text") for block in found]
+                blocks = [get(block, "text") for block in found]
                 yield from (text for text in blocks if isinstance(text, str))
                 break
 
@@ -207,7 +207,7 @@ def _usage(usage: Any) -> dict[str, Number]:
                 found[token], named[token] = amount, name
                 break
     for name in _APART.get(named.get("input_tokens", ""), ()):
-        found["input_tokens"] += _number(_get(usage, name)) or 0
+        found["input_tokens"] += _number(get(usage, name)) or 0
     if named.get("reasoning_tokens") in _THOUGHTS_APART:
         found["output_tokens"] = found.get("output_tokens", 0) + found["reasoning_tokens"]
     return found
@@ -215,7 +215,7 @@ def _usage(usage: Any) -> dict[str, Number]:
 
 def _at(thing: Any, path: str) -> Any:
     outer, _, inner = path.partition(".")
-    return _get(_get(thing, outer), inner) if inner else _get(thing, outer)
+    return get(get(thing, outer), inner) if inner else get(thing, outer)
 
 
 def _number(value: Any) -> Number | None:
@@ -227,20 +227,21 @@ def _text(value: Any) -> str | None:
     for name in ("value", "id", "model", "name"):
         if isinstance(value, str):
             return value
-        inner = _get(value, name)
+        inner = get(value, name)
         value = value if inner is None else inner
     return value if isinstance(value, str) else None
 
 
 def _first(thing: Any, names: tuple[str, ...]) -> Any:
     for name in names:
-        found = _get(thing, name)
+        found = get(thing, name)
         if found is not None:
             return found
     return None
 
 
-def _get(thing: Any, name: str) -> Any:
+def get(thing: Any, name: str) -> Any:
+    """Return a field of a mapping or an object; None where it has none or raises."""
     kind: Any = type(thing)  # mypy takes a type for something that cannot be hashed
     if kind is str or thing is None:
         return None

@@ -24,6 +24,16 @@ T = TypeVar("T")
 Tokens = Callable[[Any], int]
 
 
+T_co = TypeVar("T_co", covariant=True)
+
+
+class EitherWay(Protocol[T_co]):
+    """A stream that its consumer may take with `for` or with `async for`."""
+
+    def __iter__(self) -> Iterator[T_co]: ...
+    def __aiter__(self) -> AsyncIterator[T_co]: ...
+
+
 class Call(Protocol):
     """What a stream tells."""
 
@@ -41,7 +51,7 @@ def followed(call: Call, source: Any, tokens: Tokens | None) -> Any:
 
 
 class _EitherWay(Generic[T]):
-    """A stream that its consumer may take with `for` or with `async for`."""
+    """Such a stream, followed."""
 
     def __init__(self, call: Call, source: Any, tokens: Tokens | None) -> None:
         self._call = call

@@ -19,6 +19,7 @@ import time
 import urllib.request
 import zlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from crucible_telemetry.destination import Destination
@@ -47,7 +48,15 @@ class HttpSender:
     pack = staticmethod(pack_encoded)
 
     def __init__(self, destinations: Mapping[str, Destination]) -> None:
-        self._lines = {signal: _Line(place) for signal, place in destinations.items()}
+        # Reading the system's authorities takes 0.1 s: once, unless signals have their own.
+        contexts: dict[tuple[Path | None, ...], ssl.SSLContext] = {}
+        for place in destinations.values():
+            if place.is_secure and _identity(place) not in contexts:
+                contexts[_identity(place)] = _tls(place)
+        self._lines = {
+            signal: _Line(place, contexts.get(_identity(place)) if place.is_secure else None)
+            for signal, place in destinations.items()
+        }
 
     def send(self, parcel: Parcel) -> Outcome:
         if isinstance(parcel, Spans):
@@ -62,13 +71,13 @@ class HttpSender:
 class _Line:
     """A connection to one URL, opened when it is needed."""
 
-    def __init__(self, destination: Destination) -> None:
+    def __init__(self, destination: Destination, tls: ssl.SSLContext | None) -> None:
         self._url = urlsplit(destination.endpoint)
         if self._url.scheme not in {"http", "https"} or not self._url.hostname:
             message = f"endpoint {destination.endpoint!r}: expected http:// or https:// and a host"
             raise ValueError(message)
         self._timeout_s = destination.timeout_s
-        self._tls = _tls(destination) if destination.is_secure else None
+        self._tls = tls
         self._compress = _COMPRESSORS.get(destination.compression)
         self._proxy = _proxy(self._url)
         self._headers = self._fixed_headers(destination)
@@ -77,7 +86,7 @@ class _Line:
             self._path = f"http://{_host(self._url)}{self._path}"  # a proxy is asked for the whole
         self._lock = threading.Lock()  # around the connection, which `close` may take away
         self._connection: http.client.HTTPConnection | None = None
-        self._is_closed = False
+        self._is_sending = self._is_closed = False
 
     def _fixed_headers(self, destination: Destination) -> dict[str, str]:
         headers = {"user-agent": "crucible-telemetry", "content-type": "application/x-protobuf"}
@@ -90,28 +99,37 @@ class _Line:
         return {**headers, **dict(destination.headers)}
 
     def send(self, body: bytes) -> Outcome:
-        data = body if self._compress is None else self._compress(body)
-        is_fresh = self._connection is None
+        self._is_sending = True
         try:
-            try:
-                return self._exchange(data)
-            except (http.client.RemoteDisconnected, ConnectionError, BrokenPipeError):
-                self._drop()
-                if is_fresh or self._is_closed:
-                    raise
-                return self._exchange(data)  # kept alive by us alone
+            return self._send(body if self._compress is None else self._compress(body))
         except (OSError, http.client.HTTPException) as error:
             self._drop()
             return Outcome(Kind.RETRY, f"{type(error).__name__}: {error}")
+        finally:
+            self._is_sending = False
+            if self._is_closed:
+                self._drop()
 
     def close(self) -> None:
+        self._is_closed = True
         with self._lock:
-            self._is_closed = True
             sock = None if self._connection is None else self._connection.sock
-        if sock is not None:
+        if not self._is_sending:
+            self._drop()
+        elif sock is not None:
             # Wakes a thread that waits for an answer; closing alone would not.
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, data: bytes) -> Outcome:
+        is_fresh = self._connection is None
+        try:
+            return self._exchange(data)
+        except (http.client.RemoteDisconnected, ConnectionError):
+            self._drop()
+            if is_fresh or self._is_closed:
+                raise
+            return self._exchange(data)  # it was kept alive by us alone
 
     def _exchange(self, data: bytes) -> Outcome:
         deadline_s = time.monotonic() + self._timeout_s
@@ -139,6 +157,10 @@ class _Line:
             connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _identity(destination: Destination) -> tuple[Path | None, ...]:
+    return (destination.certificate, destination.client_certificate, destination.client_key)
 
 
 def _tls(destination: Destination) -> ssl.SSLContext:

@@ -14,6 +14,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanContext, TraceFlags
 
 from crucible_telemetry.delivery import Delivery
+from crucible_telemetry.encoding import Encoded
+from crucible_telemetry.transport import ExporterSender
 
 
 def span(index: int, *, is_sampled: bool = True) -> ReadableSpan:
@@ -24,7 +26,7 @@ def span(index: int, *, is_sampled: bool = True) -> ReadableSpan:
 
 @pytest.fixture(autouse=True)
 def _short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crucible_telemetry.delivery._BACKOFF_FIRST_S", 0.01)
+    monkeypatch.setattr("crucible_telemetry.courier._BACKOFF_FIRST_S", 0.01)
 
 
 class Exporter(SpanExporter):
@@ -59,7 +61,8 @@ def delivery(
     retry_s: float = 60,
 ) -> Delivery:
     made = Delivery(
-        lambda: exporter,
+        lambda: ExporterSender(exporter),
+        resource=Resource.get_empty(),
         queue_spans_max=queue,
         batch_spans_max=batch,
         interval_s=interval_s,
@@ -154,8 +157,9 @@ def test_a_batch_is_given_up_once_the_queue_behind_it_is_full() -> None:
     for index in range(1, 4):
         subject.on_end(span(index))
     exporter.gate.set()
-    with subject._settled:
-        assert subject._settled.wait_for(lambda: subject._failed >= 1, 5)
+    outbox = subject._outbox
+    with outbox._settled:
+        assert outbox._settled.wait_for(lambda: outbox._failed >= 1, 5)
     assert subject.counts().dropped == 0
     subject.close(0.01)
 
@@ -201,6 +205,31 @@ def test_close_breaks_off_what_does_not_end_and_accounts_for_all_of_it() -> None
     assert counts.accepted == 4
     assert counts.failed + counts.dropped == 4
     assert counts.waiting == 0
+
+
+def test_requests_that_an_exporter_of_spans_cannot_take_are_counted_as_failed() -> None:
+    exporter = Exporter()
+    subject = delivery(exporter)
+    subject.put(Encoded("metrics", b"", 7))
+    subject.put(span(0))
+    assert subject.flush(5)
+    assert (subject.counts().failed, subject.counts().delivered) == (7, 1)
+    subject.close(1)
+
+
+def test_a_call_that_cannot_be_broken_off_does_not_hold_up_the_end() -> None:
+    exporter = Exporter()
+    exporter.gate.clear()
+    exporter.shutdown = lambda: None  # type: ignore[method-assign]
+    subject = delivery(exporter, batch=1)
+    for index in range(3):
+        subject.on_end(span(index))
+    assert exporter.is_called.wait(5)
+    started = time.perf_counter()
+    assert not subject.close(0.2)
+    assert time.perf_counter() - started < 2
+    assert subject.counts().failed == 3
+    exporter.gate.set()
 
 
 def test_spans_that_are_not_sampled_are_not_sent() -> None:

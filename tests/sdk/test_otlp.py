@@ -25,11 +25,6 @@ each_protocol = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(autouse=True)
-def _no_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRUCIBLE_HEARTBEAT_S", "0")  # spans are counted here
-
-
 def train() -> None:
     with crucible.experiment("sweep", condition="a") as experiment:
         with experiment.training(model_name="mlp") as training:

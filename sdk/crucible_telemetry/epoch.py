@@ -53,6 +53,10 @@ class Epoch(Scope):
 
         What the loader raises is the caller's, as without telemetry.
         """
+        makes_its_own = getattr(type(loader), "crucible_batches", None)
+        if makes_its_own is not None:  # a loader under watch: `integrations.torch`
+            yield from makes_its_own(loader, self)
+            return
         if self._telemetry.tracer is None:
             for data in loader:
                 yield SilentBatch(self, data, self._indices.take(), self.training.steps.take())

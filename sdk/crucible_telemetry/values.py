@@ -52,7 +52,9 @@ def number(value: Any) -> Number | None:
 
 def _real(value: Any) -> float | None:
     try:
-        return float(value)
+        # torch warns the user when a loss that still has its graph is converted.
+        detach = getattr(value, "detach", None)
+        return float(value if detach is None else detach())
     except Exception:  # noqa: BLE001 - whatever a foreign type raises says that it is no number
         return None
 

@@ -77,6 +77,7 @@ _MODEL = ("model", "model_version", "modelVersion", "response_model")
 _ID = ("id", "response_id", "responseId")
 _SHAPES = ("choices", "delta", "candidates", "done", *_USAGE, *_FINISH)
 _BEDROCK = ("contentBlockDelta", "messageStart", "messageStop", "contentBlockStop")
+_FRAMES = {"message_start", "message_stop", "content_block_stop", "ping"}
 _KINDS = ("message", "content_block", "response.", "ai", "AIMessage")  # beginnings of `type`
 _TEXT = ("content", "text", "output_text", "response", "reasoning_content", "thinking", "parts")
 _OTHER_OUTPUT = ("tool_calls", "function_call", "partial_json", "refusal", "functionCall")
@@ -103,7 +104,7 @@ def read(answer: Any) -> Reading:
     whole = _whole(answer)
     if _first(whole, _SHAPES) is None and not _is_message(whole):
         usage = _usage(whole) if isinstance(whole, Mapping) else {}
-        return Reading(usage=usage, is_output=not usage)
+        return Reading(usage=usage, is_output=not usage and not _is_summary(answer))
     parts = list(_parts(whole))
     text = "" if _is_summary(answer) else "".join(_texts(parts))
     is_output = bool(text) or any(get(part, name) for part in parts for name in _OTHER_OUTPUT)
@@ -152,11 +153,14 @@ def _is_message(whole: Any) -> bool:
 
 
 def _is_summary(answer: Any) -> bool:
-    """Whether a piece of a stream repeats what other pieces brought."""
+    """Whether a piece of a stream brings nothing new: it frames or repeats others."""
     kind = get(answer, "type")
-    if isinstance(kind, str) and kind.startswith("response."):
-        return not kind.endswith(".delta")
-    return kind in {"message_stop", "content_block_stop"} or get(answer, "snapshot") is not None
+    if isinstance(kind, str):
+        if kind.startswith("response."):
+            return not kind.endswith(".delta")
+        if kind in _FRAMES:
+            return True
+    return get(answer, "snapshot") is not None
 
 
 def _parts(whole: Any) -> Iterator[Any]:

@@ -32,6 +32,10 @@ Number = Annotated[
         examples=[0.3125, "NaN"],
     ),
 ]
+OriginalName = Annotated[
+    str | None,
+    Field(description="As sent, where the registry has another name for it; else null."),
+]
 Attributes = Annotated[
     dict[str, Any],
     Field(
@@ -152,6 +156,7 @@ class Series(Model):
         description="Measured by a crucible event, or an OTLP metric."
     )
     metric: str = Field(examples=["loss"])
+    original_metric: OriginalName
     kind: Literal["gauge", "sum", "histogram", "exponential_histogram", "summary", "measurement"]
     number_kind: Literal["int", "double"] | None
     temporality: Literal["delta", "cumulative", "unspecified"] | None
@@ -236,6 +241,7 @@ class Event(Model):
     parent_span_id: Id | None
     name: str = Field(examples=["crucible_train.epoch"])
     event_name: str | None = Field(examples=["crucible_train.epoch.stop"])
+    original_event_name: OriginalName
     kind: str = Field(examples=["internal", "server", "client", "producer", "consumer"])
     status: str = Field(examples=["unset", "ok", "error"])
     status_message: str | None
@@ -289,6 +295,7 @@ class Log(Model):
     severity_text: str | None
     body: Any
     event_name: str | None
+    original_event_name: OriginalName
     trace_id: TraceId | None
     span_id: Id | None
     experiment_id: str | None

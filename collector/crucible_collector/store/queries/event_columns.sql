@@ -8,6 +8,7 @@
     lpad(to_hex(s.parent_span_id), 16, '0') as parent_span_id,
     s.name,
     s.event_name,
+    s.original_event_name,
     coalesce((array['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'])[s.kind + 1], s.kind::text) as kind,
     coalesce((array['unset', 'ok', 'error'])[s.status_code + 1], s.status_code::text) as status,
     s.status_message,

@@ -6,6 +6,7 @@
     l.severity_text,
     l.body,
     l.event_name,
+    l.original_event_name,
     replace(l.trace_id::text, '-', '') as trace_id,
     lpad(to_hex(l.span_id), 16, '0') as span_id,
     l.experiment_id,

@@ -3,6 +3,7 @@
     lpad(to_hex(s.series_id), 16, '0') as series_id,
     s.source,
     s.metric,
+    s.original_metric,
     s.kind,
     s.number_kind,
     s.temporality,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,31 +19,33 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext
 
-from crucible_schema import MEASUREMENT_PREFIX
 from crucible_schema import events as names
-from crucible_telemetry import faults, values
+from crucible_telemetry import faults
 from crucible_telemetry.faults import Fault
+from crucible_telemetry.splicing import (
+    SPAN_ID,
+    START,
+    Frame,
+    append_span,
+    delimited,
+    measurement_key,
+    varint,
+)
 from crucible_telemetry.values import AttributeValue, Number
 
-_MEASUREMENT_NAME_BYTES_MAX = 200
-_CACHE_MAX = 10_000  # a program that makes names up must not fill memory
+__all__ = [
+    "BatchRecord",
+    "BatchTemplate",
+    "Encoded",
+    "Item",
+    "encode_request",
+    "measurement_key",
+    "to_readable_span",
+]
 
-# Field number and wire type, as protobuf writes them in front of a field.
 _REQUEST_RESOURCE_SPANS = b"\x0a"
 _RESOURCE_SPANS_SCOPE_SPANS = b"\x12"
 _SCOPE_SPANS_SPAN = b"\x12"
-_SPAN_SPAN_ID = b"\x12\x08"
-_SPAN_START = b"\x39"
-_SPAN_END = b"\x41"
-_SPAN_ATTRIBUTE = b"\x4a"
-_KEY = b"\x0a"
-_VALUE = b"\x12"
-_DOUBLE = b"\x09\x21"  # the length of the value, and its field
-_INT = b"\x18"
-_UINT64 = 2**64 - 1
-
-_double = struct.Struct("<d").pack
-_start_and_end = struct.Struct("<QcQ").pack
 
 
 class Encoded:
@@ -64,7 +65,7 @@ class BatchTemplate:
     `attributes` have been through redaction and limits; `parent` is the epoch's span.
     """
 
-    __slots__ = ("_parts", "attributes", "measurements_max", "parent", "scope")
+    __slots__ = ("attributes", "frame", "measurements_max", "parent", "scope")
 
     def __init__(
         self,
@@ -77,7 +78,7 @@ class BatchTemplate:
         self.attributes = attributes
         self.scope = scope
         self.measurements_max = measurements_max  # what is left of a span's attributes
-        self._parts: _Parts | None = None
+        self.frame: tuple[Frame, int] | None = None  # once the first batch is encoded
 
     def context(self, span_id: int) -> SpanContext:
         """Return what a batch of this epoch is known by."""
@@ -96,12 +97,11 @@ class BatchTemplate:
             faults.note(Fault.TOO_MANY_ATTRIBUTES, "There is no room for %s; left out", name)
         return dict(itertools.islice(measurements.items(), max(0, self.measurements_max)))
 
-    @property
-    def parts(self) -> _Parts:
-        """The bytes, made when the first batch is encoded."""
-        if self._parts is None:
-            self._parts = _parts(self)
-        return self._parts
+    def framed(self) -> tuple[Frame, int]:
+        """Make the bytes that its batches have in common, and count them."""
+        frame = _frame(self)
+        self.frame = frame, frame.bytes_count
+        return self.frame
 
 
 class BatchRecord(NamedTuple):
@@ -118,19 +118,6 @@ class BatchRecord(NamedTuple):
 
 
 Item = ReadableSpan | BatchRecord | Encoded
-
-
-def measurement_key(name: str) -> str:
-    """Return the attribute key of a measurement; a name of more than 200 bytes is cut."""
-    key = _measurement_keys.get(name)
-    if key is None:
-        key = MEASUREMENT_PREFIX + values.bounded_id(name, _MEASUREMENT_NAME_BYTES_MAX)
-        if len(_measurement_keys) < _CACHE_MAX:
-            _measurement_keys[name] = key
-    return key
-
-
-_measurement_keys: dict[str, str] = {}
 
 
 def to_readable_span(
@@ -178,13 +165,28 @@ def encode_request(items: Sequence[ReadableSpan | BatchRecord], resource: Resour
         span for span in spans if span.instrumentation_scope == scope and span.resource == resource
     ]
     encoded = _each_span(own)
-    body = b"".join(
-        _encoded_record(item, resource) if isinstance(item, BatchRecord) else next(encoded)
-        for item in (items if len(own) == len(spans) else (*records, *own))
-    )
-    request = _envelope(resource, scope).around(body)
+    pieces: list[bytes] = []
+    length = 0
+    for item in items if len(own) == len(spans) else (*records, *own):
+        if isinstance(item, BatchRecord):
+            length += _append_record(pieces, item, resource)
+        else:
+            pieces.append(next(encoded))
+            length += len(pieces[-1])
+    request = _envelope(resource, scope).around(pieces, length)
     others = [span for span in spans if span not in own]
     return request + _stock_request(others) if others else request
+
+
+def _append_record(pieces: list[bytes], record: BatchRecord, resource: Resource) -> int:
+    template, span_id, start_ns, end_ns, index, step, measurements, extra = record
+    if extra:
+        pieces.extend(_each_span([to_readable_span(record, resource)]))
+        return len(pieces[-1])
+    frame, frame_bytes = template.frame or template.framed()
+    return append_span(
+        pieces, frame, frame_bytes, span_id, start_ns, end_ns, index, step, measurements
+    )
 
 
 # OpenTelemetry's encoder. It is imported late: protobuf takes 40 ms.
@@ -206,7 +208,7 @@ def _each_span(spans: Sequence[ReadableSpan]) -> Iterator[bytes]:
     """Yield spans of one resource and scope, each as a field of its scope's list."""
     if spans:
         for message in _stock_message(spans).resource_spans[0].scope_spans[0].spans:
-            yield _delimited(_SCOPE_SPANS_SPAN, message.SerializeToString())
+            yield delimited(_SCOPE_SPANS_SPAN, message.SerializeToString())
 
 
 class _Envelope(NamedTuple):
@@ -217,9 +219,14 @@ class _Envelope(NamedTuple):
     scope: bytes
     scope_end: bytes
 
-    def around(self, spans: bytes) -> bytes:
-        inner = _delimited(_RESOURCE_SPANS_SCOPE_SPANS, self.scope + spans + self.scope_end)
-        return _delimited(_REQUEST_RESOURCE_SPANS, self.resource + inner + self.resource_end)
+    def around(self, spans: list[bytes], length: int) -> bytes:
+        """Return the request; `length` is that of the spans. Copies them once: it may be 0.3 MB."""
+        length += len(self.scope) + len(self.scope_end)
+        inner = _RESOURCE_SPANS_SCOPE_SPANS + varint(length)
+        length += len(self.resource) + len(inner) + len(self.resource_end)
+        header = _REQUEST_RESOURCE_SPANS + varint(length)
+        begin = (header, self.resource, inner, self.scope)
+        return b"".join((*begin, *spans, self.scope_end, self.resource_end))
 
 
 @functools.lru_cache(maxsize=8)
@@ -237,16 +244,7 @@ def _envelope(resource: Resource, scope: InstrumentationScope | None) -> _Envelo
     )
 
 
-class _Parts(NamedTuple):
-    """The bytes of a batch's span that do not differ within its epoch, in the order of the wire."""
-
-    before_id: bytes
-    before_start: bytes
-    attributes: bytes
-    after_attributes: bytes
-
-
-def _parts(template: BatchTemplate) -> _Parts:
+def _frame(template: BatchTemplate) -> Frame:
     span = ReadableSpan(
         name=names.CRUCIBLE_TRAIN_BATCH,
         context=template.context(1),
@@ -265,8 +263,8 @@ def _parts(template: BatchTemplate) -> _Parts:
         {"attributes"},
         fields - before_start - {"trace_id", "span_id", "attributes"},
     )
-    # Flags have a higher number than attributes, so they come after; nothing else does.
-    return _Parts(first + _SPAN_SPAN_ID, second + _SPAN_START, attributes, last)
+    # What is left, flags for one, has higher numbers than attributes, so it comes after.
+    return Frame(first + SPAN_ID, second + START, attributes, last)
 
 
 _NO_RESOURCE = Resource({})
@@ -281,88 +279,3 @@ def _only(message: Any, *groups: set[str]) -> Iterator[bytes]:
             if field.name not in group:
                 part.ClearField(field.name)
         yield part.SerializeToString()
-
-
-# Ours.
-
-
-def _encoded_record(record: BatchRecord, resource: Resource) -> bytes:
-    template, span_id, start_ns, end_ns, index, step, measurements, extra = record
-    if extra:
-        return next(_each_span([to_readable_span(record, resource)]))
-    before_id, before_start, attributes, after_attributes = template.parts
-    span = b"".join(
-        (
-            before_id,
-            span_id.to_bytes(8, "big"),
-            before_start,
-            _start_and_end(start_ns, _SPAN_END, end_ns),
-            attributes,
-            _int_attribute(_index_key, index),
-            _int_attribute(_step_key, step),
-            _measurements(measurements),
-            after_attributes,
-        )
-    )
-    return _delimited(_SCOPE_SPANS_SPAN, span)
-
-
-def _measurements(measurements: Mapping[str, Number]) -> bytes:
-    pieces = []
-    for name, number in measurements.items():
-        keys = _keys.get(name) or _made_keys(name)
-        if type(number) is float:
-            pieces.append(keys.double)
-            pieces.append(_double(number))
-        else:
-            pieces.append(_int_attribute(keys.key, int(number)))
-    return b"".join(pieces)
-
-
-class _Keys(NamedTuple):
-    """A measurement's key as it stands before a value, and all that stands before a double."""
-
-    key: bytes
-    double: bytes
-
-
-_keys: dict[str, _Keys] = {}
-
-
-def _made_keys(name: str) -> _Keys:
-    key = _encoded_key(measurement_key(name))
-    length = _varint(len(key) + len(_DOUBLE) + 8)
-    made = _Keys(key, _SPAN_ATTRIBUTE + length + key + _DOUBLE)
-    if len(_keys) < _CACHE_MAX:
-        _keys[name] = made
-    return made
-
-
-def _encoded_key(key: str) -> bytes:
-    return _delimited(_KEY, key.encode()) + _VALUE
-
-
-def _int_attribute(key: bytes, value: int) -> bytes:
-    number = _INT + _varint(value & _UINT64)
-    return _delimited(_SPAN_ATTRIBUTE, b"%b%c%b" % (key, len(number), number))
-
-
-def _delimited(tag: bytes, body: bytes) -> bytes:
-    return tag + _varint(len(body)) + body
-
-
-def _varint(value: int) -> bytes:
-    if value < 128:
-        return _ONE_BYTE[value]
-    if value < 16_384:
-        return bytes((value & 127 | 128, value >> 7))
-    out = bytearray()
-    while value >= 128:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-_ONE_BYTE = [bytes((value,)) for value in range(128)]
-_index_key, _step_key = _encoded_key(names.BATCH_INDEX), _encoded_key(names.STEP)

@@ -53,7 +53,13 @@ def attributes(
         if value is None:
             continue
         key, kind, is_json = registered.get(field) or _unknown(prefix, field)
-        converted = values.json_text(value) if is_json else _typed(values.attribute(value), kind)
+        try:
+            converted = (
+                values.json_text(value) if is_json else _typed(values.attribute(value), kind)
+            )
+        except Exception:  # noqa: BLE001 - a foreign type raises what it likes; the rest is sent
+            faults.note(faults.Fault.ERROR, "%s cannot be read", key, exc_info=True)
+            continue
         if converted is None:
             faults.note(faults.Fault.TOO_LARGE, "%s is too large to be sent", key)
         else:

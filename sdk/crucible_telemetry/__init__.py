@@ -25,6 +25,7 @@ from crucible_telemetry.configuration import configure
 from crucible_telemetry.epoch import Epoch
 from crucible_telemetry.experiment import Experiment, experiment, training
 from crucible_telemetry.inference import Inference, current_inference, inference
+from crucible_telemetry.instrument import instrument
 from crucible_telemetry.metrics_replay import replay
 from crucible_telemetry.metrics_store import MetricsStore
 from crucible_telemetry.pipeline import Pipeline, current_pipeline, pipeline
@@ -67,6 +68,7 @@ __all__ = [
     "flush",
     "inference",
     "inject",
+    "instrument",
     "pipeline",
     "record_attack",
     "record_deployment",

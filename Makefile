@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo serve test check format generate fuzz bench bench-peers clean
+.PHONY: help setup demo serve test integrations check format generate fuzz bench bench-peers clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -29,6 +29,9 @@ serve: $(STAMP) ## run the collector with its own database in .crucible/
 
 test: $(STAMP) ## every test
 	@$(BIN)/python -m pytest $(ARGS)
+
+integrations: $(STAMP) ## the libraries that the SDK has adapters for, so that make test tries them, too (1.6 GB)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group integrations
 
 check: $(STAMP) ## lint, types, import contracts, generated files
 	@$(BIN)/ruff format --check .

@@ -97,7 +97,7 @@ class Sampler:
         """Read all sources and queue one request."""
         using = self._telemetry
         read = request(
-            [sample for source in self._sources for sample in guarded(list)(source()) or ()],
+            [sample for source in self._sources for sample in _read(source) or ()],
             self._owners(),
             using.clock.wall_ns(),
             self._resource,
@@ -114,6 +114,11 @@ class Sampler:
             if run._telemetry is self._telemetry
         ]
         return [self._telemetry.policy.applied(run) for run in runs] or [{}]
+
+
+@guarded
+def _read(source: Source) -> list[Sample]:
+    return list(source())
 
 
 def request(

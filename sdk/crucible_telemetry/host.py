@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,8 @@ from crucible_telemetry.values import AttributeValue, Number
 
 _NS_PER_S = 1_000_000_000
 _PERCENT = 100
+# The kernel counts CPU time in steps of 10 ms: over less than this a utilisation is noise.
+_SPAN_S_MIN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def host_source() -> Source:
 
 
 class _Host:
-    """Utilisation is over the time since the sample before; the first one covers none."""
+    """Utilisations are over the time since they were last taken."""
 
     def __init__(self, psutil: Any) -> None:
         self._psutil = psutil
@@ -49,14 +52,23 @@ class _Host:
         self._cpu_count = os.cpu_count() or 1
         psutil.cpu_percent()
         self._process.cpu_percent()
+        self._busy_since_s = time.monotonic()
 
     def samples(self) -> Iterator[Sample]:
-        for part in (self._cpu, self._memory, self._disk, self._network, self._own):
+        for part in (self._busy, self._memory, self._disk, self._network, self._own):
             # Containers hide some of it: what cannot be read is left out, the rest is not.
             yield from guarded(part)() or ()
 
-    def _cpu(self) -> list[Sample]:
-        return [Sample("system.cpu.utilization", self._psutil.cpu_percent() / _PERCENT)]
+    def _busy(self) -> list[Sample]:
+        now_s = time.monotonic()
+        if now_s - self._busy_since_s < _SPAN_S_MIN:
+            return []
+        self._busy_since_s = now_s
+        own = self._process.cpu_percent() / self._cpu_count
+        return [
+            Sample("system.cpu.utilization", self._psutil.cpu_percent() / _PERCENT),
+            Sample("process.cpu.utilization", min(1.0, own / _PERCENT)),
+        ]
 
     def _memory(self) -> list[Sample]:
         memory = self._psutil.virtual_memory()
@@ -94,9 +106,6 @@ class _Host:
         with process.oneshot():
             times, memory = process.cpu_times(), process.memory_info()
             return [
-                Sample(
-                    "process.cpu.utilization", process.cpu_percent() / _PERCENT / self._cpu_count
-                ),
                 Sample("process.cpu.time", times.user, {names.CPU_MODE: "user"}, self._start_ns),
                 Sample(
                     "process.cpu.time", times.system, {names.CPU_MODE: "system"}, self._start_ns

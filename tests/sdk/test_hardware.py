@@ -1,0 +1,382 @@
+"""What the sampler reads and sends: this host with the real psutil, GPUs where there are some.
+
+NVIDIA's library is faked only for what a machine without a GPU cannot answer: which of its
+documented calls becomes which metric. `test_a_real_gpu_is_sampled` is skipped, and says so, where
+the real one finds none.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+import crucible_telemetry as crucible
+from crucible_schema import METRICS, Instrument
+from crucible_telemetry import gpus, hardware, host, telemetry
+from crucible_telemetry.encoding import Encoded
+from crucible_telemetry.host import Sample
+from crucible_telemetry.testing import capture
+
+RESOURCE = Resource({"service.name": "trainer"})
+SCOPE = InstrumentationScope("crucible_telemetry", "1")
+TIME_NS = 1_767_225_600_000_000_000
+
+
+class Point(SimpleNamespace):
+    """A data point with its metric, flat."""
+
+
+def points_of(encoded: Encoded | None) -> list[Point]:
+    assert encoded is not None
+    assert encoded.signal == "metrics"
+    request = ExportMetricsServiceRequest.FromString(encoded.body)
+    (of_resource,) = request.resource_metrics
+    (of_scope,) = of_resource.scope_metrics
+    found = []
+    for metric in of_scope.metrics:
+        kind = metric.WhichOneof("data")
+        data = getattr(metric, str(kind))
+        for point in data.data_points:
+            attributes = {
+                item.key: getattr(item.value, str(item.value.WhichOneof("value")))
+                for item in point.attributes
+            }
+            value = getattr(point, str(point.WhichOneof("value")))
+            found.append(
+                Point(metric=metric, data=data, point=point, attributes=attributes, value=value)
+            )
+    assert encoded.count == len(found)
+    return found
+
+
+class Sink(list[Encoded]):
+    """Takes what the sampler queues, and lets a test wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken = threading.Event()
+
+    def put(self, encoded: Encoded) -> None:
+        self.append(encoded)
+        self.taken.set()
+
+
+def sampler(sink: Sink, *sources: host.Source, interval_s: float = 60.0) -> hardware.Sampler:
+    return hardware.Sampler(telemetry.current(), RESOURCE, sink.put, sources, interval_s)
+
+
+def one() -> list[Sample]:
+    return [Sample("system.cpu.utilization", 0.5)]
+
+
+def test_the_host_is_read_in_the_registrys_names_and_plausible_numbers() -> None:
+    read = host.host_source()
+    samples = list(read())
+    while not any(sample.name == "process.cpu.utilization" for sample in samples):
+        samples = list(read())
+    values = {sample.name: sample.value for sample in samples}
+    assert {sample.name for sample in samples} <= set(METRICS)
+    assert {"system.cpu.utilization", "system.memory.usage", "process.memory.usage"} <= set(values)
+    for name in ("system.cpu.utilization", "system.memory.utilization", "process.cpu.utilization"):
+        assert 0 <= values[name] <= 1
+    assert 0 < values["process.memory.usage"] < values["system.memory.limit"]
+    assert values["process.thread.count"] >= 1
+    assert values["process.cpu.time"] >= 0
+
+
+def test_work_shows_in_the_cpu_time_of_the_process() -> None:
+    def used_s() -> float:
+        samples = [sample for sample in read() if sample.name == "process.cpu.time"]
+        assert {sample.attributes["cpu.mode"] for sample in samples} == {"user", "system"}
+        return sum(sample.value for sample in samples)
+
+    read = host.host_source()
+    before_s = used_s()
+    while used_s() - before_s < 0.02:
+        sum(range(100_000))
+
+
+def test_metrics_have_the_registrys_units_and_kinds() -> None:
+    samples = [
+        Sample(name, 1, start_ns=5)
+        for name in METRICS
+        if name.startswith(("system.", "process.", "hw."))
+    ]
+    assert len(samples) >= 15
+    for point in points_of(hardware.request(samples, [{}], TIME_NS, RESOURCE, SCOPE)):
+        known = METRICS[point.metric.name]
+        assert point.metric.unit == known.unit
+        assert point.point.time_unix_nano == TIME_NS
+        assert (point.metric.WhichOneof("data") == "gauge") is (
+            known.instrument is Instrument.GAUGE
+        )
+        if known.instrument is not Instrument.GAUGE:
+            assert point.data.is_monotonic is (known.instrument is Instrument.COUNTER)
+            assert point.data.aggregation_temporality == 2  # cumulative
+            assert point.point.start_time_unix_nano == 5
+
+
+def test_numbers_belong_to_each_open_run_with_its_rank_or_to_the_process() -> None:
+    sink = Sink()
+    with capture(heartbeat_s=60):
+        idle = sampler(sink, one)
+        idle.sample()
+        with crucible.experiment("e", condition="a", correlation_id="c") as experiment:
+            with experiment.training(run_id="r-1", rank=3):
+                idle.sample()
+        idle.sample()
+    alone, running, after = (points_of(encoded) for encoded in sink)
+    assert [point.attributes for point in alone] == [{}]
+    assert [point.attributes for point in running] == [
+        {
+            "crucible.experiment.id": "e",
+            "crucible.run.id": "r-1",
+            "crucible.condition": "a",
+            "crucible.correlation.id": "c",
+            "crucible.rank": 3,
+        }
+    ]
+    assert [point.attributes for point in after] == [{}]
+
+
+def test_a_source_that_fails_takes_no_other_with_it() -> None:
+    def broken() -> list[Sample]:
+        raise OSError("gone")
+
+    sink = Sink()
+    with capture():
+        sampler(sink, broken, one).sample()
+        sampler(sink, broken).sample()
+    (encoded,) = sink
+    assert [point.value for point in points_of(encoded)] == [0.5]
+
+
+def test_the_thread_samples_until_it_is_stopped_and_once_more() -> None:
+    sink = Sink()
+    with capture():
+        running = sampler(sink, one, interval_s=0.01)
+        running.start()
+        assert sink.taken.wait(10)
+        running.stop(10)
+        count = len(sink)
+        assert hardware.THREAD_NAME not in {thread.name for thread in threading.enumerate()}
+    assert count >= 2
+    assert len(sink) == count
+
+
+def test_a_run_shorter_than_the_interval_is_sampled_when_it_stops() -> None:
+    sink = Sink()
+    with capture():
+        running = sampler(sink, one, interval_s=3600)
+        running.start()
+        running.stop(10)
+    assert len(sink) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_neither_samples_nor_stops_its_parents_sampler() -> None:
+    sink = Sink()
+    with capture():
+        running = sampler(sink, one, interval_s=0.01)
+        running.start()
+        child = os.fork()
+        if not child:
+            names = {thread.name for thread in threading.enumerate()}
+            running.stop(60)
+            os._exit(0 if hardware.THREAD_NAME not in names else 1)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        sink.taken.clear()
+        assert sink.taken.wait(10)
+        running.stop(10)
+
+
+def test_configure_starts_the_sampler_and_shutdown_stops_it() -> None:
+    def names() -> set[str]:
+        return {thread.name for thread in threading.enumerate()}
+
+    crucible.configure("t", endpoint="http://127.0.0.1:1", spool_dir="", hardware=30)
+    assert hardware.THREAD_NAME in names()
+    crucible.shutdown(timeout_s=1)
+    assert hardware.THREAD_NAME not in names()
+
+
+def test_what_is_missing_is_said_in_one_line_each(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    crucible.configure("t", endpoint="http://127.0.0.1:1", spool_dir="", hardware=True)
+    assert [record.message for record in caplog.records if "sampled" in record.message] == [
+        "Host and process are not sampled: psutil is not installed",
+        "GPUs are not sampled: nvidia-ml-py is not installed",
+    ]
+    assert hardware.THREAD_NAME not in {thread.name for thread in threading.enumerate()}
+
+
+# GPUs.
+
+
+class FakeNvml(ModuleType):
+    """The calls of nvidia-ml-py that are used, as NVIDIA documents them: mW, mJ, bytes, percent."""
+
+    class NVMLError(Exception):
+        pass
+
+    class NVMLError_NotSupported(NVMLError):  # noqa: N801, N818 - its name there
+        pass
+
+    NVML_TEMPERATURE_GPU = 0
+
+    def __init__(self, count: int = 2, *, is_supported: bool = True) -> None:
+        super().__init__("pynvml")
+        self.count = count
+        self.is_supported = is_supported
+        self.is_lost = False
+
+    def nvmlInit(self) -> None:  # noqa: N802
+        if not self.count:
+            raise self.NVMLError("Driver Not Loaded")
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        return self.count
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
+        return index
+
+    def nvmlDeviceGetUUID(self, handle: int) -> str:  # noqa: N802
+        return f"GPU-{handle}f"
+
+    def nvmlDeviceGetName(self, handle: int) -> str:  # noqa: N802
+        return f"NVIDIA A100 {handle}"
+
+    def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:  # noqa: N802
+        if self.is_lost:
+            raise self.NVMLError("GPU is lost")
+        return SimpleNamespace(gpu=80 + handle, memory=50)
+
+    def nvmlDeviceGetMemoryInfo(self, handle: int) -> Any:  # noqa: N802
+        return SimpleNamespace(total=40_000, used=10_000 + handle, free=30_000 - handle)
+
+    def nvmlDeviceGetPowerUsage(self, handle: int) -> int:  # noqa: N802
+        if not self.is_supported:
+            raise self.NVMLError_NotSupported
+        return 250_500 + handle
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: int) -> int:  # noqa: N802
+        return 9_000_000 + handle
+
+    def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:  # noqa: N802
+        return 61 + sensor + handle
+
+
+def read_gpus(
+    monkeypatch: pytest.MonkeyPatch, nvml: FakeNvml, visible: str | None = None
+) -> list[Sample]:
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    return list(gpus.gpu_source()())
+
+
+def test_a_gpus_numbers_are_in_the_registrys_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = read_gpus(monkeypatch, FakeNvml(1))
+    assert {sample.name: sample.value for sample in samples} == {
+        "hw.gpu.utilization": 0.8,
+        "hw.gpu.memory.usage": 10_000,
+        "hw.gpu.memory.limit": 40_000,
+        "hw.gpu.memory.utilization": 0.25,
+        "hw.power": 250.5,
+        "hw.energy": 9000.0,
+        "hw.temperature": 61,
+    }
+    assert samples[0].attributes == {
+        "hw.id": "GPU-0f",
+        "hw.name": "gpu0",
+        "hw.type": "gpu",
+        "hw.model": "NVIDIA A100 0",
+        "hw.vendor": "NVIDIA",
+        "crucible.gpu.index": 0,
+    }
+    for sample in samples:
+        known = {use.attribute.key for use in METRICS[sample.name].attributes}
+        assert set(sample.attributes) <= known
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [
+        (None, ["gpu0", "gpu1", "gpu2"]),
+        ("2,0", ["gpu2", "gpu0"]),
+        ("GPU-1", ["gpu1"]),
+        ("1,7,0", ["gpu1"]),
+    ],
+)
+def test_only_the_gpus_that_cuda_sees_are_sampled_in_its_order(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, names: list[str]
+) -> None:
+    samples = read_gpus(monkeypatch, FakeNvml(3), visible)
+    seen = {
+        sample.attributes["crucible.gpu.index"]: sample.attributes["hw.name"] for sample in samples
+    }
+    assert seen == dict(enumerate(names))
+
+
+def test_what_a_gpu_does_not_tell_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {sample.name for sample in read_gpus(monkeypatch, FakeNvml(1, is_supported=False))}
+    assert "hw.power" not in names
+    assert len(names) == 6
+
+
+def test_a_gpu_that_is_lost_is_a_fault_and_the_rest_is_read(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    nvml = FakeNvml(1)
+    nvml.is_lost = True
+    assert len(read_gpus(monkeypatch, nvml)) == 6
+    assert "GPU is lost" in caplog.text
+    assert crucible.counts()["fault.hardware"] == 1
+
+
+@pytest.mark.parametrize(("count", "visible"), [(0, None), (2, ""), (2, "-1")])
+def test_a_machine_without_a_gpu_to_see_says_why(
+    monkeypatch: pytest.MonkeyPatch, count: int, visible: str | None
+) -> None:
+    with pytest.raises(gpus.NoGpuError, match=r"Driver Not Loaded|no GPU is visible"):
+        read_gpus(monkeypatch, FakeNvml(count), visible)
+
+
+def test_a_real_gpu_is_sampled() -> None:
+    try:
+        samples = list(gpus.gpu_source()())
+    except (ImportError, gpus.NoGpuError) as error:
+        pytest.skip(f"no GPU can be read here: {error}")
+    assert {"hw.gpu.memory.limit", "hw.gpu.memory.usage"} <= {sample.name for sample in samples}
+
+
+def test_the_real_library_has_every_call_that_is_made() -> None:
+    try:
+        nvml = importlib.import_module("pynvml")
+    except ImportError as error:
+        pytest.skip(f"nvidia-ml-py is not installed: {error}")
+    source = Path(gpus.__file__).read_text(encoding="utf-8")
+    called = {part.partition("(")[0] for part in source.split("nvml.")[1:]}
+    names = {name.strip() for name in called if name.startswith(("nvml", "NVML"))}
+    assert len(names) >= 10
+    for name in (text.split(":")[0].split()[0] for text in names):
+        assert hasattr(nvml, name), name

@@ -27,6 +27,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from crucible_collector.batch import Signal
+from crucible_collector.enrich.subscription import EVERYTHING, Subscription
 from crucible_collector.journal import Entry, Journal, Window
 from crucible_collector.pipeline.prepare import prepare
 from crucible_collector.pipeline.remembered import Remembered
@@ -115,13 +116,14 @@ class Ingest:
     journal: Journal
     writer: WindowWriter
     remembered: Remembered = field(default_factory=Remembered)
+    subscription: Subscription = EVERYTHING
     buried: list[SetAside] = field(default_factory=list)
 
     def window(self, *requests: Message) -> Window:
         return write_entries(self.journal, map(entry_of, requests))
 
     def rows(self, *requests: Message) -> WindowRows:
-        return prepare(self.window(*requests), self.remembered.known())
+        return prepare(self.window(*requests), self.remembered.known(), self.subscription)
 
     def store(self, *requests: Message) -> Written:
         """One window of these requests, written as the pipeline writes it."""
@@ -192,7 +194,7 @@ def ledger(dsn: str) -> dict[tuple[str, str, str], int]:
 
 
 def imbalance(counts: dict[tuple[str, str, str], int]) -> dict[str, int]:
-    """By signal, what received has over stored + rejected + duplicate; zero everywhere is right."""
+    """By signal, what received has over everything else; zero everywhere is right."""
     signals = {signal for signal, _, _ in counts}
     return {
         signal: sum(

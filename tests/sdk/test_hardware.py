@@ -11,13 +11,17 @@ import importlib
 import os
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import grpc
 import pytest
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2_grpc
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
 )
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -214,15 +218,43 @@ def test_configure_starts_the_sampler_and_shutdown_stops_it() -> None:
     assert hardware.THREAD_NAME not in names()
 
 
+class _Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
+    def __init__(self) -> None:
+        self.requests: list[ExportMetricsServiceRequest] = []
+        self.got_one = threading.Event()
+
+    def Export(self, request: ExportMetricsServiceRequest, _context: Any) -> Any:  # noqa: N802
+        self.requests.append(request)
+        self.got_one.set()
+        return ExportMetricsServiceResponse()
+
+
+def test_samples_arrive_at_a_receiver_with_the_process_that_took_them() -> None:
+    taken = _Metrics()
+    server = grpc.server(ThreadPoolExecutor(max_workers=1))
+    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(taken, server)  # type: ignore[no-untyped-call]
+    address = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    crucible.configure("t", endpoint=address, spool_dir="", hardware=0.05)
+    assert taken.got_one.wait(20)
+    assert crucible.shutdown(timeout_s=10)
+    server.stop(grace=None).wait()
+    (of_resource,) = taken.requests[0].resource_metrics
+    resource = {item.key: item.value for item in of_resource.resource.attributes}
+    assert resource["service.name"].string_value == "t"
+    assert resource["process.pid"].int_value == os.getpid()
+
+
 def test_what_is_missing_is_said_in_one_line_each(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "psutil", None)
     monkeypatch.setitem(sys.modules, "pynvml", None)
     crucible.configure("t", endpoint="http://127.0.0.1:1", spool_dir="", hardware=True)
+    extra = "(pip install crucible-telemetry[hardware] brings it)"
     assert [record.message for record in caplog.records if "sampled" in record.message] == [
-        "Host and process are not sampled: psutil is not installed",
-        "GPUs are not sampled: nvidia-ml-py is not installed",
+        f"Host and process are not sampled: psutil is not installed {extra}",
+        f"GPUs are not sampled: nvidia-ml-py is not installed {extra}",
     ]
     assert hardware.THREAD_NAME not in {thread.name for thread in threading.enumerate()}
 

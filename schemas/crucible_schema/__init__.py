@@ -56,6 +56,7 @@ from crucible_schema.lookup import (
     metadata_key,
     spellings,
 )
+from crucible_schema.published import json_schema
 from crucible_schema.registry import ATTRIBUTES, EVENTS, LIFECYCLES, MEASUREMENTS, METRICS
 
 __all__ = [
@@ -99,6 +100,7 @@ __all__ = [
     "is_known",
     "is_measurement_key",
     "is_series",
+    "json_schema",
     "measurement_of",
     "measurement_scale",
     "metadata_key",

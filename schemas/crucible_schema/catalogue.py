@@ -8353,6 +8353,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["cpu.mode"]),
             ),
             watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            example=0.43,
         ),
         "system.memory.usage": MetricDefinition(
             name="system.memory.usage",
@@ -8368,6 +8369,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["system.memory.state"]),
             ),
             watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            example=17179869184,
         ),
         "system.memory.utilization": MetricDefinition(
             name="system.memory.utilization",
@@ -8383,6 +8385,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["system.memory.state"]),
             ),
             watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            example=0.52,
         ),
         "system.memory.limit": MetricDefinition(
             name="system.memory.limit",
@@ -8396,6 +8399,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.correlation.id"]),
                 AttributeUse(ATTRIBUTES["crucible.rank"]),
             ),
+            example=33285996544,
         ),
         "system.disk.io": MetricDefinition(
             name="system.disk.io",
@@ -8410,6 +8414,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.rank"]),
                 AttributeUse(ATTRIBUTES["disk.io.direction"]),
             ),
+            example=104857600,
         ),
         "system.network.io": MetricDefinition(
             name="system.network.io",
@@ -8424,6 +8429,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.rank"]),
                 AttributeUse(ATTRIBUTES["network.io.direction"]),
             ),
+            example=52428800,
         ),
         "process.cpu.utilization": MetricDefinition(
             name="process.cpu.utilization",
@@ -8438,6 +8444,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.rank"]),
             ),
             watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            example=0.21,
         ),
         "process.cpu.time": MetricDefinition(
             name="process.cpu.time",
@@ -8452,6 +8459,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.rank"]),
                 AttributeUse(ATTRIBUTES["cpu.mode"]),
             ),
+            example=184.2,
         ),
         "process.memory.usage": MetricDefinition(
             name="process.memory.usage",
@@ -8466,6 +8474,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.rank"]),
             ),
             watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            example=1610612736,
         ),
         "process.memory.virtual": MetricDefinition(
             name="process.memory.virtual",
@@ -8479,6 +8488,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.correlation.id"]),
                 AttributeUse(ATTRIBUTES["crucible.rank"]),
             ),
+            example=8589934592,
         ),
         "process.thread.count": MetricDefinition(
             name="process.thread.count",
@@ -8493,6 +8503,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.rank"]),
             ),
             watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            example=24,
         ),
         "hw.gpu.utilization": MetricDefinition(
             name="hw.gpu.utilization",
@@ -8514,6 +8525,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["hw.gpu.task"]),
             ),
             watch=Watch(watch_class=WatchClass.THROUGHPUT, scale=WatchScale.LINEAR),
+            example=0.97,
         ),
         "hw.gpu.memory.usage": MetricDefinition(
             name="hw.gpu.memory.usage",
@@ -8534,6 +8546,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.gpu.index"]),
             ),
             watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            example=68719476736,
         ),
         "hw.gpu.memory.utilization": MetricDefinition(
             name="hw.gpu.memory.utilization",
@@ -8554,6 +8567,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.gpu.index"]),
             ),
             watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            example=0.8,
         ),
         "hw.gpu.memory.limit": MetricDefinition(
             name="hw.gpu.memory.limit",
@@ -8573,6 +8587,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["hw.vendor"]),
                 AttributeUse(ATTRIBUTES["crucible.gpu.index"]),
             ),
+            example=85899345920,
         ),
         "hw.power": MetricDefinition(
             name="hw.power",
@@ -8593,6 +8608,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.gpu.index"]),
             ),
             watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            example=312.5,
         ),
         "hw.energy": MetricDefinition(
             name="hw.energy",
@@ -8612,6 +8628,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["hw.vendor"]),
                 AttributeUse(ATTRIBUTES["crucible.gpu.index"]),
             ),
+            example=1824300.0,
         ),
         "hw.temperature": MetricDefinition(
             name="hw.temperature",
@@ -8632,6 +8649,7 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.gpu.index"]),
             ),
             watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            example=64.0,
         ),
     },
 )

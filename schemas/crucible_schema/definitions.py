@@ -245,6 +245,7 @@ class MetricDefinition:
     attributes: tuple[AttributeUse, ...] = ()
     lower_is_better: bool | None = None
     watch: Watch | None = None
+    example: int | float = 0
     note: str = ""
 
 

@@ -66,6 +66,7 @@ def canonical_event(name: str) -> str:
     return name
 
 
+@functools.lru_cache(_NAMES_MAX)
 def event_name(span_name: str, is_error: bool) -> str:
     """Name the event that the end of a span makes; the span's name may be an alias.
 

@@ -176,13 +176,34 @@ def _read_examples(
     form: Form, attribute_type: AttributeType, *, has_members: bool
 ) -> tuple[Example, ...]:
     if not form.has("examples"):
-        if attribute_type in {AttributeType.STRING, AttributeType.STRINGS} and not has_members:
-            raise form.wrong("examples", "required for text, but missing")
+        if attribute_type is not AttributeType.BOOLEAN and not has_members:
+            raise form.wrong("examples", "required, but missing")
         return ()
     values = form.value("examples")
     if not isinstance(values, list) or not values:
         raise form.wrong("examples", "expected a list of examples")
     return tuple(_example(form, attribute_type, value) for value in values)
+
+
+def read_number(form: Form, key: str) -> int | float:
+    """Read a required number."""
+    value = form.value(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise form.wrong(key, f"expected a number, found {value!r}")
+    return value
+
+
+def read_example_values(form: Form | None) -> dict[str, Example | None]:
+    """Read what an event's example has under which key; null takes a key out of it."""
+    values: dict[str, Example | None] = {}
+    for key in form.keys() if form else ():
+        value = form.value(key)
+        if isinstance(value, list):
+            value = tuple(value)
+        if value is not None and not isinstance(value, str | int | float | tuple):
+            raise form.wrong(key, "expected text, a number, true, false, a list of them, or null")
+        values[key] = value
+    return values
 
 
 def _example(form: Form, attribute_type: AttributeType, value: object) -> Example:

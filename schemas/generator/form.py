@@ -119,6 +119,10 @@ class Form:
         places = (f"{self.place}: {key}[{index}]" for index in range(len(self._list(key))))
         return [Form(value, place) for value, place in zip(self._list(key), places, strict=True)]
 
+    def keys(self) -> list[str]:
+        """List every key there is."""
+        return [str(key) for key in self._values]
+
     def close(self) -> None:
         """Refuse every key that nobody asked for."""
         for key in self._values:

@@ -18,8 +18,11 @@ from generator.fields import (
     DURATION_UNITS,
     UNITS,
     Defined,
+    Example,
     Reference,
     read_definition,
+    read_example_values,
+    read_number,
     read_reference,
     read_unit,
     read_watch,
@@ -69,7 +72,9 @@ class Group:
     duration: Duration | None = None
     free_measurements: FreeMeasurements = FreeMeasurements.NONE
     aliases: tuple[str, ...] = ()
+    example: dict[str, Example | None] = field(default_factory=dict)
     # metric
+    example_number: int | float = 0
     unit: str = ""
     instrument: Instrument = Instrument.GAUGE
     lower_is_better: bool | None = None
@@ -154,6 +159,7 @@ def _read_event(form: Form, annotations: Form, group: Group) -> None:
         group.free_measurements = annotations.choice("free_measurements", FreeMeasurements)
     group.aliases = annotations.texts("aliases")
     group.duration = _read_duration(annotations)
+    group.example = read_example_values(annotations.child("example"))
 
 
 def _read_duration(annotations: Form) -> Duration | None:
@@ -179,6 +185,7 @@ def _read_metric(form: Form, annotations: Form, group: Group) -> None:
     group.instrument = form.choice("instrument", Instrument)
     group.lower_is_better = annotations.flag("lower_is_better")
     group.watch = read_watch(annotations)
+    group.example_number = read_number(annotations, "example")
 
 
 _READERS: dict[GroupType, Callable[[Form, Form, Group], None]] = {

@@ -11,6 +11,7 @@ from crucible_schema.definitions import (
     MetricDefinition,
 )
 from generator.fields import Defined
+from generator.fields import Example as ExampleValue
 
 # Every event carries the attributes of this group.
 IDENTITY_GROUP = "attributes.crucible.identity"
@@ -25,6 +26,8 @@ class Registry:
     events: dict[str, EventDefinition]
     lifecycles: dict[str, LifecycleDefinition]
     metrics: dict[str, MetricDefinition]
+    # by event: attribute keys and the values they have in its example; None: not in it
+    examples: dict[str, dict[str, ExampleValue | None]]
 
 
 def constant_name(key: str) -> str:

@@ -58,7 +58,11 @@ class _Resolver:
             },
             lifecycles={group.name: self._lifecycle(group) for group in spans},
             metrics={group.name: self._metric(group) for group in self._of(GroupType.METRIC)},
+            examples={
+                group.name: group.example for group in self._of(GroupType.EVENT) if group.example
+            },
         )
+        _check_examples(registry, self.groups)
         _check_names(registry)
         _check_aliases(registry, self.groups)
         return registry
@@ -186,6 +190,7 @@ class _Resolver:
             attributes=_attributes(self._uses(group)),
             lower_is_better=group.lower_is_better,
             watch=group.watch,
+            example=group.example_number,
             note=group.note,
         )
 
@@ -270,6 +275,18 @@ def _check_names(registry: Registry) -> None:
         other = constants.setdefault(constant_name(key), key)
         if other != key:
             raise RegistryError(f"{key!r} and {other!r} would both be {constant_name(key)}")
+
+
+def _check_examples(registry: Registry, groups: dict[str, Group]) -> None:
+    for name, values in registry.examples.items():
+        event = registry.events[name]
+        keys = {use.attribute.key for use in event.attributes}
+        keys |= {use.measurement.key for use in event.measurements}
+        for key in values:
+            is_free = key.startswith(MEASUREMENT_PREFIX) and event.free_measurements != "none"
+            if key not in keys and not is_free:
+                place = groups[f"event.{name}"].place
+                raise RegistryError(f"{place}: annotations: example: the event has no {key!r}")
 
 
 def _check_aliases(registry: Registry, groups: dict[str, Group]) -> None:

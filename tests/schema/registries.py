@@ -52,6 +52,7 @@ groups:
         type: double
         stability: development
         brief: How hot.
+        examples: [180.5]
         annotations:
           unit: "1"
           instrument: gauge
@@ -62,6 +63,7 @@ groups:
         type: int
         stability: development
         brief: Tokens.
+        examples: [12]
         annotations: {unit: "{token}", instrument: counter}
   - id: span.oven.bake
     type: span
@@ -110,6 +112,7 @@ groups:
     annotations:
       lower_is_better: true
       watch: {class: level, scale: linear}
+      example: 21.5
 """
 
 

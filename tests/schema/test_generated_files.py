@@ -23,16 +23,19 @@ from crucible_schema import (
     catalogue,
     events,
 )
+from crucible_schema.aliases import ATTRIBUTE_ALIASES, EVENT_PREFIX_ALIASES
 from crucible_schema.catalogue import IDENTITY
 from crucible_schema.definitions import AttributeDefinition, MeasurementDefinition
+from generator.aliases import AliasTable
 from generator.catalogue_module import catalogue_module
 from generator.constants_module import constants_module
 from generator.layout import docstring, string
-from generator.reference_page import reference_page
+from generator.reference_page import package_page, reference_page
 from generator.registry import constant_name, enum_name
 from generator.resolve import read_registry
 from schema.registries import registry_of
 
+NO_ALIASES = AliasTable("1", (), (), (), ())
 GENERATE = generate.HERE / "generate.py"
 
 
@@ -112,10 +115,13 @@ def test_a_module_is_laid_out_as_ruff_would(module: ModuleType) -> None:
     assert formatted.returncode == 0, formatted.stdout + formatted.stderr
 
 
-def test_the_page_has_every_event_and_every_key_of_it() -> None:
-    page = (generate.HERE / "REFERENCE.md").read_text(encoding="utf-8")
+def test_the_pages_have_every_event_and_every_key_of_it() -> None:
+    index = (generate.HERE / "REFERENCE.md").read_text(encoding="utf-8")
     for event in EVENTS.values():
-        assert f"### `{event.name}`\n" in page
+        own = (generate.HERE / "reference" / f"{event.producer}.md").read_text(encoding="utf-8")
+        assert f"| `{event.name}` | `{event.span_name}` | {event.brief} |" in index
+        assert f"### `{event.name}`\n" in own
+        page = index + own
         for attribute in event.attributes:
             assert f"| `{attribute.attribute.key}`" in page
         for measurement in event.measurements:
@@ -123,9 +129,17 @@ def test_the_page_has_every_event_and_every_key_of_it() -> None:
 
 
 def test_the_page_says_what_a_producer_calls_its_duration(tmp_path: Path) -> None:
-    page = reference_page(registry_of(tmp_path))
-    assert "In `bakery` it is `elapsed`, in us." in page
-    assert "| `oven.heat` | gauge | % | How hot it is. |" in page
+    registry = registry_of(tmp_path)
+    assert "In `bakery` it is `elapsed`, in us." in package_page("bakery", registry)
+    assert "| `oven.heat` | gauge | % | How hot it is. |" in reference_page(registry, NO_ALIASES)
+
+
+def test_the_page_says_what_other_producers_call_things() -> None:
+    page = (generate.HERE / "REFERENCE.md").read_text(encoding="utf-8")
+    for key, alias in ATTRIBUTE_ALIASES.items():
+        assert f"| `{key}` | `{alias.key}` |" in page
+    for prefix, name in EVENT_PREFIX_ALIASES.items():
+        assert f"| `{prefix}.*` | `{name}.*` |" in page
 
 
 def test_check_names_a_stale_file_and_writes_nothing(copy: Path) -> None:
@@ -155,6 +169,20 @@ def test_writing_makes_a_later_check_succeed(copy: Path) -> None:
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
+def test_what_no_event_makes_any_more_is_stale_and_is_removed(copy: Path) -> None:
+    for path in (copy / "examples" / "gone.json", copy / "reference" / "gone.md"):
+        path.write_text("{}", encoding="utf-8")
+    checked = run(GENERATE, "--check", "--directory", copy)
+    assert checked.returncode == 1
+    assert checked.stdout == (
+        "stale: examples/gone.json; run schemas/generate.py\n"
+        "stale: reference/gone.md; run schemas/generate.py\n"
+    )
+    written = run(GENERATE, "--directory", copy)
+    assert written.stdout == "removed examples/gone.json\nremoved reference/gone.md\n"
+    assert not (copy / "examples" / "gone.json").exists()
+
+
 def test_a_mistake_is_one_line_and_another_exit_code(copy: Path) -> None:
     (copy / "registry" / "status.yaml").write_text("groups: 1", encoding="utf-8")
     failed = run(GENERATE, "--check", "--directory", copy)
@@ -182,12 +210,13 @@ def test_the_event_that_the_guide_adds_can_be_added(copy: Path) -> None:
 
 def test_importing_needs_nothing_but_python_and_little_time() -> None:
     program = """
-import dataclasses, enum, sys, time, types, typing
+import dataclasses, enum, json, pathlib, sys, time, types, typing
 before, began = set(sys.modules), time.process_time()
 import crucible_schema
 taken_ms = (time.process_time() - began) * 1e3
 new = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(taken_ms, *sorted(new - set(sys.stdlib_module_names)))
+assert 'crucible_schema.catalogue' not in sys.modules
 """
     path = f"import sys; sys.path[:0] = [{str(generate.HERE)!r}]\n"
     runs = [run("-I", "-S", "-c", path + program).stdout.split() for _ in range(5)]

@@ -132,6 +132,9 @@ MISTAKES = {
         "- ref: gen_ai.usage.input_tokens\n        id: gen_ai.usage.input_tokens",
         f"{DONE}: attributes[2]: id: exactly one of id and ref is needed",
     ),
+    "number without examples": ("        examples: [12]\n", "", "events.yaml: registry.oven"),
+    "metric without an example": ("      example: 21.5\n", "", f"{METRIC}: annotations: example: "),
+    "example that is no number": ("example: 21.5", "example: hot", f"{METRIC}: annotations: exam"),
     "text without examples": ("        examples: [left]\n", "", f"{NAME}: examples: required"),
     "measurement without a unit": (
         '          unit: "1"\n',
@@ -165,8 +168,8 @@ MISTAKES = {
     ),
     "number for text": ("examples: [left]", "examples: [7]", f"{NAME}: examples: 7 is not of type"),
     "truth for a number": (
-        "brief: How hot.",
-        "brief: How hot.\n        examples: [true]",
+        "examples: [180.5]",
+        "examples: [true]",
         f"{HEAT}: examples: True is not of type double",
     ),
     "example that is no list": (
@@ -236,7 +239,7 @@ MISTAKES = {
     ),
     "JSON in a number": (
         "type: string\n        stability: development\n        brief: Which oven.\n        examples: [left]\n        annotations: {field: oven_name}",
-        "type: int\n        stability: development\n        brief: Which oven.\n        annotations: {json: true}",
+        "type: int\n        stability: development\n        brief: Which oven.\n        examples: [7]\n        annotations: {json: true}",
         f"{NAME}: annotations: json: only a string can be JSON",
     ),
     "measurement of another name": (

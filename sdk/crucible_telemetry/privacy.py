@@ -30,6 +30,7 @@ _USER_FIELDS: Final = frozenset({"user_id", "user.id", "user_name", "user_email"
 _CONTENT_PREFIXES: Final = (
     "gen_ai.prompt", "gen_ai.completion", "gen_ai.system_instructions",
     names.GEN_AI_INPUT_MESSAGES, names.GEN_AI_OUTPUT_MESSAGES, names.FEEDBACK_CONTENT,
+    names.API_PAYLOAD, names.HEDGING_RESULTS,
     "gen_ai.tool.call.arguments", "gen_ai.tool.call.result",
     "llm.input_messages", "llm.output_messages", "llm.prompts", "llm.completions",
     "input.value", "output.value", "traceloop.entity.input", "traceloop.entity.output",
@@ -122,13 +123,18 @@ class Policy:
                 kept[key] = allowed
 
     def _redacted(self, key: str, value: AttributeValue) -> AttributeValue | None:
-        """None: left out, because redact said so or failed."""
+        """None: left out, because redact said so or failed. Texts of a list are shown one by one."""
+        if self.redact is None:
+            return value
         try:
-            redacted = value if self.redact is None else self.redact(key, value)
-            return redacted if isinstance(redacted, str) else values.attribute(redacted)
+            if isinstance(value, list | tuple):
+                shown = [self.redact(key, item) for item in value]
+                return values.attribute([item for item in shown if item is not None])
+            redacted = self.redact(key, value)
         except Exception:  # noqa: BLE001 - the user's function; what it did not pass does not leave
             faults.note(Fault.REDACT, "redact failed for %s, which is left out", key, exc_info=True)
             return None
+        return redacted if isinstance(redacted, str) else values.attribute(redacted)
 
     def _bounded(self, key: str, value: AttributeValue | None) -> AttributeValue | None:
         limit = self.attribute_bytes_max

@@ -28,9 +28,10 @@ from opentelemetry.trace import Link
 
 from crucible_schema import events as names
 from crucible_telemetry import fields, messages, responses, streaming, values
+from crucible_telemetry.answer import Answer
 from crucible_telemetry.decoration import Call, DecoratingScope
 from crucible_telemetry.experiment import Experiment
-from crucible_telemetry.faults import Fault, guarded, note
+from crucible_telemetry.faults import guarded
 from crucible_telemetry.outcome import FAILED, outcome
 from crucible_telemetry.pace import Pace
 from crucible_telemetry.responses import Reading
@@ -49,9 +50,6 @@ STOP, EXCEPTION = (
     names.CRUCIBLE_DEPLOYMENT_INFERENCE_STOP,
     "crucible_deployment.inference.exception",
 )
-
-# Of an answer's text that comes in pieces, and is kept only if content is asked for.
-_TEXT_CHARACTERS_MAX = values.JSON_CHARACTERS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +80,7 @@ class Inference(DecoratingScope):
         super().__init__(parent)
         self._request = request
         self._is_off = self._telemetry.tracer is None  # then nothing is even read
-        self._usage: dict[str, values.Number] = {}
-        self._finish_reasons: tuple[str, ...] = ()
-        self._output_size: int | None = None
-        self._text = ""
+        self._answer = Answer(keeps_text=self._telemetry.policy.capture_content)
         self._pace = Pace(self._telemetry.clock.monotonic_ns)
         self._was_left = False  # a stream was closed before its end
         self._prepare()
@@ -103,6 +98,7 @@ class Inference(DecoratingScope):
         """Add what is known only later; takes what `inference()` takes."""
         self._describe_fields(metadata)
 
+    @guarded
     def usage(
         self,
         response: Any = None,
@@ -119,8 +115,11 @@ class Inference(DecoratingScope):
         cached_tokens and cache_creation_tokens: part of the input tokens. reasoning_tokens: part of
         the output tokens. The last number told of each counts.
         """
-        self._use(
-            response,
+        if self._is_off:
+            return
+        if response is not None:
+            self._answer.use(responses.read_usage(response))
+        self._answer.use(
             {
                 "input_tokens": input_tokens,
                 "output_tokens": output_tokens,
@@ -128,7 +127,7 @@ class Inference(DecoratingScope):
                 "cache_creation_tokens": cache_creation_tokens,
                 "reasoning_tokens": reasoning_tokens,
                 "cost_usd": cost_usd,
-            },
+            }
         )
 
     @guarded
@@ -165,15 +164,15 @@ class Inference(DecoratingScope):
         if self._is_off:
             return
         if response is not None:
-            self._take(responses.read(response))
+            self._answer.replace(responses.read(response))
         reasons = (str(finish_reason),) if finish_reason else ()
-        self._take(
+        self._answer.replace(
             Reading(
                 model=response_model, id=response_id, finish_reasons=reasons, text=str(text or "")
             )
         )
         if output_size is not None:
-            self._output_size = values.whole(output_size)
+            self._answer.resize(output_size)
         if http_status is not None:
             self._describe(names.HTTP_RESPONSE_STATUS_CODE, values.whole(http_status))
 
@@ -221,7 +220,7 @@ class Inference(DecoratingScope):
         if self._is_off:
             return
         reading = responses.read(piece)
-        self._take(reading)
+        self._answer.add(reading)
         if tokens is not None:
             self.token(tokens)
         elif reading.is_output:
@@ -230,7 +229,7 @@ class Inference(DecoratingScope):
     @property
     def finish_reasons(self) -> tuple[str, ...]:
         """Why the answer ended, as far as it has said so."""
-        return self._finish_reasons
+        return self._answer.finish_reasons
 
     def leave(self) -> None:
         """Tell that nobody wants the rest of the answer: cancelled, unless its end has come."""
@@ -239,32 +238,6 @@ class Inference(DecoratingScope):
     @guarded
     def _describe_fields(self, metadata: Mapping[str, Any]) -> None:
         self._attributes.update(fields.attributes(STOP, metadata))
-
-    @guarded
-    def _use(self, response: Any, told: Mapping[str, Any]) -> None:
-        if response is not None:
-            self._usage.update(responses.read_usage(response))
-        for name, value in told.items():
-            number = values.number(value)
-            if number is not None:
-                self._usage[name] = number
-            elif value is not None:
-                note(Fault.NOT_A_NUMBER, "%s=%r is not a number; left out", name, value)
-
-    def _take(self, reading: Reading) -> None:
-        self._usage.update(reading.usage)
-        if reading.model:
-            self._attributes[names.GEN_AI_RESPONSE_MODEL] = values.bounded_id(reading.model)
-        if reading.id:
-            self._attributes[names.GEN_AI_RESPONSE_ID] = values.bounded_id(reading.id)
-        if reading.finish_reasons:
-            self._finish_reasons = reading.finish_reasons
-        if reading.text:
-            self._output_size = (self._output_size or 0) + len(
-                reading.text.encode("utf-8", "replace")
-            )
-            if self._telemetry.policy.capture_content and len(self._text) < _TEXT_CHARACTERS_MAX:
-                self._text += reading.text
 
     # The life of the span.
 
@@ -296,26 +269,18 @@ class Inference(DecoratingScope):
 
     def _finish(self, error: BaseException | None) -> None:
         self._exit_context()
-        self._describe_fields(self._usage)
-        if self._finish_reasons:
-            self._attributes[names.GEN_AI_RESPONSE_FINISH_REASONS] = list(self._finish_reasons)
-        reported = self._usage.get("output_tokens")
+        self._describe_fields(self._answer.metadata())
+        reported = self._answer.usage.get("output_tokens")
         if self._pace.token_count and reported is None:
             self._attributes[names.GEN_AI_USAGE_OUTPUT_TOKENS] = self._pace.token_count
         self._record(self._pace.speeds(self._start_monotonic_ns, reported))
-        if self._output_size is not None:
-            self._record({"output_size": self._output_size})
-        if self._text:
-            answer = messages.as_messages(self._text, role="assistant")
-            answer[0]["finish_reason"] = next(iter(self._finish_reasons), None)
-            self._describe_fields({"output_messages": answer})
         if error is not None and names.HTTP_RESPONSE_STATUS_CODE not in self._attributes:
             self._describe(names.HTTP_RESPONSE_STATUS_CODE, responses.http_status(error))
 
     def _status(self, error: BaseException | None) -> str | None:
         if error is not None:
             return "error" if outcome(error) == FAILED else "cancelled"
-        return "cancelled" if self._was_left and not self._finish_reasons else None
+        return "cancelled" if self._was_left and not self.finish_reasons else None
 
 
 def inference(

@@ -164,6 +164,22 @@ def test_content_is_sent_where_it_is_asked_for() -> None:
     ]
 
 
+def test_an_answer_too_long_to_be_sent_is_cut() -> None:
+    with capturing(capture_content=True) as captured, crucible.inference("m") as call:
+        call.respond(text='"' * 100_000)
+    (message,) = json.loads(only(captured).attributes["gen_ai.output.messages"])
+    assert message["parts"][0]["content"].endswith('"…')
+    assert only(captured).measurements["output_size"] == 100_000
+
+
+def test_the_whole_answer_after_its_pieces_is_not_counted_twice() -> None:
+    with capture() as captured, crucible.inference("m") as call:
+        for _ in call.stream(["Grü", "ße"]):
+            pass
+        call.respond(answer())
+    assert only(captured).measurements["output_size"] == 7
+
+
 def test_a_user_is_sent_as_a_hash_or_in_plain_where_that_is_asked_for() -> None:
     with capturing(user_ids=UserIds.HASH) as hashed, crucible.inference("m", user_id="ada"):
         pass

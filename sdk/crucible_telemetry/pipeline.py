@@ -20,7 +20,7 @@ from crucible_schema import events as names
 from crucible_telemetry import fields, values
 from crucible_telemetry.decoration import CONTEXT_PARAMETERS, Call, DecoratingScope
 from crucible_telemetry.faults import guarded
-from crucible_telemetry.outcome import FAILED, is_failure, outcome, reason_of
+from crucible_telemetry.outcome import FAILED, is_failure, kind_of, outcome, reason_of
 from crucible_telemetry.run import Run, host_of_runs
 from crucible_telemetry.scope import Scope, surrounding
 from crucible_telemetry.stage import ERROR, OK, Metrics, Stage, metrics_of, numbers
@@ -56,7 +56,7 @@ class Pipeline(Run, DecoratingScope, Staged):
         self._places = Places(self._stages)
         self._completed_count = 0
         self._failures: dict[str, str] = {}  # of the stages whose last attempt was told to fail
-        self._raised: tuple[int, str] | None = None  # by which stage, and what, by its id
+        self._raised: tuple[object, str] | None = None  # what, and by which stage
         self._failure: str | None = None
         self._has_run_id = False
 
@@ -150,8 +150,7 @@ class Pipeline(Run, DecoratingScope, Staged):
             self._completed_count += 1
         elif status == ERROR and error is None:
             self._failures[stage.name] = stage.failure or ""
-        # The exception itself is not kept: its frames would keep everything they hold alive.
-        self._raised = None if error is None else (id(error), stage.name)
+        self._raised = None if error is None else (_mark(error), stage.name)
 
     def _finish(self, error: BaseException | None) -> None:
         self._exit_context()
@@ -161,7 +160,7 @@ class Pipeline(Run, DecoratingScope, Staged):
             final = guarded(numbers)(self._metrics) or {}
             self._record({name: final[name] for name in final.keys() - self._measurements.keys()})
         if error is not None:
-            if self._raised is not None and self._raised[0] == id(error):
+            if self._raised is not None and self._raised[0] == _mark(error):
                 self._describe(names.PIPELINE_FAILED_STAGE, self._raised[1])
             if not is_failure(error):
                 self._describe(names.ERROR_REASON, reason_of(error) or None)
@@ -174,6 +173,11 @@ class Pipeline(Run, DecoratingScope, Staged):
     def _status(self, error: BaseException | None) -> str | None:
         has_failed = self._failure is not None or bool(self._failures)
         return FAILED if error is None and has_failed else outcome(error)
+
+
+def _mark(error: BaseException) -> object:
+    """Return what an exception is known again by, without it: its frames hold the stage's data."""
+    return id(error), kind_of(error), reason_of(error)
 
 
 @overload

@@ -187,6 +187,13 @@ ATTRIBUTE_ALIASES: Final[Mapping[str, Alias]] = MappingProxyType(
         "nv.dl.training.config.optimizer": Alias("crucible.training.optimizer", "nv_dl"),
         "nv.dl.training.target.train_iters": Alias("crucible.training.total_steps", "nv_dl"),
         "dl.batch_size": Alias("crucible.training.batch_size", "nv_dl"),
+        "forge.run.id": Alias("crucible.run.id", "forge"),
+        "forge.pipeline.id": Alias("crucible.pipeline.id", "forge"),
+        "forge.pipeline.outcome": Alias("crucible.outcome", "forge"),
+        "forge.stage.name": Alias("crucible.stage.name", "forge"),
+        "forge.stage.outcome": Alias("crucible.outcome", "forge"),
+        "forge.stage.error_type": Alias("crucible.error.kind", "forge"),
+        "forge.sample.id": Alias("crucible.sample.id", "forge"),
     },
 )
 """Other keys of attributes and measurements; of several for one, the first counts most."""

@@ -786,7 +786,7 @@ ATTRIBUTES: Final[Mapping[str, AttributeDefinition]] = MappingProxyType(
             brief="The optimiser's step, counted from 0 through the whole run; the x axis of curves.",
             field="step",
             aliases=("global_step",),
-            examples=(1200,),
+            examples=(152,),
         ),
         "crucible.epoch": AttributeDefinition(
             key="crucible.epoch",
@@ -1563,7 +1563,7 @@ ATTRIBUTES: Final[Mapping[str, AttributeDefinition]] = MappingProxyType(
             type=AttributeType.INT,
             brief="Steps planned.",
             field="total_steps",
-            examples=(5000,),
+            examples=(450,),
         ),
         "crucible.training.batch_size": AttributeDefinition(
             key="crucible.training.batch_size",
@@ -1642,7 +1642,7 @@ ATTRIBUTES: Final[Mapping[str, AttributeDefinition]] = MappingProxyType(
             type=AttributeType.INT,
             brief="Steps from one checkpoint to the next.",
             field="checkpoint_every",
-            examples=(500,),
+            examples=(45,),
         ),
         "crucible.training.metrics": AttributeDefinition(
             key="crucible.training.metrics",
@@ -2421,7 +2421,7 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             unit="{sample}",
             instrument=Instrument.GAUGE,
             brief="Samples worked through since the training began.",
-            examples=(46080,),
+            examples=(14370,),
         ),
         "throughput_tflops": MeasurementDefinition(
             key="crucible.measurement.throughput_tflops",
@@ -5124,6 +5124,7 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
             span_name="forge.stage.start",
             attributes=overridden(
                 IDENTITY,
+                AttributeUse(ATTRIBUTES["crucible.stage.name"], Requirement.REQUIRED),
                 AttributeUse(ATTRIBUTES["crucible.sample.id"]),
                 AttributeUse(ATTRIBUTES["crucible.pipeline.id"]),
             ),
@@ -5138,6 +5139,7 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
             span_name="forge.stage",
             attributes=overridden(
                 IDENTITY,
+                AttributeUse(ATTRIBUTES["crucible.stage.name"], Requirement.REQUIRED),
                 AttributeUse(ATTRIBUTES["crucible.sample.id"]),
                 AttributeUse(ATTRIBUTES["crucible.pipeline.id"]),
                 AttributeUse(ATTRIBUTES["crucible.outcome"]),
@@ -5156,6 +5158,7 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
             span_name="forge.stage.retry",
             attributes=overridden(
                 IDENTITY,
+                AttributeUse(ATTRIBUTES["crucible.stage.name"], Requirement.REQUIRED),
                 AttributeUse(ATTRIBUTES["crucible.sample.id"]),
                 AttributeUse(ATTRIBUTES["crucible.pipeline.id"]),
                 AttributeUse(ATTRIBUTES["crucible.retry.attempt"], Requirement.REQUIRED),

@@ -32,7 +32,7 @@ Json = dict[str, object]
 # What every event of a story carries, though each asks for it only on a condition.
 _IDENTITY = ("crucible.experiment.id", "crucible.condition", "crucible.correlation.id")
 _OF_A_RUN = ("crucible.run.id",)
-_OWN = ("crucible_train.", "crucible_framework.", "crucible_telemetry.run.")
+_OWN = ("crucible_train.", "crucible_framework.", "crucible_kitchen.", "crucible_telemetry.run.")
 # Only where something went wrong.
 _OF_A_FAILURE = (
     "crucible.error.",
@@ -41,7 +41,6 @@ _OF_A_FAILURE = (
     "crucible.experiment.abort",
     "exception.",
 )
-_FAILURES = frozenset({Phase.EXCEPTION})
 _FAILED_WORDS = ("failed", "error", "exhausted", "invalid", "rollback", "retry", "timeout")
 _FAILED_VALUES: dict[str, Value] = {
     "crucible.success": False,
@@ -67,6 +66,11 @@ _PARENTS = {
     "crucible_framework.stage": "crucible_framework.pipeline",
 }
 _LINKS = {"crucible_train.epoch": "crucible_train.training"}
+# The exception says the same as these attributes.
+_RAISED = {
+    "exception.type": "crucible.error.kind",
+    "exception.message": "crucible.error.reason",
+}
 _SPAN_KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
 _ERROR = 2
 
@@ -125,8 +129,8 @@ class _Example:
             "endTimeUnixNano": str(self.start_ns + self.duration_ns()),
             "attributes": key_values(dict(self.attributes())),
         }
-        if event.phase in _FAILURES:
-            span["events"] = [self.exception()]
+        if exceptions := list(self.exceptions()):
+            span["events"] = exceptions
         if event.span_name in _LINKS:
             other = _LINKS[event.span_name]
             span["links"] = [{"traceId": _id(other, 16), "spanId": _id(other, 8)}]
@@ -141,21 +145,26 @@ class _Example:
 
     def status(self) -> Json:
         """OTLP's status: an error is told, a success is not."""
-        if self.event.phase not in _FAILURES:
+        if self.event.phase is not Phase.EXCEPTION:
             return {}
         values = dict(self.attributes())
         reasons = [values.get(key) for key in ("crucible.error.kind", "crucible.error.reason")]
         message = ": ".join(str(reason) for reason in reasons if reason)
         return {"code": _ERROR, "message": message} if message else {"code": _ERROR}
 
-    def exception(self) -> Json:
-        """Make the span event that carries what was raised."""
+    def exceptions(self) -> Iterator[Json]:
+        """Yield the span event that carries what was raised, where the event has one."""
         uses = [
             use for use in self.event.attributes if use.attribute.location is Location.EXCEPTION
         ]
-        values = {use.attribute.key: example_of(use) for use in uses}
-        time = str(self.start_ns + self.duration_ns())
-        return {"timeUnixNano": time, "name": "exception", "attributes": key_values(values)}
+        if uses:
+            told = dict(self.attributes())
+            values = {
+                use.attribute.key: told.get(_RAISED.get(use.attribute.key, ""), example_of(use))
+                for use in uses
+            }
+            time = str(self.start_ns + self.duration_ns())
+            yield {"timeUnixNano": time, "name": "exception", "attributes": key_values(values)}
 
     def attributes(self) -> Iterator[tuple[str, Value]]:
         """Yield what the span carries: identity first, then the event's own, then its numbers."""

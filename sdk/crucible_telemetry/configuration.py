@@ -7,6 +7,7 @@ The tracer provider is our own, so neither the global one nor the user's traces 
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.metadata
 import os
 import socket
@@ -128,6 +129,9 @@ def configure(
     telemetry.silence()
     if settings.is_switched_off():
         return
+    # Now, not when a thread first needs it: a child that is forked in the middle of an import waits
+    # for ever when it needs the same module.
+    importlib.import_module("crucible_schema.catalogue")
     try:
         resource = _resource(service_name, resource_attributes, resolved.policy)
         if tracer_provider is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 
 from crucible_telemetry import faults
@@ -46,7 +46,7 @@ def instrument(target: Any, /, **options: Any) -> Any:
     and for an option that the adapter does not have; whatever else goes wrong is counted, and the
     object comes back as it was. A second time does nothing.
     """
-    if isinstance(target, FunctionType):
+    if isinstance(target, FunctionType | MethodType):
         return _stage(target, **options)
     for module_name, class_name, adapter, function in _KINDS:
         kind = getattr(sys.modules.get(module_name), class_name, None)

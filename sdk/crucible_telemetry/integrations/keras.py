@@ -63,7 +63,7 @@ class CrucibleCallback(keras.callbacks.Callback):
         """Fit with this callback, unless one is there already, and tell what exception comes out."""
         try:
             call = inspect.signature(plain).bind(*arguments, **options)
-        except TypeError:  # Keras' own words for it are better
+        except (TypeError, ValueError):  # Keras' own words for it are better
             return plain(*arguments, **options)
         callback = self._add_to(call)
         try:
@@ -75,7 +75,9 @@ class CrucibleCallback(keras.callbacks.Callback):
     def _add_to(self, call: inspect.BoundArguments) -> CrucibleCallback:
         given = call.arguments.get("callbacks")
         if isinstance(given, keras.callbacks.CallbackList):
-            listed = given.callbacks
+            listed = given.callbacks  # of which Keras thinks that all know their model
+            self.set_model(given.model)
+            self.set_params(given.params)
         else:
             listed = [] if given is None else list(keras.tree.flatten(given))
             call.arguments["callbacks"] = listed

@@ -11,15 +11,18 @@ count batches, also where gradients are accumulated over several. Checkpoints ar
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 try:
     import lightning.pytorch as pl
     from lightning.pytorch.loggers import Logger
+    from lightning.pytorch.utilities import rank_zero_only
 except ImportError:  # the same library under its older name
     import pytorch_lightning as pl
     from pytorch_lightning.loggers import Logger
+    from pytorch_lightning.utilities import rank_zero_only
 
 from crucible_telemetry.faults import guarded
 from crucible_telemetry.integrations.callbacks import TrainingCallbacks
@@ -131,9 +134,11 @@ class CrucibleCallback(pl.Callback):
 class CrucibleLogger(Logger):
     """Lightning's logger shape: `Trainer(logger=CrucibleLogger())`, with or without others."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, run_id: str | None = None, **options: Any) -> None:
         super().__init__()
-        self._logger = PlainLogger(**options)
+        # Lightning makes directories by it before there is a run.
+        self._run_id = run_id or str(uuid.uuid4())
+        self._logger = PlainLogger(run_id=self._run_id, **options)
 
     @property
     def name(self) -> str:
@@ -141,14 +146,17 @@ class CrucibleLogger(Logger):
 
     @property
     def version(self) -> str:
-        return self._logger.run_id
+        return self._run_id
 
+    @rank_zero_only
     def log_hyperparams(self, params: Any, *_: Any, **__: Any) -> None:
         self._logger.log_hparams(params)
 
+    @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         self._logger.log_metrics(step, metrics)
 
+    @rank_zero_only
     def finalize(self, status: str) -> None:
         self._logger.close(RuntimeError("the fit failed") if status == "failed" else None)
 

@@ -7,7 +7,8 @@
 
 The run begins with the first call. What a reader could not guess: a logger is told of steps when
 they are over, so their durations are not known here, and a step logged twice (its loss, then its
-validation) is two events with one step. A number named `epoch` says which epoch a step is in.
+validation) is two events with one step. A number named `epoch` says which epoch a step is in, and
+numbers whose names end in `_epoch` are that epoch's.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, Self
 from crucible_telemetry import telemetry, values
 from crucible_telemetry.faults import guarded
 from crucible_telemetry.integrations.callbacks import TrainingCallbacks
+from crucible_telemetry.integrations.metric_names import standard_names
 
 
 class CrucibleLogger:
@@ -58,7 +60,9 @@ class CrucibleLogger:
         if epoch is not None and math.isfinite(epoch) and int(epoch) != self._epoch_index:
             self._epoch_index = int(epoch)
             self._run.on_epoch_start(self._epoch_index)
-        self._run.on_batch_end(None if step is None else values.whole(step), numbers)
+        self._log_epoch({name: numbers.pop(name) for name in list(numbers) if _is_of_epoch(name)})
+        if numbers:
+            self._run.on_batch_end(None if step is None else values.whole(step), numbers)
 
     @guarded
     def log_long_text(self, name: str, text: str) -> None:
@@ -86,6 +90,16 @@ class CrucibleLogger:
     def __exit__(self, kind: object, error: BaseException | None, trace_back: object) -> None:
         self.close(error)
 
+    def _log_epoch(self, numbers: Mapping[str, Any]) -> None:
+        if numbers and self._run.epoch is None:
+            self._run.on_epoch_start()
+        if numbers and self._run.epoch is not None:
+            self._run.epoch.log(standard_names(numbers))
+
     def _begin(self, config: Any) -> None:
         if not self._is_over:
             self._run.on_train_start(config)
+
+
+def _is_of_epoch(name: object) -> bool:
+    return str(name).endswith(("_epoch", "/epoch"))

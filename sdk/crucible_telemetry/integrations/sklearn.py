@@ -2,7 +2,8 @@
 
     model = crucible.instrument(MLPClassifier())        # then use it as ever
 
-What a reader could not guess: `fit` tells nothing while it runs. Where the estimator keeps a curve
+What a reader could not guess: clones, pickles and copies of the estimator are not watched, so those
+that a search or an ensemble makes stay quiet. `fit` tells nothing while it runs. Where the estimator keeps a curve
 (`loss_curve_` of the MLPs, `train_score_` of gradient boosting), its iterations become epochs
 afterwards and share the time of the fit equally. A `partial_fit` outside any training begins a run
 that lasts as long as the estimator, since nobody says when the last call was; inside an epoch each
@@ -69,7 +70,11 @@ class _Fit:
 
 
 def described(estimator: Any, arguments: tuple[Any, ...]) -> dict[str, Any]:
-    """Return what is known of a fit before it."""
+    """Return what is known of a fit before it; nothing where the estimator fails to tell."""
+    return guarded(_described)(estimator, arguments) or {}
+
+
+def _described(estimator: Any, arguments: tuple[Any, ...]) -> dict[str, Any]:
     shape = getattr(arguments[0], "shape", None) if arguments else None
     return {
         "model_name": type(estimator).__name__,
@@ -141,7 +146,7 @@ class _PartialFit:
         if self._run.training is None or self._run.training._is_ended:  # one it had joined, say
             self._context = contextvars.copy_context()
             known = described(estimator, arguments)
-            known.pop("dataset_size")  # of a stream nobody knows it
+            known.pop("dataset_size", None)  # of a stream nobody knows it
             self._context.run(lambda: self._run.on_train_start(**known))
             if self._run.training is not None:
                 weakref.finalize(estimator, self._inside, self._run.on_train_end)

@@ -10,7 +10,9 @@
 
 What a reader could not guess: workers that are forked inherit where they are; for spawned ones it
 is pickled along, and it counts for them once they have called `configure()` (the loader's own
-`worker_init_fn` is the place). Optimisers are in `gradients`.
+`worker_init_fn` is the place). Workers that are kept over epochs keep the epoch that they began in.
+A framework that makes loaders of its own out of a DataLoader, as Lightning and accelerate do, wants
+the plain one; instrument its trainer instead. Optimisers are in `gradients`.
 """
 
 from __future__ import annotations

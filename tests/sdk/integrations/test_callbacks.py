@@ -120,6 +120,14 @@ def test_the_logger_tells_a_run() -> None:
     assert len(captured.named("crucible_train.training.start")) == 1
 
 
+def test_a_number_of_an_epoch_is_the_epochs() -> None:
+    with capture() as captured, CrucibleLogger(model_name="mlp") as logger:
+        logger.log_metrics(0, {"loss": 1.0, "epoch": 0})
+        logger.log_metrics(0, {"train_loss_epoch": 3.0, "epoch": 0})
+    assert only(captured, "crucible_train.epoch.stop").measurements["loss"] == 3.0
+    assert len(captured.named("crucible_train.batch.stop")) == 1
+
+
 def test_the_logger_takes_step_and_numbers_in_either_order() -> None:
     logger = CrucibleLogger(model_name="mlp")
     with capture() as captured:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from crucible_telemetry import faults
 from crucible_telemetry.instrument import instrument
 from crucible_telemetry.testing import Captured, capture
 from sdk.integrations.conformance import ITS_OWN_WARNINGS, adapter, library, only
+from sdk.receivers import http_receiver, plain
 
 library("kedro")
 runners = library("kedro.runner")
@@ -126,6 +129,54 @@ def test_a_failed_node_fails_the_pipeline_and_says_so(path: Path) -> None:
     assert failed.attributes["crucible.pipeline.failed_stage"] == "explode"
     assert failed.attributes["crucible.error.reason"] == "boom"
     assert only(captured, "crucible_framework.stage.exception")
+
+
+SETTINGS = """
+import os
+import crucible_telemetry as crucible
+from crucible_telemetry.integrations.kedro import CrucibleHooks
+
+crucible.configure(endpoint=os.environ["ENDPOINT"], protocol="http/protobuf", spool_dir="")
+HOOKS = (CrucibleHooks(),)
+"""
+
+PARALLEL = """
+import sys
+from pathlib import Path
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.runner import ParallelRunner
+
+bootstrap_project(Path(sys.argv[1]))
+with KedroSession.create(sys.argv[1]) as session:
+    session.run(runner=ParallelRunner())
+"""
+
+
+def test_nodes_in_processes_of_their_own_are_stages_of_the_same_pipeline(path: Path) -> None:
+    (path / "src/words/settings.py").write_text(SETTINGS)
+    with http_receiver() as received:
+        environment = {"ENDPOINT": f"http://{received.address}", "KEDRO_MP_CONTEXT": "fork"}
+        subprocess.run(
+            [sys.executable, "-c", PARALLEL, str(path)],
+            env={**os.environ, **environment},
+            capture_output=True,
+            check=True,
+            timeout=60,
+        )
+    told = {span.name: span for span in received.spans}
+    pipeline = told["crucible_framework.pipeline"]
+    stages = [span for span in received.spans if span.name == "crucible_framework.stage"]
+    named = {plain(stage.attributes)["crucible.stage.name"]: stage for stage in stages}
+    assert {
+        name: plain(stage.attributes)["crucible.stage.index"] for name, stage in named.items()
+    } == {"tokenise": 0, "count": 1}
+    for stage in stages:
+        assert stage.trace_id == pipeline.trace_id
+        assert stage.parent_span_id == pipeline.span_id
+    training = plain(told["crucible_train.training"].attributes)
+    run_id = plain(pipeline.attributes)["crucible.run.id"]
+    assert training["crucible.run.parent_id"] == run_id
 
 
 def test_a_run_belongs_to_the_experiment_around_it(path: Path) -> None:

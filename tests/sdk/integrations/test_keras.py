@@ -83,6 +83,16 @@ def test_a_callback_that_is_there_is_not_joined_by_another() -> None:
     assert check_run(captured, epochs=2, batches=6).attributes["crucible.run.id"] == "mine"
 
 
+def test_a_list_of_callbacks_of_keras_own_is_joined() -> None:
+    watched = instrument(model())
+    with capture() as captured:
+        fit(
+            watched,
+            callbacks=keras.callbacks.CallbackList([], add_history=True, model=watched, epochs=2),
+        )
+    check_run(captured, epochs=2, batches=6)
+
+
 def test_checkpoints_are_told_with_where_they_are(tmp_path: Path) -> None:
     full = keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.keras"))
     weights = keras.callbacks.ModelCheckpoint(

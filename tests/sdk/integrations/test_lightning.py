@@ -184,5 +184,7 @@ def test_the_logger_takes_what_lightning_logs(tmp_path: Path) -> None:
     end = only(captured, "crucible_train.training.stop")
     assert end.attributes["crucible.status"] == "completed"
     batches = captured.named("crucible_train.batch.stop")
-    assert [batch.attributes["crucible.epoch"] for batch in batches] == [0, 0, 0, 0, 1, 1, 1, 1]
-    assert_measured(batches[0], ("loss",))
+    assert [batch.attributes["crucible.epoch"] for batch in batches] == [0, 0, 0, 1, 1, 1]
+    for event in (*batches, *captured.named("crucible_train.epoch.stop")):
+        assert_measured(event, ("loss",))
+        assert event.attributes["crucible.run.id"] == logger.version

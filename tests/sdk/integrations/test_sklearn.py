@@ -83,6 +83,23 @@ def test_a_failure_is_told_and_raised() -> None:
     check_run(captured, epochs=0, batches=0, status="failed")
 
 
+def test_an_estimator_that_cannot_tell_its_parameters_is_fitted_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = neural_network.MLPClassifier.get_params
+
+    def fails(self: Any, deep: bool = True) -> Any:
+        if deep:  # as we ask for them; scikit-learn itself asks for the shallow ones
+            raise RuntimeError("boom")
+        return told(self, deep)
+
+    monkeypatch.setattr(neural_network.MLPClassifier, "get_params", fails)
+    with capture() as captured:
+        assert instrument(network()).fit(INPUTS, TARGETS).n_iter_ == 5
+    assert only(captured, "crucible_train.training.stop")
+    assert faults.counts() == {"error": 1}
+
+
 def feed(model: Any, count: int = 3) -> None:
     for index in range(count):
         part = slice(50 * index, 50 * index + 50)

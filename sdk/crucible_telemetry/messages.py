@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crucible_telemetry import responses
+from crucible_telemetry import foreign
 
 
 def as_messages(content: Any, role: str = "user") -> list[dict[str, Any]]:
@@ -60,5 +60,5 @@ def size_bytes(content: Any) -> int | None:
     if isinstance(content, Sequence):
         sizes = [size_bytes(item) for item in content]
         return sum(size for size in sizes if size is not None)
-    nbytes = responses.get(content, "nbytes")
+    nbytes = foreign.get(content, "nbytes")
     return nbytes if isinstance(nbytes, int) else None

@@ -3,17 +3,16 @@
 By the names of its fields alone, so that no client library is needed: mappings and objects of the
 OpenAI, Anthropic, Gemini, Bedrock, Ollama, LangChain and req_llm kinds, whole or as a piece of a
 stream. What a reader could not guess: an answer's text is only looked for once the answer is known
-to be one of these, because `.content` of an HTTP response that nobody has read yet would read it;
-and `__getattr__` is never asked, since what it does is anybody's guess.
+to be one of these, because `.content` of an HTTP response that nobody has read yet would read it.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from crucible_telemetry.foreign import Fields, fields_of, get
 from crucible_telemetry.values import Number
 
 _USAGE = ("usage", "usage_metadata", "usageMetadata", "token_usage", "tokens")
@@ -79,7 +78,18 @@ _SHAPES = ("choices", "delta", "candidates", "done", *_USAGE, *_FINISH)
 _BEDROCK = ("contentBlockDelta", "messageStart", "messageStop", "contentBlockStop")
 _FRAMES = {"message_start", "message_stop", "content_block_stop", "ping"}
 _KINDS = ("message", "content_block", "response.", "ai", "AIMessage")  # beginnings of `type`
-_TEXT = ("content", "text", "output_text", "response", "reasoning_content", "thinking", "parts")
+# OpenAI's responses stream deltas that are texts.
+_TEXT = (
+    "content",
+    "text",
+    "delta",
+    "output_text",
+    "response",
+    "reasoning_content",
+    "thinking",
+    "parts",
+)
+_CHOICES_MAX = 16  # of an answer; more of them say nothing that these do not
 _OTHER_OUTPUT = ("tool_calls", "function_call", "partial_json", "refusal", "functionCall")
 
 
@@ -101,26 +111,33 @@ def read(answer: Any) -> Reading:
         return Reading(text=answer)
     if isinstance(answer, bytes | bytearray | int | float) or answer is None:
         return Reading()
-    whole = _whole(answer)
+    told = fields_of(answer)
+    whole = _whole(told)
+    is_summary = _is_summary(told)
     if _first(whole, _SHAPES) is None and not _is_message(whole):
-        usage = _usage(whole) if isinstance(whole, Mapping) else {}
-        return Reading(usage=usage, is_output=not usage and not _is_summary(answer))
+        used = _usage(whole) if isinstance(whole, Mapping) else {}
+        return Reading(usage=used, is_output=not used and not is_summary)
     parts = list(_parts(whole))
-    text = "" if _is_summary(answer) else "".join(_texts(parts))
-    is_output = bool(text) or any(get(part, name) for part in parts for name in _OTHER_OUTPUT)
+    text = "" if is_summary else "".join(_texts(parts))
+    is_output = bool(text) or any(_first(part, _OTHER_OUTPUT) for part in parts)
+    usage = _first(whole, _USAGE)
+    if usage is None:
+        used = _usage(whole) if whole.get("eval_count") is not None else {}  # Ollama's
+    else:
+        used = _usage(fields_of(usage))
     return Reading(
-        usage=_usage(_first(whole, _USAGE) or (whole if get(whole, "eval_count") else None)),
+        usage=used,
         model=_text(_first(whole, _MODEL)),
         id=_text(_first(whole, _ID)),
         finish_reasons=_finish_reasons(parts),
         text=text,
-        is_output=is_output and not _is_summary(answer),
+        is_output=is_output and not is_summary,
     )
 
 
 def read_usage(usage: Any) -> dict[str, Number]:
     """Return the numbers of an answer, or of its usage alone, by the registry's fields."""
-    return read(usage).usage or _usage(usage)
+    return read(usage).usage or _usage(fields_of(usage))
 
 
 def http_status(error: BaseException) -> int | None:
@@ -133,60 +150,61 @@ def http_status(error: BaseException) -> int | None:
     return None
 
 
-def _whole(answer: Any) -> Any:
+def _whole(told: Fields) -> Fields:
     """Return what an event of a stream is about: OpenAI's `response`, Anthropic's `message`."""
-    kind = get(answer, "type")
-    if kind == "message_start":
-        return get(answer, "message") or answer
-    if isinstance(kind, str) and kind.startswith("response."):
-        inner = get(answer, "response")
-        return answer if inner is None else inner
-    metadata = get(answer, "metadata")  # the last piece of Bedrock's streams
-    return metadata if get(metadata, "usage") is not None else answer
+    kind = told.get("type")
+    if isinstance(kind, str) and (kind == "message_start" or kind.startswith("response.")):
+        inner = told.get("message" if kind == "message_start" else "response")
+        return told if inner is None else fields_of(inner)
+    metadata = told.get("metadata")  # the last piece of Bedrock's streams
+    if metadata is not None and get(metadata, "usage") is not None:
+        return fields_of(metadata)
+    return told
 
 
-def _is_message(whole: Any) -> bool:
-    kind = get(whole, "type")
+def _is_message(whole: Fields) -> bool:
+    kind = whole.get("type")
     if isinstance(kind, str) and kind.startswith(_KINDS):
         return True
-    return isinstance(get(whole, "role"), str) or _first(whole, _BEDROCK) is not None
+    return isinstance(whole.get("role"), str) or _first(whole, _BEDROCK) is not None
 
 
-def _is_summary(answer: Any) -> bool:
+def _is_summary(told: Fields) -> bool:
     """Whether a piece of a stream brings nothing new: it frames or repeats others."""
-    kind = get(answer, "type")
+    kind = told.get("type")
     if isinstance(kind, str):
         if kind.startswith("response."):
             return not kind.endswith(".delta")
         if kind in _FRAMES:
             return True
-    return get(answer, "snapshot") is not None
+    return told.get("snapshot") is not None
 
 
-def _parts(whole: Any) -> Iterator[Any]:
+def _parts(whole: Fields) -> Iterator[Fields]:
     """Yield whatever may hold text or the reason of the end, outermost first."""
     yield whole
     for name in ("choices", "candidates"):
-        listed = get(whole, name)
-        for choice in listed[:16] if isinstance(listed, list | tuple) else ():
+        listed = whole.get(name)
+        for item in listed[:_CHOICES_MAX] if isinstance(listed, list | tuple) else ():
+            choice = fields_of(item)
             yield choice
-            for inner in ("delta", "message", "content"):
-                if (found := get(choice, inner)) is not None and not isinstance(found, str):
-                    yield found
-    for name in ("delta", "message", "content_block", "output", *_BEDROCK):
-        found = get(whole, name)
-        if found is not None and not isinstance(found, list):
-            yield found
-            yield from filter(None, (get(found, "delta"), get(found, "message")))
+            yield from _inside(choice, ("delta", "message", "content"))
+    for part in _inside(whole, ("delta", "message", "content_block", "output", *_BEDROCK)):
+        yield part
+        yield from _inside(part, ("delta", "message"))
 
 
-def _texts(parts: list[Any]) -> Iterator[str]:
+def _inside(outer: Fields, names: tuple[str, ...]) -> Iterator[Fields]:
+    for name in names:
+        found = outer.get(name)
+        if found is not None and not isinstance(found, str | list):
+            yield fields_of(found)
+
+
+def _texts(parts: list[Fields]) -> Iterator[str]:
     for part in parts:
-        if isinstance(part, str):  # OpenAI's responses: the delta is the text
-            yield part
-            continue
         for name in _TEXT:
-            found = get(part, name)
+            found = part.get(name)
             if isinstance(found, str):
                 yield found
                 break
@@ -196,12 +214,12 @@ def _texts(parts: list[Any]) -> Iterator[str]:
                 break
 
 
-def _finish_reasons(parts: list[Any]) -> tuple[str, ...]:
+def _finish_reasons(parts: list[Fields]) -> tuple[str, ...]:
     reasons = (_text(_first(part, _FINISH)) for part in parts)
     return tuple(dict.fromkeys(reason for reason in reasons if reason))
 
 
-def _usage(usage: Any) -> dict[str, Number]:
+def _usage(usage: Fields) -> dict[str, Number]:
     found: dict[str, Number] = {}
     named: dict[str, str] = {}
     for token, names in _TOKENS.items():
@@ -211,15 +229,15 @@ def _usage(usage: Any) -> dict[str, Number]:
                 found[token], named[token] = amount, name
                 break
     for name in _APART.get(named.get("input_tokens", ""), ()):
-        found["input_tokens"] += _number(get(usage, name)) or 0
+        found["input_tokens"] += _number(usage.get(name)) or 0
     if named.get("reasoning_tokens") in _THOUGHTS_APART:
         found["output_tokens"] = found.get("output_tokens", 0) + found["reasoning_tokens"]
     return found
 
 
-def _at(thing: Any, path: str) -> Any:
+def _at(fields: Fields, path: str) -> Any:
     outer, _, inner = path.partition(".")
-    return get(get(thing, outer), inner) if inner else get(thing, outer)
+    return get(fields.get(outer), inner) if inner else fields.get(outer)
 
 
 def _number(value: Any) -> Number | None:
@@ -236,33 +254,9 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _first(thing: Any, names: tuple[str, ...]) -> Any:
+def _first(fields: Fields, names: tuple[str, ...]) -> Any:
     for name in names:
-        found = get(thing, name)
+        found = fields.get(name)
         if found is not None:
             return found
     return None
-
-
-def get(thing: Any, name: str) -> Any:
-    """Return a field of a mapping or an object; None where it has none or raises."""
-    kind: Any = type(thing)  # mypy takes a type for something that cannot be hashed
-    if kind is str or thing is None:
-        return None
-    if kind is dict or isinstance(thing, Mapping):
-        return thing.get(name)
-    try:
-        own = getattr(thing, "__dict__", None)
-        if own is not None and name in own:
-            return own[name]
-        if _has(kind, name):
-            return getattr(thing, name)
-        more = thing.__pydantic_extra__ if _has(kind, "__pydantic_extra__") else None
-        return more.get(name) if more else None
-    except Exception:  # noqa: BLE001 - a foreign property may raise what it likes
-        return None
-
-
-@functools.lru_cache(maxsize=4096)
-def _has(kind: Any, name: str) -> bool:
-    return any(name in vars(base) for base in kind.__mro__)

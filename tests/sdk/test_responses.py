@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -261,6 +262,27 @@ def test_fields_that_a_model_keeps_beside_its_own_are_found() -> None:
             self.__pydantic_extra__ = extra
 
     assert read(Extra(usage={"input_tokens": 1}, id="x")).usage == {"input_tokens": 1}
+
+
+def test_a_mock_that_answers_everything_says_nothing() -> None:
+    assert read(MagicMock()) == Reading()
+
+
+def test_slots_and_properties_are_fields() -> None:
+    class Slotted:
+        __slots__ = ("usage",)
+
+        @property
+        def id(self) -> str:
+            return "x"
+
+        @property
+        def model(self) -> str:
+            raise ValueError("not loaded")
+
+    answer = Slotted()
+    answer.usage = {"input_tokens": 1}
+    assert read(answer) == Reading({"input_tokens": 1}, None, "x", is_output=False)
 
 
 def test_an_http_response_that_nobody_has_read_is_left_alone() -> None:

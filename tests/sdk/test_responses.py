@@ -271,6 +271,7 @@ def test_a_mock_that_answers_everything_says_nothing() -> None:
 def test_slots_and_properties_are_fields() -> None:
     class Slotted:
         __slots__ = ("usage",)
+        usage: dict[str, int]
 
         @property
         def id(self) -> str:

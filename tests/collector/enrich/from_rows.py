@@ -170,7 +170,7 @@ LOG_RECORD: Places = {
     "flags": _or("flags", 0),
     "trace_id": _trace_id,
     "span_id": _span_id("span_id"),
-    "event_name": _or("event_name", ""),
+    "event_name": lambda row: row["original_event_name"] or row["event_name"] or "",
 }
 RESOURCE: Places = {
     "attributes": lambda row: key_values(row["attributes"]),
@@ -261,7 +261,7 @@ def _with_temporality(kind: str) -> Callable[[Row], Any]:
 _TEMPORALITY = {None: 0, "unspecified": 0, "delta": 1, "cumulative": 2}
 # Of a series, and of which kind its points are.
 METRIC: Places = {
-    "name": lambda series: series["metric"],
+    "name": lambda series: series["original_metric"] or series["metric"],
     "description": _or("description", ""),
     "unit": _or("unit", ""),
     "gauge": lambda series: {} if series["kind"] == "gauge" else None,

@@ -15,13 +15,13 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
-from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from collector.enrich.filled import every_value, filled
 from collector.enrich.from_rows import NOWHERE, message_of, sorted_attributes
-from rows_of import RECEIVED_NS, ingest, logs, row_of, rows_of, span_of, traces
+from rows_of import RECEIVED_NS, ingest, logs, metrics, row_of, rows_of, span_of, traces
 
 METRIC_KINDS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
 
@@ -188,6 +188,26 @@ def test_a_log_record_without_severity_is_stored_beside_one_that_has_it(
         )
         assert collector.buried == []
     assert sorted(row["severity_number"] for row in rows_of(database, "logs")) == [0, 17]
+
+
+def test_a_record_under_an_alias_comes_back_as_it_was_sent(
+    tmp_path: Path, plain_database: str
+) -> None:
+    span = span_of(1, "crucible_kitchen.training.step", crucible__measurement__lr=0.5)
+    record = LogRecord(
+        time_unix_nano=RECEIVED_NS,
+        event_name="crucible_kitchen.training.step",
+        body=AnyValue(string_value="said"),
+    )
+    metric = Metric(name="megatron.training.loss", unit="1")
+    metric.gauge.data_points.add(time_unix_nano=RECEIVED_NS, as_double=0.5)
+    with ingest(plain_database, tmp_path) as collector:
+        collector.store(traces(span), logs(record), metrics(metric))
+    same(message_of(Span, row_of(plain_database, "spans")), with_status(span))
+    same(message_of(LogRecord, row_of(plain_database, "logs")), record)
+    by_metric = {row["metric"]: row for row in rows_of(plain_database, "series")}
+    stored = message_of(Metric, by_metric["loss"])
+    same(stored, Metric(name=metric.name, unit=metric.unit, gauge=Gauge()))
 
 
 def test_ids_of_zeros_mean_none(tmp_path: Path, plain_database: str) -> None:

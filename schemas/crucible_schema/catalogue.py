@@ -5375,7 +5375,7 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
                 AttributeUse(
                     ATTRIBUTES["crucible.status"],
                     Requirement.REQUIRED,
-                    values=("completed", "failed"),
+                    values=("completed", "failed", "cancelled"),
                 ),
                 AttributeUse(
                     ATTRIBUTES["crucible.pipeline.failed_stage"],
@@ -5385,7 +5385,7 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
                 AttributeUse(
                     ATTRIBUTES["crucible.error.reason"],
                     Requirement.CONDITIONALLY_REQUIRED,
-                    condition="If a stage failed.",
+                    condition="If it failed, or was given up for a reason.",
                 ),
             ),
             measurements=(MeasurementUse(MEASUREMENTS["stages_completed"], Requirement.REQUIRED),),
@@ -5516,7 +5516,7 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
                 AttributeUse(
                     ATTRIBUTES["crucible.status"],
                     Requirement.REQUIRED,
-                    values=("ok", "error", "skipped"),
+                    values=("ok", "error", "skipped", "cancelled"),
                 ),
                 AttributeUse(
                     ATTRIBUTES["crucible.error.reason"],
@@ -7646,6 +7646,11 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
                     Requirement.CONDITIONALLY_REQUIRED,
                     condition="If checkpoints were saved.",
                 ),
+                AttributeUse(
+                    ATTRIBUTES["crucible.error.reason"],
+                    Requirement.CONDITIONALLY_REQUIRED,
+                    condition="If it was given up for a reason.",
+                ),
             ),
             measurements=(
                 MeasurementUse(MEASUREMENTS["total_epochs"], Requirement.REQUIRED),
@@ -7941,7 +7946,7 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
                     ATTRIBUTES["crucible.status"],
                     Requirement.CONDITIONALLY_REQUIRED,
                     condition="If not ok.",
-                    values=("ok", "error"),
+                    values=("ok", "error", "cancelled"),
                 ),
                 AttributeUse(
                     ATTRIBUTES["crucible.error.kind"],

@@ -152,10 +152,10 @@ UNITS = {
 
 STATUSES = {
     "crucible_train.training.stop": "completed failed cancelled early_stopped",
-    "crucible_train.batch.stop": "ok error",
+    "crucible_train.batch.stop": "ok error cancelled",
     "crucible_deployment.health_check.completed": "healthy unhealthy degraded unknown",
-    "crucible_framework.pipeline.stop": "completed failed",
-    "crucible_framework.stage.stop": "ok error skipped",
+    "crucible_framework.pipeline.stop": "completed failed cancelled",
+    "crucible_framework.stage.stop": "ok error skipped cancelled",
 }
 
 # What is sent here, by the SDK; other packages' events have a test of their own.

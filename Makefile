@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo serve test integrations check format generate fuzz bench bench-peers clean
+.PHONY: help setup demo serve test integrations check format generate fuzz bench bench-sdk bench-peers clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -53,6 +53,9 @@ fuzz: $(STAMP) ## the decoder against the official parser, for longer (SECONDS=6
 
 bench: $(STAMP) ## the numbers of the README's table; writes build/bench/bench.json
 	@$(BIN)/python tests/benchmarks/bench.py $(ARGS)
+
+bench-sdk: $(STAMP) ## what instrumentation costs, beside OpenTelemetry's SDK (ARGS=--peers: and wandb, MLflow, trackio)
+	@$(BIN)/python tests/benchmarks/bench_sdk.py $(ARGS)
 
 bench-peers: $(STAMP) ## the same load through rotel and MLflow, installed apart in build/peers
 	@$(BIN)/python tests/benchmarks/peers.py $(ARGS)

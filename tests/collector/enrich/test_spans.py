@@ -168,3 +168,24 @@ def test_what_the_check_refused_leaves_no_row_and_spoils_no_other(
     collector.store(traces(bad_kind, span_of(3), bad_id), traces(span_of(4)))
     assert [row["span_id"] for row in rows_of(plain_database, "spans", "span_id")] == [3, 4]
     assert rows_of(plain_database, "runs") == []
+
+
+def test_a_run_is_part_of_the_run_that_any_of_its_records_names(
+    collector: Ingest, plain_database: str
+) -> None:
+    run = {"crucible.run.id": "training"}
+    collector.store(traces(span_of(1, **run)))
+    assert row_of(plain_database, "runs")["parent_run_id"] is None
+    collector.store(traces(span_of(2, **run, **{"crucible.run.parent_id": "pipeline"})))
+    collector.store(traces(span_of(3, **run)))
+    assert row_of(plain_database, "runs")["parent_run_id"] == "pipeline"
+    attributes = [row["attributes"] for row in rows_of(plain_database, "spans", "span_id")]
+    assert attributes == [None, {"crucible.run.parent_id": "pipeline"}, None]
+
+
+def test_the_parent_of_a_run_may_be_said_for_a_whole_process(
+    collector: Ingest, plain_database: str
+) -> None:
+    of_process = resource_of(crucible__run__parent_id="pipeline")
+    collector.store(traces(span_of(1, crucible__run__id="training"), resource=of_process))
+    assert row_of(plain_database, "runs")["parent_run_id"] == "pipeline"

@@ -7,16 +7,16 @@ What a reader could not guess:
 - A request is encoded once and sent again as it is: by its bytes the collector recognises one that
   it has already stored, when only the answer was lost.
 - After one failed attempt everything goes to the spool at once, for a process may be killed at any
-  time. The collector is asked again after half a second, and then about every two.
+  time. `patience` says when the collector is asked again.
 - Where there is no spool (or the disk does not take it), the request in hand is tried again until it
   is through, the queue behind it is full, or `retry_s` have passed.
-- A sender that hangs in a call which cannot be broken off must not lose what waits: the thread that
-  closes then spools it (`abandon`). Hence the lock, which is free while the sender is called.
+- A collector that hangs answers after ten seconds, or never. What waits behind such an attempt is
+  spooled by another thread (`look_after`), and at the end by the one that closes (`abandon`). Hence
+  the lock, which is free while the sender is called.
 """
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections import deque
@@ -28,13 +28,13 @@ from crucible_telemetry import faults
 from crucible_telemetry.encoding import Encoded, Item
 from crucible_telemetry.faults import Fault
 from crucible_telemetry.outbox import Outbox
+from crucible_telemetry.patience import Patience
 from crucible_telemetry.spool import Spool, Stored
 from crucible_telemetry.transport import Kind, Outcome, Parcel, Sender
 
-_BACKOFF_FIRST_S = 0.5
-_BACKOFF_MAX_S = 2.0  # a collector that is back is found within this
 _DISK_PAUSE_S = 30.0  # before a disk that failed is tried again
-_ABANDON_S = 0.2
+_LONG_ATTEMPT_S = 1.0
+_LOCK_S = 0.2  # to wait for the thread; longer, and it is the disk that hangs
 
 
 class Courier:
@@ -58,15 +58,12 @@ class Courier:
         self._retry_s = retry_s
         self._sender: Sender | None = None
         self._is_closed = self._is_abandoned = False
+        self._attempt_at_s: float | None = None  # when the one that is being made began
         self._working = threading.Lock()
         self._hand: deque[Parcel] = deque()  # older than the queue, newer than the spool
         self._hand_since_s: float | None = None  # when the first of them was first tried
-        self._is_away = False
-        self._ask_at_s = 0.0  # not before; 0: at once
-        self._is_told_when = False  # by the collector
-        self._backoff_s = _BACKOFF_FIRST_S
+        self._patience = Patience()
         self._disk_at_s = 0.0
-        self._jitter = random.Random()  # noqa: S311 - and not the experiment's own generator
 
     def open(self) -> None:
         """Make the sender. Raises what its making raises."""
@@ -76,7 +73,7 @@ class Courier:
         """Send what can be sent, oldest first, and keep what cannot."""
         with self._working:
             while not self._is_abandoned and not stop.is_set():
-                if time.monotonic() < self._ask_at_s:
+                if self._patience.is_to_wait():
                     self._keep()
                     return
                 if not self._send_oldest():
@@ -87,8 +84,8 @@ class Courier:
     def work_last(self) -> None:
         """Send what is left, until the first attempt that fails."""
         with self._working:
-            self._ask_at_s = 0.0
-            while not self._is_abandoned and not self._ask_at_s and self._send_oldest():
+            self._patience.ask_at_s = 0.0
+            while not self._is_abandoned and not self._patience.ask_at_s and self._send_oldest():
                 pass
 
     def end(self) -> None:
@@ -100,19 +97,25 @@ class Courier:
 
     def abandon(self) -> None:
         """End, from another thread, in place of one that hangs in the sender."""
-        if self._working.acquire(
-            timeout=_ABANDON_S
-        ):  # else it hangs in the disk, not in the sender
+        if self._working.acquire(timeout=_LOCK_S):
             try:
                 self._is_abandoned = True
                 self._end()
             finally:
                 self._working.release()
 
+    def look_after(self) -> None:
+        """Spool what waits, from another thread, while an attempt takes long."""
+        if self._is_attempt_long() and self._working.acquire(timeout=_LOCK_S):
+            try:
+                if self._is_attempt_long() and not self._is_abandoned:
+                    self._keep()
+            finally:
+                self._working.release()
+
     def hurry(self) -> None:
         """Ask a collector that is away at once, unless it said when it wants to be asked."""
-        if not self._is_told_when:
-            self._ask_at_s = 0.0
+        self._patience.hurry()
 
     def close_sender(self) -> None:
         """Break off an attempt that is being made; there will be no other."""
@@ -120,6 +123,10 @@ class Courier:
             self._is_closed = True
             if self._sender is not None:
                 faults.guarded(self._sender.close)()
+
+    def _is_attempt_long(self) -> bool:
+        began_s = self._attempt_at_s
+        return began_s is not None and time.monotonic() - began_s >= _LONG_ATTEMPT_S
 
     # What follows is done with `_working` held.
 
@@ -132,18 +139,34 @@ class Courier:
         outcome = self._attempt(parcel)
         if self._is_abandoned:
             return False
+        stored = stored or self._spooled_meanwhile(parcel)
+        is_in_hand = bool(self._hand) and self._hand[0] is parcel
         if outcome.kind is Kind.RETRY:
-            self._put_off(outcome)
-            if stored is None:
+            self._say_away(outcome)
+            if is_in_hand:
                 self._give_up_if_late()
             return True
-        self._ask_at_s = 0.0
-        self._tell(outcome)
-        self._settle(parcel, outcome, stored)
+        self._say_answer(outcome)
+        if is_in_hand:
+            self._hand.popleft()
+            self._hand_since_s = None
+            self._settle(parcel, outcome)
+        elif stored is not None:
+            self._settle_stored(stored, outcome)
         return True
+
+    def _spooled_meanwhile(self, parcel: Parcel) -> Stored | None:
+        """Find a request that was in hand when the attempt began, and is on disk by now."""
+        if self._spool is None or (self._hand and self._hand[0] is parcel):
+            return None
+        stored = self._spool.oldest()
+        if stored is None or not isinstance(parcel, Encoded):
+            return None
+        return stored if stored.parcel.body == parcel.body else None
 
     def _attempt(self, parcel: Parcel) -> Outcome:
         """Call the sender. What it raises, it would raise again for the same request."""
+        self._attempt_at_s = time.monotonic()
         self._working.release()
         try:
             if self._is_closed:
@@ -154,21 +177,22 @@ class Courier:
             return Outcome(Kind.REFUSED, type(error).__name__)
         finally:
             self._working.acquire()
+            self._attempt_at_s = None
 
-    def _settle(self, parcel: Parcel, outcome: Outcome, stored: Stored | None) -> None:
-        if stored is None:
-            self._hand.popleft()
-            self._hand_since_s = None
-        elif self._spool is not None:
-            self._spool.remove(stored)
-            if not stored.is_own:
-                self._outbox.recovered(parcel.count)
-                return
-            self._outbox.spooled(-parcel.count)
+    def _settle(self, parcel: Parcel, outcome: Outcome) -> None:
         if outcome.kind is Kind.DELIVERED:
             self._outbox.delivered(parcel.count, outcome.rejected_count)
         else:
             self._outbox.failed(parcel.count)
+
+    def _settle_stored(self, stored: Stored, outcome: Outcome) -> None:
+        if self._spool is None or not self._spool.remove(stored):
+            return  # it was pushed out meanwhile, and counted
+        if stored.is_own:
+            self._outbox.spooled(-stored.parcel.count)
+            self._settle(stored.parcel, outcome)
+        else:
+            self._outbox.recovered(stored.parcel.count)
 
     def _opened(self) -> Sender:
         if self._sender is None:
@@ -205,15 +229,10 @@ class Courier:
         if self._spool is not None:
             self._spool.close()
 
-    # Waiting for the collector.
+    # What the collector answers, or does not.
 
-    def _put_off(self, outcome: Outcome) -> None:
-        self._is_told_when = outcome.retry_after_s is not None
-        wait_s = self._backoff_s * self._jitter.uniform(0.8, 1.2)
-        self._backoff_s = min(self._backoff_s * 2, _BACKOFF_MAX_S)
-        self._ask_at_s = time.monotonic() + max(wait_s, outcome.retry_after_s or 0.0)
-        if not self._is_away:
-            self._is_away = True
+    def _say_away(self, outcome: Outcome) -> None:
+        if self._patience.put_off(outcome.retry_after_s):
             faults.logger.warning(
                 "The collector does not take spans; they are kept %s and tried again (%s)",
                 "in memory" if self._spool is None else "on disk",
@@ -226,25 +245,22 @@ class Courier:
             return
         if self._hand_since_s is None:
             self._hand_since_s = time.monotonic()
-        if self._ask_at_s > self._hand_since_s + self._retry_s or self._outbox.is_full():
+        if self._patience.ask_at_s > self._hand_since_s + self._retry_s or self._outbox.is_full():
             self._outbox.failed(self._hand.popleft().count)
             self._hand_since_s = None
 
-    def _tell(self, outcome: Outcome) -> None:
-        self._backoff_s = _BACKOFF_FIRST_S
+    def _say_answer(self, outcome: Outcome) -> None:
+        if self._patience.end():
+            faults.logger.info("The collector takes spans again")
         if outcome.kind is Kind.REFUSED:
             faults.note(Fault.REFUSED, "The collector refused a request: %s", outcome.message)
-            return
-        if outcome.rejected_count or outcome.message:
+        elif outcome.rejected_count or outcome.message:
             faults.note(
                 Fault.REJECTED,
                 "The collector rejected %d records of a request: %s",
                 outcome.rejected_count,
                 outcome.message,
             )
-        if self._is_away:
-            self._is_away = False
-            faults.logger.info("The collector takes spans again")
 
     # The spool.
 

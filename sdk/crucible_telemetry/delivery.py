@@ -3,6 +3,8 @@
     outbox ─▶ courier ─▶ collector           one thread; oldest first, always
                  └─────▶ spool ─▶ collector  while the collector is away, and until that is caught up
 
+A second thread only looks, twice a second, whether the first waits for an answer for long.
+
 What a reader could not guess: the thread looks every `interval_s`, so an ended span costs its caller
 no wake-up, and a span is at most that much late. A forked child inherits none of it: what waits is
 the parent's to send, and the child gets a thread, a connection and a spool of its own once it has
@@ -36,6 +38,7 @@ __all__ = ["Delivery", "DeliveryCounts"]
 
 THREAD_NAME = "crucible-telemetry-delivery"
 
+_LOOK_S = 0.5
 _BREAK_OFF_S = 0.5  # of the time to close, kept for what is broken off
 
 
@@ -151,6 +154,14 @@ class Delivery(SpanProcessor):
                 return
             self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
         self._thread.start()
+        if self._spool is not None:
+            threading.Thread(target=self._look_after, name=f"{THREAD_NAME}-2", daemon=True).start()
+
+    def _look_after(self) -> None:
+        """Save to disk what waits while the other thread waits for an answer; it ends with it."""
+        courier, stop = self._courier, self._stop
+        while not stop.wait(_LOOK_S):
+            _guarded(courier.look_after)
 
     def _run(self) -> None:
         # Nobody else's instrumentation shall trace the sender's own calls.

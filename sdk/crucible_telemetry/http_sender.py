@@ -35,6 +35,7 @@ from crucible_telemetry.transport import (
 
 _RETRYABLE = {429, 502, 503, 504}
 _ANSWER_BYTES_MAX = 1 << 20
+_CONNECT_TIMEOUT_S = 3.0  # a host that is gone does not say so
 
 _COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": lambda body: gzip.compress(body, compresslevel=5, mtime=0),
@@ -149,7 +150,10 @@ class _Line:
                 self._connection = _connection(self._url, self._proxy, self._tls, self._timeout_s)
             connection = self._connection
         if connection.sock is None:
+            connection.timeout = min(self._timeout_s, _CONNECT_TIMEOUT_S)
             connection.connect()
+            if connection.sock is not None:
+                connection.sock.settimeout(self._timeout_s)
         return connection
 
     def _drop(self) -> None:

@@ -123,12 +123,17 @@ class Spool:
             self._release_emptied()
         return None
 
-    def remove(self, stored: Stored) -> None:
-        """Delete what `oldest()` returned: it has been sent, or never will be."""
-        directory = self._own if stored.is_own else self._adopted[0]
-        if directory is not None and directory.entries and directory.entries[0] is stored.entry:
-            directory.drop_oldest()
-        self._release_emptied()
+    def remove(self, stored: Stored) -> bool:
+        """Delete what `oldest()` returned: it has been sent, or never will be.
+
+        False if it is gone already, for want of room.
+        """
+        for directory in (*self._adopted, self._own):
+            if directory and directory.entries and directory.entries[0] is stored.entry:
+                directory.drop_oldest()
+                self._release_emptied()
+                return True
+        return False
 
     def take_lost_count(self) -> int:
         """Return how many of our own records were lost on disk since the last call."""

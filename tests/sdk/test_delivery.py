@@ -26,7 +26,7 @@ def span(index: int, *, is_sampled: bool = True) -> ReadableSpan:
 
 @pytest.fixture(autouse=True)
 def _short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crucible_telemetry.courier._BACKOFF_FIRST_S", 0.01)
+    monkeypatch.setattr("crucible_telemetry.patience.BACKOFF_FIRST_S", 0.01)
 
 
 class Exporter(SpanExporter):

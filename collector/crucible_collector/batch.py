@@ -59,6 +59,7 @@ class Reason(enum.IntEnum):
     # A request refused whole counts as one record: nobody can say how many it held.
     MALFORMED_REQUEST = 10
     REQUEST_TOO_LARGE = 11
+    INVALID_EVENT = 12  # of the bridge: no event, or not to be made one
 
     @property
     def label(self) -> str:

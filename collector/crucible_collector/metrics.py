@@ -13,7 +13,7 @@ REGISTRY = CollectorRegistry()
 
 REQUESTS = Counter(
     "crucible_requests",
-    "Requests answered, by transport (grpc, http), signal and outcome (ok, partial, malformed, too_large, overloaded, unsupported, error; gone: ended by the client, or by gRPC for a message over the limit).",
+    "Requests answered, by transport (grpc, http, bridge: events posted to the API), signal and outcome (ok, partial, malformed, too_large, overloaded, unsupported, error; gone: ended by the client, or by gRPC for a message over the limit).",
     ("transport", "signal", "outcome"),
     registry=REGISTRY,
 )

@@ -31,7 +31,15 @@ from crucible_collector.enrich.subscription import Subscription
 from crucible_collector.errors import DatabaseAwayError, QueryTooSlowError, SettingsError
 from crucible_collector.journal import DeadLetters, Journal
 from crucible_collector.pipeline.pipeline import Pipeline
-from crucible_collector.receive import Admission, BoundedHttp, GrpcServer, Intake, Limits, OtlpHttp
+from crucible_collector.receive import (
+    Admission,
+    BoundedHttp,
+    EventsIntake,
+    GrpcServer,
+    Intake,
+    Limits,
+    OtlpHttp,
+)
 from crucible_collector.settings import Address, Settings, parse_address
 from crucible_collector.store import binary_copy
 from crucible_collector.store.database import Database
@@ -55,6 +63,7 @@ class Service:
         self._journal: Journal | None = None
         self._dead_letters: DeadLetters | None = None
         self._pipeline: Pipeline | None = None
+        self._intake: Intake | None = None
         self._servers: dict[str, WebServer | GrpcServer] = {}
         self.addresses: dict[str, Address] = {}
 
@@ -65,6 +74,7 @@ class Service:
             self._load_kernels,
             self._start_database,
             self._start_pipeline,
+            self._make_intake,
             self._start_api,
             self._start_receivers,
         )
@@ -119,18 +129,24 @@ class Service:
         self._pipeline.start()
         self._stack.callback(self._pipeline.stop, self._settings.stop_grace_s)
 
-    def _start_api(self) -> None:
-        self._listen("api", api_server(create_app(self._database, self)))
-
-    def _start_receivers(self) -> None:
+    def _make_intake(self) -> None:
+        """What both the receivers and the API put requests into, and so outlives either."""
         settings = self._settings
         limits = Limits(
             body_bytes_max=settings.body_bytes_max,
             past_s=round(settings.past_days * _SECONDS_PER_DAY),
             ahead_s=round(settings.ahead_s),
         )
-        intake = Intake(_made(self._journal), limits, Admission(settings.in_flight_bytes_max))
-        self._stack.callback(intake.close)
+        admission = Admission(settings.in_flight_bytes_max)
+        self._intake = Intake(_made(self._journal), limits, admission)
+        self._stack.callback(self._intake.close)
+
+    def _start_api(self) -> None:
+        events = EventsIntake(_made(self._intake))
+        self._listen("api", api_server(create_app(self._database, self, events)))
+
+    def _start_receivers(self) -> None:
+        intake = _made(self._intake)
         self._listen("http", WebServer(OtlpHttp(intake), name="otlp-http", http=BoundedHttp))
         self._listen("grpc", GrpcServer(intake))
         _made(self._pipeline).listening()

@@ -7,7 +7,8 @@ scrapers; `site` serves the page. SQL is in `store/queries`.
 """
 
 from crucible_collector.api.app import create_app
+from crucible_collector.api.routes.telemetry import TakesEvents
 from crucible_collector.api.serve import api_server
 from crucible_collector.api.status import ComponentStatus, StatusSource
 
-__all__ = ["ComponentStatus", "StatusSource", "api_server", "create_app"]
+__all__ = ["ComponentStatus", "StatusSource", "TakesEvents", "api_server", "create_app"]

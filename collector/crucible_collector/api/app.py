@@ -14,6 +14,7 @@ from crucible_collector.api.routes.ledger import ledger_router
 from crucible_collector.api.routes.logs import logs_router
 from crucible_collector.api.routes.runs import runs_router
 from crucible_collector.api.routes.series import series_router
+from crucible_collector.api.routes.telemetry import TakesEvents, telemetry_router
 from crucible_collector.api.routes.traces import traces_router
 from crucible_collector.api.status import StatusSource, status_router
 from crucible_collector.store.read import Reads
@@ -60,8 +61,11 @@ class PathAsSent:
         await self._app(scope, receive, send)
 
 
-def create_app(reads: Reads, status: StatusSource) -> FastAPI:
-    """The application over a database and a service, both of which outlive it."""
+def create_app(reads: Reads, status: StatusSource, events: TakesEvents | None = None) -> FastAPI:
+    """The application over a database and a service, both of which outlive it.
+
+    `events` takes what is posted; None where this process receives nothing.
+    """
     app = FastAPI(
         title="Crucible Telemetry",
         description=_ABOUT,
@@ -75,6 +79,8 @@ def create_app(reads: Reads, status: StatusSource) -> FastAPI:
     api = APIRouter(prefix=PREFIX, responses=failures.FAILURES)
     for router in ROUTERS:
         api.include_router(router(reads))
+    if events is not None:
+        api.include_router(telemetry_router(events))
     app.include_router(api)
     app.include_router(status_router(status))
     site.install(app)

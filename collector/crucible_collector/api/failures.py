@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -15,7 +16,14 @@ from starlette.exceptions import HTTPException
 from crucible_collector import metrics
 from crucible_collector.api.models import Failure
 from crucible_collector.api.paging import CursorError
-from crucible_collector.errors import DatabaseAwayError, QueryTooSlowError
+from crucible_collector.errors import (
+    DatabaseAwayError,
+    MalformedError,
+    OverloadedError,
+    QueryTooSlowError,
+    RefusedError,
+    TooLargeError,
+)
 
 # A database that restarts is back within some seconds; the page asks every second anyhow.
 RETRY_AFTER_S = 2
@@ -29,6 +37,14 @@ FAILURES: dict[int | str, dict[str, Any]] = {
 }
 NOT_FOUND: dict[int | str, dict[str, Any]] = {
     404: {"model": Failure, "description": "There is no such thing."}
+}
+
+
+# As `receive.answers` has it for OTLP.
+_REFUSALS: dict[type[RefusedError], int] = {
+    MalformedError: HTTPStatus.BAD_REQUEST,
+    TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
@@ -61,6 +77,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(DatabaseAwayError, _database_away)
     app.add_exception_handler(QueryTooSlowError, _too_slow)
+    app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(Exception, _uncaught)
 
 
@@ -106,6 +123,14 @@ async def _database_away(_: Request, error: Exception) -> Response:
 async def _too_slow(_: Request, error: Exception) -> Response:
     message = f"{error}: a filter or a shorter period may help"
     return failure(503, "query_too_slow", message, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedError)
+    headers = None
+    if isinstance(error, OverloadedError):
+        headers = {"Retry-After": str(max(math.ceil(error.retry_after_s), 1))}
+    return failure(_REFUSALS[type(error)], error.reason, str(error), headers=headers)
 
 
 async def _uncaught(request: Request, error: Exception) -> Response:

@@ -9,13 +9,17 @@ In the order in which a request meets them:
 - `inflate`: where gzip is undone. `transcode`: OTLP/JSON into protobuf; `json_values` its scalars.
 - `check`: which records can be stored, by the rules of `verdicts` and the numbers of `limits`.
 - `answers`: what the sender is told.
+- `events_bridge…`: the family's events become OTLP and then go the same way. `…_intake` is that way,
+  `events_bridge` a whole body, `…_event` one event, `…_fields` what becomes of its fields, `…_ids`
+  which span it is, `…_outcome` whether it went well, `…_values` how values are written.
 """
 
 from crucible_collector.receive.admission import Admission
+from crucible_collector.receive.events_bridge_intake import EventsIntake
 from crucible_collector.receive.grpc_server import GrpcServer
 from crucible_collector.receive.http_app import OtlpHttp
 from crucible_collector.receive.http_protocol import BoundedHttp
 from crucible_collector.receive.intake import Intake
 from crucible_collector.receive.limits import Limits
 
-__all__ = ["Admission", "BoundedHttp", "GrpcServer", "Intake", "Limits", "OtlpHttp"]
+__all__ = ["Admission", "BoundedHttp", "EventsIntake", "GrpcServer", "Intake", "Limits", "OtlpHttp"]

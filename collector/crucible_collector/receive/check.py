@@ -35,7 +35,7 @@ from crucible_collector.receive.verdicts import (
 
 _INDICES_SHOWN_MAX = 5
 
-_WHY = {
+WHY = {
     Reason.INVALID_TRACE_ID: "the trace id is not 16 bytes long or is all zero",
     Reason.INVALID_SPAN_ID: "a span id is not 8 bytes long or is all zero",
     Reason.TIME_OUT_OF_RANGE: "the time is too far from the time of receipt",
@@ -131,7 +131,7 @@ def _message(entry: Entry) -> str:
         indices = entry.refused_index[entry.refused_reason == reason]
         shown = ", ".join(map(str, indices[:_INDICES_SHOWN_MAX].tolist()))
         more = ", …" if len(indices) > _INDICES_SHOWN_MAX else ""
-        parts.append(f"{_WHY[reason]} ({len(indices)}, at index {shown}{more})")
+        parts.append(f"{WHY[reason]} ({len(indices)}, at index {shown}{more})")
     noun = entry.signal.label.replace("_", " ")
     count = len(entry.refused_index)
     return f"{count} of {entry.record_count} {noun} refused: {'; '.join(parts)}"

@@ -113,13 +113,24 @@ class Intake:
         """As `accept`, for the event loop."""
         loop = asyncio.get_running_loop()
         submitted = await loop.run_in_executor(self._pool, self._submit, request)
-        try:
-            if submitted.synced is not None:
-                async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT_S):
-                    await asyncio.wrap_future(submitted.synced)
-        except TimeoutError:
-            raise _not_synced(submitted) from None
+        await _synced(submitted)
         return _acknowledged(submitted)
+
+    async def accept_made(self, make: Callable[[int], Checked]) -> Entry:
+        """As `accept_async`, for a request that `make` checks; it is given the receipt, ns.
+
+        `make` runs on a thread of the intake's and may raise RefusedError.
+        """
+
+        def submit() -> _Submitted:
+            with self._checking:
+                checked = make(self._clock_ns())
+            return self._append(checked)
+
+        submitted = await asyncio.get_running_loop().run_in_executor(self._pool, submit)
+        await _synced(submitted)
+        _acknowledged(submitted)
+        return submitted.entry
 
     def refuse(self, signal: Signal, error: RefusedError) -> None:
         """Let the ledger know of a request that is refused whole; the receivers call it.
@@ -129,13 +140,19 @@ class Intake:
         reason = _WHOLE_REASONS.get(type(error))
         if reason is None:
             return
-        metrics.REFUSED_RECORDS.labels(signal.label, reason.label).inc()
+        self.refuse_records(signal, reason, 1)
+
+    def refuse_records(self, signal: Signal, reason: Reason, record_count: int) -> None:
+        """Let the ledger know of records that nobody can store. It is not waited for."""
+        if not record_count:
+            return
+        metrics.REFUSED_RECORDS.labels(signal.label, reason.label).inc(record_count)
         entry = Entry(
             signal=signal,
             body=b"",
             received_ns=self._clock_ns(),
             digest=bytes(DIGEST_BYTES),
-            record_count=1,
+            record_count=record_count,
             refused_index=np.zeros(1, np.uint32),
             refused_reason=np.array([reason], np.uint8),
             flags=EntryFlag.REFUSED_WHOLE | EntryFlag.ANONYMOUS,
@@ -147,24 +164,32 @@ class Intake:
     def _submit(self, request: Request) -> _Submitted:
         with self._checking:
             checked = self._check(request)
+        return self._append(checked)
+
+    def _append(self, checked: Checked) -> _Submitted:
         entry = checked.entry
         synced = self._journal.append(entry) if entry.record_count else None
         answer = Answer(entry.signal, entry.record_count, len(entry.refused_index), checked.message)
         return _Submitted(answer, entry, synced)
 
     def _check(self, request: Request) -> Checked:
-        body, limits = request.body, self.limits
-        if request.is_gzip:
-            body = inflate(body, limits.body_bytes_max, request.ticket.grow)
-        if len(body) > limits.body_bytes_max:
-            raise TooLargeError(f"the body is larger than {limits.body_bytes_max} bytes")
-        metrics.REQUEST_BYTES.labels(request.signal.label).inc(len(body))
+        body = self.inflated(request)
         digest = digest_of(request.signal, body)
         if request.is_json:
             request.ticket.grow(len(body) * _JSON_BYTES_FACTOR)
             body = to_protobuf(request.signal, body)
         request.ticket.settle(len(body))
-        return check(request.signal, body, self._clock_ns(), limits, digest=digest)
+        return check(request.signal, body, self._clock_ns(), self.limits, digest=digest)
+
+    def inflated(self, request: Request) -> bytes:
+        """The body as it was before compression. Raises RefusedError."""
+        body, bytes_max = request.body, self.limits.body_bytes_max
+        if request.is_gzip:
+            body = inflate(body, bytes_max, request.ticket.grow)
+        if len(body) > bytes_max:
+            raise TooLargeError(f"the body is larger than {bytes_max} bytes")
+        metrics.REQUEST_BYTES.labels(request.signal.label).inc(len(body))
+        return body
 
 
 def digest_of(signal: Signal, body: bytes) -> bytes:
@@ -172,6 +197,15 @@ def digest_of(signal: Signal, body: bytes) -> bytes:
     digest = hashlib.sha256(bytes([signal]), usedforsecurity=False)
     digest.update(body)
     return digest.digest()[:DIGEST_BYTES]
+
+
+async def _synced(submitted: _Submitted) -> None:
+    try:
+        if submitted.synced is not None:
+            async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT_S):
+                await asyncio.wrap_future(submitted.synced)
+    except TimeoutError:
+        raise _not_synced(submitted) from None
 
 
 def _acknowledged(submitted: _Submitted) -> Answer:

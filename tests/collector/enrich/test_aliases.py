@@ -51,6 +51,10 @@ def series_of(database: str) -> dict[str, Any]:
         ("crucible_kitchen.workflow.run.start", 0, "crucible_framework.pipeline.start"),
         ("crucible_deployment.health_check", 0, "crucible_deployment.health_check.completed"),
         ("megatron.train_step", 0, "crucible_train.batch.stop"),
+        ("hedging.request", 2, "crucible_hedging.request.exception"),
+        ("hedging.request.duplicated", 0, "crucible_hedging.hedge.fired"),
+        ("ensemble.vote.completed", 0, "crucible_ensemble.vote.complete"),
+        ("work.job.completed", 0, "nsai_work.job.completed"),
     ],
 )
 def test_an_event_under_an_alias_is_the_registrys_and_keeps_the_name_it_was_sent_under(

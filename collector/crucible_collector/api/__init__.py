@@ -2,8 +2,9 @@
 
 `app` puts it together; `routes` has a module for each kind of thing that is asked for; `parameters`
 says what a question may contain and `models` what answers look like; `paging` and `places` make
-lists continue where they ended; `failures` gives every refusal one shape; `status` is for probes and
-scrapers; `site` serves the page. SQL is in `store/queries`.
+lists continue where they ended; `registry` is what there is to know of events; `failures` gives every
+refusal one shape; `status` is for probes and scrapers; `site` serves the page. SQL is in
+`store/queries`.
 """
 
 from crucible_collector.api.app import create_app

@@ -13,6 +13,7 @@ from crucible_collector.api.routes.experiments import experiments_router
 from crucible_collector.api.routes.ledger import ledger_router
 from crucible_collector.api.routes.logs import logs_router
 from crucible_collector.api.routes.runs import runs_router
+from crucible_collector.api.routes.schema import schema_router
 from crucible_collector.api.routes.series import series_router
 from crucible_collector.api.routes.telemetry import TakesEvents, telemetry_router
 from crucible_collector.api.routes.traces import traces_router
@@ -79,6 +80,7 @@ def create_app(reads: Reads, status: StatusSource, events: TakesEvents | None = 
     api = APIRouter(prefix=PREFIX, responses=failures.FAILURES)
     for router in ROUTERS:
         api.include_router(router(reads))
+    api.include_router(schema_router())
     if events is not None:
         api.include_router(telemetry_router(events))
     app.include_router(api)

@@ -123,6 +123,9 @@ RunIdPath = Annotated[_Unescaped, _segment("run-7", "Run id; a slash in it as %2
 MetricPath = Annotated[
     _Unescaped, _segment("optim/entropy", "Name of the measurement, slashes as they are.")
 ]
+EventNamePath = Annotated[
+    _Unescaped, _segment("crucible_train.epoch.stop", "Name of an event, or an alias.")
+]
 CorrelationIdPath = Annotated[
     _Unescaped, _segment("order-4711", "Correlation id; where none was set it is the trace id.")
 ]

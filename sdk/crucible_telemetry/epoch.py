@@ -17,7 +17,7 @@ from crucible_telemetry import values
 from crucible_telemetry.batch import Batch, SilentBatch, batch_template
 from crucible_telemetry.counting import Count
 from crucible_telemetry.encoding import BatchTemplate
-from crucible_telemetry.outcome import outcome
+from crucible_telemetry.outcome import is_failure, outcome
 from crucible_telemetry.scope import Scope
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Epoch(Scope):
         self._attributes[names.STEP] = (
             last_step if last_step is not None and batch_count else self.index
         )
-        if error is not None and batch_count:
+        if error is not None and is_failure(error) and batch_count:
             self._attributes[names.BATCH_INDEX] = batch_count - 1
         self.training.ended(self, self._measurements)
 

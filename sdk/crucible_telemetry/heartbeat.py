@@ -13,6 +13,7 @@ it ends a run while some other lock is held.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.context import Context
 
 from crucible_schema import events as names
-from crucible_telemetry import scope
+from crucible_telemetry.emission import send_point
 from crucible_telemetry.faults import guarded
 
 if TYPE_CHECKING:
@@ -30,10 +31,14 @@ if TYPE_CHECKING:
 
 THREAD_NAME = "crucible-heartbeat"
 _AFTER_A_FAULT_S = 1.0
+_WAIT_MAX_S = 3600.0  # there are numbers of seconds that a lock cannot wait for
 
 
 class _Heart:
-    """The open runs of this process, each with the time of its next heartbeat; one thread's work."""
+    """The open runs of this process, each with the time of its next heartbeat; one thread's work.
+
+    A run that sends none (`heartbeat_s=0`) has one at infinity: it is open all the same.
+    """
 
     def __init__(self) -> None:
         # Re-entrant: the garbage collector may end a run while this thread holds it.
@@ -43,19 +48,22 @@ class _Heart:
 
     def begin(self, run: Run) -> None:
         using = run._telemetry
-        if using.tracer is None or not 0 < using.heartbeat_s < float("inf"):
+        if using.tracer is None:
             return
+        is_beating = 0 < using.heartbeat_s < math.inf
         with self._changed:
             if run in self._due_s:
                 return
-            self._due_s[run] = time.monotonic() + using.heartbeat_s
+            self._due_s[run] = time.monotonic() + using.heartbeat_s if is_beating else math.inf
             using.unregister(self.stop)  # once is enough
             using.register(self.stop)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
-                self._thread.start()
+            if is_beating and self._thread is None:
+                thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+                thread.start()
+                self._thread = thread
             self._changed.notify_all()
-        _beat(run)
+        if is_beating:
+            _beat(run)
 
     def end(self, run: Run) -> None:
         with self._changed:
@@ -79,11 +87,11 @@ class _Heart:
         while True:
             self._beat_due()
             with self._changed:
-                if not self._due_s:
+                wait_s = guarded(self._wait_s)()
+                if wait_s == math.inf:
                     self._thread = None
                     return
-                wait_s = guarded(self._next_s)()
-                self._changed.wait(_AFTER_A_FAULT_S if wait_s is None else wait_s)
+                self._changed.wait(_AFTER_A_FAULT_S if wait_s is None else min(wait_s, _WAIT_MAX_S))
 
     @guarded
     def _beat_due(self) -> None:
@@ -95,8 +103,9 @@ class _Heart:
         for run in due:
             _beat(run)
 
-    def _next_s(self) -> float:
-        return max(0.0, min(self._due_s.values()) - time.monotonic())
+    def _wait_s(self) -> float:
+        """Return how long no heartbeat is due; infinite where none ever is."""
+        return max(0.0, min(self._due_s.values(), default=math.inf) - time.monotonic())
 
 
 @guarded
@@ -110,7 +119,7 @@ def _beat(run: Run) -> None:
         names.HEARTBEAT_INTERVAL_S: float(run._telemetry.heartbeat_s),
     }
     name = names.CRUCIBLE_TELEMETRY_RUN_HEARTBEAT
-    scope._send_point(run._telemetry, Context(), name, now_ns, now_ns, attributes)
+    send_point(run._telemetry, Context(), name, now_ns, now_ns, attributes)
 
 
 _heart = _Heart()
@@ -129,7 +138,7 @@ def end(run: Run) -> None:
 
 
 def open_runs() -> list[Run]:
-    """Return the runs that beat, in the order in which they began."""
+    """Return the runs that are open in this process."""
     return _heart.runs()
 
 

@@ -34,7 +34,7 @@ from opentelemetry.trace import SpanContext
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from crucible_schema import events as names
-from crucible_telemetry import faults, scope, telemetry, values
+from crucible_telemetry import endings, faults, scope, telemetry, values
 from crucible_telemetry.faults import Fault, guarded
 from crucible_telemetry.scope import CARRIED, Scope, surrounding
 from crucible_telemetry.staged import Staged
@@ -178,6 +178,7 @@ class Continuation(Staged):
     def adopt(self) -> None:
         """Make this what surrounds every scope of the process that nothing else surrounds."""
         self._is_open = True
+        endings.opened(self)  # with the process end the scopes inside that nobody has ended
         if names.CORRELATION_ID not in self._inherited:
             self._set_correlation(self._trace_id())
         scope.adopted = self

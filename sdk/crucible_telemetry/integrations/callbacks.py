@@ -25,8 +25,9 @@ from crucible_telemetry.epoch import Batch, Epoch
 from crucible_telemetry.experiment import training as new_training
 from crucible_telemetry.faults import guarded
 from crucible_telemetry.integrations.metric_names import is_of_validation, standard_names
+from crucible_telemetry.ranks import rank_of_environment
 from crucible_telemetry.scope import Scope, surrounding
-from crucible_telemetry.training import Training, rank_of_environment
+from crucible_telemetry.training import Training
 
 
 class TrainingCallbacks:

@@ -138,12 +138,12 @@ def _reading(event: str, name: str) -> _Reading | None:
 
 def _in_own_terms(measured: _Measured) -> _Measured:
     """The hash of the metric's name and the number in its unit, where another name was sent."""
-    for code, reading in enumerate(measured.readings):
-        if reading.sent is None:
-            continue
-        chosen = measured.code == code
-        measured.name_hash[chosen] = text_hash_of([reading.metric])[0]
-        measured.value[chosen] *= reading.scale
+    is_other = np.array([each.sent is not None for each in measured.readings])
+    if is_other.any():
+        chosen = is_other[measured.code]
+        code = measured.code[chosen]
+        measured.name_hash[chosen] = text_hash_of([e.metric for e in measured.readings])[code]
+        measured.value[chosen] *= np.array([each.scale for each in measured.readings])[code]
     return measured
 
 

@@ -222,6 +222,7 @@ def _read(answer: http.client.HTTPResponse, deadline_s: float) -> bytes:
     while size < _ANSWER_BYTES_MAX and time.monotonic() < deadline_s:
         part = answer.read1(65_536)
         if not part:
+            answer.close()  # or the connection waits for more, and takes no other request
             return b"".join(parts)
         parts.append(part)
         size += len(part)

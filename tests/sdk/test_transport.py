@@ -191,6 +191,16 @@ def test_a_collector_that_restarts_is_reached_again_within_two_seconds(
     assert script.bodies == [BODY.body]
 
 
+@each_protocol
+@pytest.mark.parametrize("body", [b"", partial_success(1, "why")], ids=["empty", "with a body"])
+def test_one_connection_takes_many_requests(protocol: str, server: Server, body: bytes) -> None:
+    with server(*[Answer(body=body)] * 5) as script:
+        subject = sender(protocol, script)
+        assert {subject.send(BODY).kind for _ in range(5)} == {Kind.DELIVERED}
+        subject.close()
+    assert len(script.bodies) == 5
+
+
 def test_a_kept_alive_connection_that_the_server_closed_is_opened_again_at_once() -> None:
     with scripted_http() as script:
         subject = sender("http/protobuf", script)

@@ -21,6 +21,7 @@ No call after `configure()` raises into the experiment or waits for the network,
 """
 
 from crucible_telemetry.batch import Batch
+from crucible_telemetry.carrying import carry
 from crucible_telemetry.configuration import configure
 from crucible_telemetry.epoch import Epoch
 from crucible_telemetry.experiment import Experiment, experiment, training
@@ -30,7 +31,7 @@ from crucible_telemetry.metrics_replay import replay
 from crucible_telemetry.metrics_store import MetricsStore
 from crucible_telemetry.pipeline import Pipeline, current_pipeline, pipeline
 from crucible_telemetry.point import event
-from crucible_telemetry.propagation import Continuation, carry, current_context, extract, inject
+from crucible_telemetry.propagation import Continuation, current_context, extract, inject
 from crucible_telemetry.recording import (
     record_attack,
     record_deployment,

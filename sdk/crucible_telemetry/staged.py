@@ -24,21 +24,29 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Carried to other processes beside what is an attribute: where the order of stages goes on there.
+NEXT_INDEX = "crucible.stage.next_index"
+
 
 class Places:
     """Which place each stage has in the order, and which attempt at it comes next."""
 
-    def __init__(self, names: Iterable[str] = ()) -> None:
+    def __init__(self, names: Iterable[str] = (), *, first: int = 0) -> None:
+        self._first = first  # places that stages of other processes have
         self._lock = threading.Lock()  # stages may run side by side
         self._indices: dict[str, int] = {}
         self._attempts: dict[str, int] = {}
         for name in names:
-            self._indices.setdefault(name, len(self._indices))
+            self._indices.setdefault(name, self.next_index)
+
+    @property
+    def next_index(self) -> int:
+        return self._first + len(self._indices)
 
     def take(self, name: str) -> tuple[int, int]:
         """Return the index of a stage that begins, from 0, and its attempt, from 1."""
         with self._lock:
-            index = self._indices.setdefault(name, len(self._indices))
+            index = self._indices.setdefault(name, self.next_index)
             return index, self._attempts.get(name, 1)
 
     def ended(self, name: str, attempt: int, *, has_failed: bool) -> None:
@@ -47,7 +55,7 @@ class Places:
 
     def once_more(self) -> Places:
         """Return the same order for another iteration, in which nothing was attempted yet."""
-        places = Places()
+        places = Places(first=self._first)
         places._lock, places._indices = self._lock, self._indices
         return places
 
@@ -66,6 +74,7 @@ class Staged(Scope):
         story = super()._story()
         if self._pipeline_id is not None:
             story[names.PIPELINE_ID] = self._pipeline_id
+        story[NEXT_INDEX] = self._places.next_index
         return story
 
     def _stage_ended(self, stage: Stage, error: BaseException | None) -> None:

@@ -147,6 +147,16 @@ def test_an_environment_carries_the_same_under_its_own_names(
     assert identity(only(captured, TRAINING))["correlation.id"] == "job 7"
 
 
+def test_inside_a_batch_it_is_the_batch_that_is_carried() -> None:
+    with capture() as captured, crucible.training() as training:
+        for epoch in training.epochs(1):
+            for _ in epoch.batches("a"):
+                carrier = crucible.current_context()
+    span_context = only(captured, "crucible_train.batch.stop").span.context
+    ids = f"{span_context.trace_id:032x}-{span_context.span_id:016x}"
+    assert carrier["traceparent"].startswith(f"00-{ids}-")
+
+
 def test_inject_adds_to_headers_what_is_current_and_nothing_outside_recording() -> None:
     headers = {"accept": "text/html"}
     crucible.inject(headers)
@@ -213,7 +223,10 @@ def test_a_traceparent_alone_gives_the_correlation_id_and_the_trace() -> None:
 
 def test_a_carrier_that_tells_nothing_changes_nothing() -> None:
     with capture() as captured, crucible.experiment("serving", condition="a") as experiment:
-        with crucible.extract({"accept": "text/html"}), crucible.training():
+        with (
+            crucible.extract({"X-Correlation-Id": None, "accept": "text/html"}),
+            crucible.training(),
+        ):
             pass
     stop = only(captured, TRAINING)
     assert stop.attributes["crucible.experiment.id"] == "serving"
@@ -393,6 +406,7 @@ with crucible.stage("train"), crucible.training(run_id="inner"):
 crucible.flush()
 print(json.dumps([
     {"name": span.name, "trace": span.context.trace_id, "parent": span.parent and span.parent.span_id,
+     "index": span.attributes.get("crucible.stage.index"),
      "attributes": {key: value for key, value in span.attributes.items() if type(value) is str}}
     for span in exporter.get_finished_spans()
 ]))
@@ -423,6 +437,7 @@ def test_a_process_that_is_started_with_the_environment_joins_without_a_line() -
     assert stage["parent"] == own.span.context.span_id
     assert stage["attributes"]["crucible.run.id"] == "outer"
     assert stage["attributes"]["crucible.pipeline.id"] == "two-stages"
+    assert stage["index"] == 1
     assert training["attributes"]["crucible.run.parent_id"] == "outer"
     for span in child.values():
         assert span["attributes"]["crucible.experiment.id"] == "sweep"

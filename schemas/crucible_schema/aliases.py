@@ -130,7 +130,6 @@ ATTRIBUTE_ALIASES: Final[Mapping[str, Alias]] = MappingProxyType(
         "input.value": Alias("gen_ai.input.messages", "openinference"),
         "output.value": Alias("gen_ai.output.messages", "openinference"),
         "session.id": Alias("crucible.session.id", "openinference"),
-        "tag.tags": Alias("crucible.experiment.tags", "openinference"),
         "megatron.training.loss": Alias("crucible.measurement.loss", "megatron"),
         "megatron.training.grad_norm": Alias("crucible.measurement.gradient_norm", "megatron"),
         "megatron.training.learning_rate": Alias("crucible.measurement.learning_rate", "megatron"),

@@ -139,7 +139,11 @@ class Form:
         return value
 
 
-class _Loader(yaml.SafeLoader):
+# The same loader in C where PyYAML was built with it: 8 times as fast.
+_SafeLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):  # type: ignore[misc,valid-type]
     """SafeLoader that refuses a key written twice, where YAML's own rule lets the last one win."""
 
     def construct_mapping(

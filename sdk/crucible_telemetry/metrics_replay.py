@@ -19,10 +19,11 @@ from opentelemetry.context import Context
 
 from crucible_schema import events as names
 from crucible_telemetry import fields, telemetry, values
+from crucible_telemetry.emission import send_point
 from crucible_telemetry.encoding import measurement_key
 from crucible_telemetry.faults import guarded
 from crucible_telemetry.metrics_store import Metric, Reader, read
-from crucible_telemetry.scope import MEASUREMENTS_MAX, _send_point, surrounding
+from crucible_telemetry.scope import MEASUREMENTS_MAX, surrounding
 
 _SPAN_NAME = "crucible_train.batch"
 _STOP = names.CRUCIBLE_TRAIN_BATCH_STOP
@@ -101,4 +102,4 @@ def _send(group: list[Metric]) -> None:
         attributes[names.STEP] = first.step
     time_ns = (first.timestamp - _EPOCH) // timedelta(microseconds=1) * 1000
     # Each a trace of its own: all of a file would be one of millions of spans.
-    _send_point(using, Context(), _SPAN_NAME, time_ns, time_ns, attributes)
+    send_point(using, Context(), _SPAN_NAME, time_ns, time_ns, attributes)

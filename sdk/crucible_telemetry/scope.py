@@ -25,12 +25,12 @@ from opentelemetry import baggage, context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext
 
-from crucible_schema import event_name
 from crucible_schema import events as names
 from crucible_telemetry import endings, faults, telemetry, values
+from crucible_telemetry.emission import end_span, send_point
 from crucible_telemetry.encoding import measurement_key
 from crucible_telemetry.faults import Fault, guarded
-from crucible_telemetry.outcome import failure, is_failure, outcome
+from crucible_telemetry.outcome import outcome
 from crucible_telemetry.values import AttributeValue
 
 __all__ = [
@@ -264,24 +264,12 @@ class Scope:
         self, name: str, start_ns: int, end_ns: int, attributes: Mapping[str, AttributeValue]
     ) -> None:
         """Send an event of its own as a child of this scope."""
-        _send_point(self._telemetry, self._context, name, start_ns, end_ns, attributes)
+        send_point(self._telemetry, self._context, name, start_ns, end_ns, attributes)
 
     def _end_span(self, span: Span, error: BaseException | None, end_ns: int) -> None:
-        has_failed = error is not None and is_failure(error)
-        if self._fork_count != telemetry.fork_count:
-            return  # opened before a fork: the parent ends it
-        if not self._telemetry.subscription.takes(event_name(self.span_name, has_failed)):
-            return
-        policy = self._telemetry.policy
-        try:
-            span.set_attributes(policy.applied(self._all_attributes(error)))
-            if error is not None and has_failed:
-                failed = failure(error, policy)
-                span.set_attributes(failed.attributes)
-                span.set_status(failed.status)
-                span.add_event("exception", failed.exception_attributes, end_ns)
-        finally:
-            span.end(end_time=end_ns)
+        if self._fork_count == telemetry.fork_count:  # opened before a fork: the parent ends it
+            told = self._all_attributes(error)
+            end_span(self._telemetry, span, self.span_name, told, error, end_ns)
 
     def _all_attributes(self, error: BaseException | None) -> dict[str, AttributeValue]:
         """Return what the span ends with, what was inherited first."""
@@ -396,7 +384,7 @@ def emit_point(
     if start_ns is None:
         start_ns = end_ns
     inside = Context() if around is None else around._context
-    _send_point(using, inside, name, start_ns, end_ns, told)
+    send_point(using, inside, name, start_ns, end_ns, told)
 
 
 def _carried() -> dict[str, AttributeValue]:
@@ -406,21 +394,3 @@ def _carried() -> dict[str, AttributeValue]:
 
 
 _CARRIED_IDS = (names.EXPERIMENT_ID, names.CONDITION, names.RUN_ID)
-
-
-def _send_point(
-    using: telemetry.Telemetry,
-    inside: Context,
-    name: str,
-    start_ns: int,
-    end_ns: int,
-    attributes: Mapping[str, AttributeValue],
-) -> None:
-    if using.tracer is None or not using.subscription.takes(name):
-        return
-    span = using.tracer.start_span(name, context=inside, start_time=start_ns)
-    if names.CORRELATION_ID not in attributes:
-        correlation_id = trace.format_trace_id(span.get_span_context().trace_id)
-        attributes = {names.CORRELATION_ID: correlation_id, **attributes}
-    span.set_attributes(using.policy.applied(attributes))
-    span.end(end_time=end_ns)

@@ -98,6 +98,7 @@ def _series(event: str) -> tuple[Mapping[str, bool], bool]:
     return named, definition.free_measurements is FreeMeasurements.SERIES
 
 
+@functools.lru_cache(_NAMES_MAX)
 def canonical_measurement(event: str, key: str) -> str:
     """Give the registry's name of a measurement.
 

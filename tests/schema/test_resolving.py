@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from crucible_schema import Phase
+from generator.examples import event_examples
+from generator.json_text import json_text
 from schema.registries import EVENTS, IDENTITY, edited, mistake_in, registry_of
 
 HEAT = "events.yaml: registry.oven: attributes: crucible.measurement.heat"
@@ -240,3 +243,89 @@ def test_a_metric_keeps_what_is_said_of_it(tmp_path: Path) -> None:
     assert metric.watch is not None
     assert metric.watch.watch_class == "level"
     assert [use.attribute.key for use in metric.attributes] == ["crucible.oven.name"]
+
+
+HANDLE = """\
+  - id: registry.handle
+    type: attribute_group
+    brief: Of handles.
+    attributes:
+      - id: crucible.handle.name
+        type: string
+        stability: development
+        brief: Which handle.
+        examples: [upper]
+        annotations: {field: handle, aliases: [knob]}
+"""
+
+
+def test_what_an_event_calls_a_field_beats_what_the_word_means_elsewhere(tmp_path: Path) -> None:
+    reference = """\
+      - ref: crucible.handle.name
+        annotations: {field: oven_name}
+      - ref: crucible.oven.state
+"""
+    events = edited(EVENTS, "      - ref: crucible.oven.state\n", reference) + HANDLE
+    done = registry_of(tmp_path, events=events).events["oven.bake.done"]
+    uses = {use.attribute.key: use for use in done.attributes}
+    assert uses["crucible.handle.name"].fields == ("oven_name", "handle", "knob")
+    assert uses["crucible.oven.name"].fields == ("oven_name",)
+
+
+def test_two_attributes_cannot_both_be_what_an_event_calls_a_field(tmp_path: Path) -> None:
+    reference = """\
+      - ref: crucible.handle.name
+        annotations: {field: thing}
+      - ref: crucible.oven.state
+        annotations: {field: thing}
+      - ref: crucible.oven.state
+"""
+    events = edited(EVENTS, "      - ref: crucible.oven.state\n", reference) + HANDLE
+    events = edited(
+        events,
+        """\
+      - ref: crucible.oven.state
+        requirement_level:
+          conditionally_required: If known.
+        annotations: {values: [cold]}
+""",
+        "",
+    )
+    message = "crucible.oven.state: field 'thing' belongs to crucible.handle.name too"
+    assert mistake_in(tmp_path, events=events).endswith(message)
+
+
+def test_an_alias_of_another_attribute_is_a_claim(tmp_path: Path) -> None:
+    events = edited(EVENTS, "field: oven_name", "field: oven_name, aliases: [handle]") + HANDLE
+    reference = "      - ref: crucible.handle.name\n      - ref: crucible.oven.state\n"
+    events = edited(events, "      - ref: crucible.oven.state\n", reference)
+    message = "crucible.handle.name: field 'handle' belongs to crucible.oven.name too"
+    assert mistake_in(tmp_path, events=events).endswith(message)
+
+
+def test_an_example_may_say_otherwise_and_leave_out(tmp_path: Path) -> None:
+    example = "      example: {crucible.oven.name: right, crucible.measurement.heat: null, crucible.measurement.x/y: 2}\n"
+    events = edited(EVENTS, "      phase: stop\n", "      phase: stop\n" + example)
+    registry = registry_of(tmp_path, events=events)
+    request = json.loads(json_text(event_examples(registry)["oven.bake.done"]))
+    (span,) = request["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    told = {item["key"]: item["value"] for item in span["attributes"]}
+    assert told["crucible.oven.name"] == {"stringValue": "right"}
+    assert told["crucible.measurement.x/y"] == {"intValue": "2"}
+    assert "crucible.measurement.heat" not in told
+    assert told["gen_ai.usage.input_tokens"] == {"intValue": "12"}
+
+
+@pytest.mark.parametrize(
+    ("example", "message"),
+    [
+        ("{crucible.oven.size: 1}", "example: the event has no 'crucible.oven.size'"),
+        ("{crucible.oven.name: {a: 1}}", "example: crucible.oven.name: expected text, a number"),
+        ("[1]", "example: expected a mapping"),
+    ],
+)
+def test_an_example_says_only_what_its_event_has(
+    tmp_path: Path, example: str, message: str
+) -> None:
+    events = edited(EVENTS, "      phase: stop\n", f"      phase: stop\n      example: {example}\n")
+    assert message in mistake_in(tmp_path, events=events)

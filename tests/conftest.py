@@ -6,12 +6,16 @@ which servers those were, so that a missing one cannot pass for a tested one.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import databases
 from databases import TestServer
+
+_numbers = itertools.count()
 
 SERVERS = pytest.StashKey[dict[str, str]]()
 
@@ -25,6 +29,17 @@ def pytest_terminal_summary(
 ) -> None:
     for kind, source in sorted(config.stash[SERVERS].items()):
         terminalreporter.write_line(f"database server ({kind}): {source}")
+
+
+@pytest.fixture(scope="session")
+def _states(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("states")
+
+
+@pytest.fixture(autouse=True)
+def _own_state(_states: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test's SDK has spooled for a port is not sent to the next test's collector there."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(_states / str(next(_numbers))))
 
 
 @pytest.fixture(scope="session")

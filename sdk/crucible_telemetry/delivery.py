@@ -6,9 +6,9 @@
 A second thread only looks, twice a second, whether the first waits for an answer for long.
 
 What a reader could not guess: the thread looks every `interval_s`, so an ended span costs its caller
-no wake-up, and a span is at most that much late. A forked child inherits none of it: what waits is
-the parent's to send, and the child gets a thread, a connection and a spool of its own once it has
-something to send.
+no wake-up (unless the queue is half full), and a span is at most that much late. A forked child
+inherits none of it: what waits is the parent's to send, and the child gets a thread, a connection
+and a spool of its own once it has something to send.
 
 OpenTelemetry's BatchSpanProcessor is not used: its `force_flush` has no deadline, a batch that
 fails is gone without a trace, and what it drops cannot be read.
@@ -122,7 +122,9 @@ class Delivery(SpanProcessor):
 
     def _begin(self) -> None:
         """Set what a forked child must not inherit."""
-        self._outbox = Outbox(self._queue_spans_max)
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._outbox = Outbox(self._queue_spans_max, self._wake.set)
         self._courier = Courier(
             self._sender_factory,
             self._outbox,
@@ -131,8 +133,6 @@ class Delivery(SpanProcessor):
             batch_spans_max=self._batch_spans_max,
             retry_s=self._retry_s,
         )
-        self._wake = threading.Event()
-        self._stop = threading.Event()
         self._starting = threading.RLock()  # a signal's handler may come here, too
         self._thread: threading.Thread | None = None
 

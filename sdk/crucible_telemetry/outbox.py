@@ -39,8 +39,10 @@ class DeliveryCounts:
 class Outbox:
     """Many producers, one consumer."""
 
-    def __init__(self, items_max: int) -> None:
+    def __init__(self, items_max: int, on_half_full: Callable[[], None]) -> None:
         self._items_max = items_max
+        self._half = items_max // 2
+        self._on_half_full = on_half_full
         self._lock = threading.RLock()
         self._settled = threading.Condition(self._lock)
         self._queue: deque[Item] = deque()
@@ -56,9 +58,12 @@ class Outbox:
             if self._is_closed:
                 self._dropped += count
             else:
-                if len(self._queue) >= self._items_max:
+                length = len(self._queue)
+                if length >= self._items_max:
                     self._dropped += _count(self._queue.popleft())
                 self._queue.append(item)
+                if length == self._half:
+                    self._on_half_full()
             self._accepted += count
 
     def take(self, items_max: int) -> list[Item]:

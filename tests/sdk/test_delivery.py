@@ -100,6 +100,15 @@ def test_a_full_queue_drops_the_oldest_and_counts_them() -> None:
     assert not subject.close(1)  # not all of it was delivered
 
 
+def test_a_queue_that_fills_up_is_emptied_before_its_time() -> None:
+    exporter = Exporter()
+    subject = delivery(exporter, queue=10, interval_s=3600)
+    for index in range(6):
+        subject.on_end(span(index))
+    assert exporter.is_called.wait(5)
+    assert subject.close(5)
+
+
 def test_appending_never_waits_for_the_exporter() -> None:
     exporter = Exporter()
     exporter.gate.clear()

@@ -221,6 +221,9 @@ def _begin(
 
 def _plain(function: Callable[..., Any], scope_of: ScopeOf) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
+        if telemetry.current().tracer is None:  # `_begin` would say so too, at some cost
+            telemetry.remind()
+            return function(*args, **kwargs)
         scope = _begin(function, scope_of, args, kwargs)
         with scope:
             result = function(*args, **kwargs)

@@ -15,7 +15,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Link
 
 from crucible_schema import events as names
-from crucible_telemetry import values
+from crucible_telemetry import telemetry, values
 from crucible_telemetry.scope import Scope, link_to_current_span, surrounding
 from crucible_telemetry.values import AttributeValue
 
@@ -69,6 +69,12 @@ class Staged(Scope):
         super().__init__(parent)
         self._pipeline_id: str | None = parent._pipeline_id if isinstance(parent, Staged) else None
         self._places = Places()
+
+    def open(self) -> None:
+        if self._telemetry.tracer is None:
+            telemetry.remind()  # and nothing else: what is off costs nothing
+        else:
+            super().open()
 
     def _story(self) -> dict[str, AttributeValue]:
         story = super()._story()

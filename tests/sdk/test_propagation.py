@@ -496,3 +496,26 @@ crucible.training().open()
         check=True, capture_output=True, text=True, timeout=60,
     ).stdout  # fmt: skip
     assert "('crucible_train.training', 'cancelled')" in told
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_process_works_inside_what_was_open_and_ends_nothing_of_it() -> None:
+    reading, writing = os.pipe()
+    with capture() as captured, crucible.pipeline("p") as pipeline, pipeline.stage("load"):
+        pid = os.fork()
+        if pid == 0:
+            with contextlib.suppress(BaseException):
+                with crucible.stage("part"):
+                    pass
+                pipeline.close()
+                ends = [event for event in captured.events if event.name.endswith(".stop")]
+                parents = [event.span.parent.span_id for event in ends if event.span.parent]
+                os.write(writing, json.dumps(parents).encode())
+            os._exit(0)
+        os.waitpid(pid, 0)
+        os.close(writing)
+    assert json.loads(os.read(reading, 1000)) == [
+        only(captured, f"{STAGE}.stop").span.context.span_id
+    ]
+    os.close(reading)

@@ -435,3 +435,19 @@ def test_names_and_reasons_of_any_size_fit_their_columns() -> None:
     assert len(stop.attributes["crucible.stage.name"].encode()) <= 256
     assert len(stop.attributes["crucible.pipeline.id"]) <= 256
     assert len(stop.attributes["crucible.error.reason"]) <= 1024
+
+
+def test_switched_off_everything_works_and_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRUCIBLE_TELEMETRY", "0")
+    crucible.configure()
+    with crucible.pipeline("p") as pipeline:
+        for _, item in pipeline.loop("items", "ab"):
+            with pipeline.stage("work", metrics={}) as stage:
+                stage.log(loss=1.0)
+                stage.skip(item)
+            with crucible.extract({"X-Correlation-Id": "x"}), crucible.training():
+                assert crucible.current_context() == {}
+        pipeline.fail("reason")
+    assert current_scope.get() is None
+    assert pipeline.run_id
+    assert not {name for name in crucible.counts() if name.startswith("fault.")}

@@ -7,7 +7,6 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -303,47 +302,6 @@ def test_a_thousand_calls_at_once_are_told_apart() -> None:
         call.attributes["gen_ai.usage.output_tokens"] == int(call.attributes["crucible.request.id"])
         for call in calls
     )
-
-
-def test_a_decorated_function_reads_its_result_and_returns_it() -> None:
-    @crucible.inference("m", provider="p")
-    def ask(question: str) -> Any:
-        """Ask."""
-        crucible.current_inference().input(question)
-        return SimpleNamespace(**answer(prompt_tokens=1, completion_tokens=2))
-
-    with capture() as captured:
-        assert ask("why").id == "chatcmpl-1"
-        ask("how")
-    assert ask.__name__ == "ask"
-    assert ask.__doc__ == "Ask."
-    calls = captured.named(STOP)
-    assert [call.measurements["input_size"] for call in calls] == [3, 3]
-    assert [call.attributes["gen_ai.usage.output_tokens"] for call in calls] == [2, 2]
-    assert len({call.span.context.trace_id for call in calls}) == 2
-
-
-def test_a_decorated_coroutine_function_is_one_still() -> None:
-    @crucible.inference("m")
-    async def ask() -> str:
-        await asyncio.sleep(0)
-        return "four"
-
-    assert asyncio.iscoroutinefunction(ask)
-    with capture() as captured:
-        assert asyncio.run(ask()) == "four"
-    assert only(captured).measurements["output_size"] == 4
-
-
-def test_a_decorated_method_fails_as_it_did() -> None:
-    class Client:
-        @crucible.inference("m")
-        def ask(self) -> None:
-            raise LookupError("gone")
-
-    with capture() as captured, pytest.raises(LookupError, match="gone"):
-        Client().ask()
-    assert only(captured, EXCEPTION).attributes["crucible.error.kind"] == "LookupError"
 
 
 def test_outside_of_a_call_the_current_one_goes_nowhere() -> None:

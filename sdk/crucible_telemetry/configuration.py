@@ -145,13 +145,24 @@ def configure(
     faults.guarded(propagation.adopt_environment)()
     faults.guarded(endings.arm)(handle_sigterm=resolved.handle_sigterm)
     if resolved.hardware_s:
-        faults.guarded(_sample_hardware)(made, resource, resolved.hardware_s)
+        put = None if made.delivery is None or exporter is not None else made.delivery.put
+        faults.guarded(_sample_hardware)(made, resource, put, resolved.hardware_s)
 
 
-def _sample_hardware(made: Telemetry, resource: Resource, interval_s: float) -> None:
+def _sample_hardware(
+    made: Telemetry,
+    resource: Resource,
+    put: Callable[[Item], None] | None,
+    interval_s: float,
+) -> None:
+    if put is None:
+        faults.logger.warning(
+            "Hardware is not sampled: its numbers are no spans, and go by OTLP only"
+        )
+        return
     from crucible_telemetry import hardware  # noqa: PLC0415 - OpenTelemetry's metrics take 50 ms
 
-    sampler = hardware.sampler(made, resource, interval_s)
+    sampler = hardware.sampler(made, resource, put, interval_s)
     if sampler is not None:
         sampler.start()
 

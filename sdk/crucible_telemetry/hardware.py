@@ -158,17 +158,15 @@ def _metric(name: str, points: list[NumberDataPoint]) -> Metric:
     return Metric(name, known.brief, known.unit, data)
 
 
-def sampler(telemetry: Telemetry, resource: Resource, interval_s: float) -> Sampler | None:
+def sampler(
+    telemetry: Telemetry, resource: Resource, put: Callable[[Encoded], object], interval_s: float
+) -> Sampler | None:
     """Return what samples this machine for a configuration, not started; None if nothing can be.
 
     What is missing, a library or a GPU, is told in one line each.
     """
     sources = _sources()
-    delivery = telemetry.delivery
-    if delivery is None:
-        faults.logger.warning("Hardware is not sampled: the tracer provider's owner delivers")
-        return None
-    return Sampler(telemetry, resource, delivery.put, sources, interval_s) if sources else None
+    return Sampler(telemetry, resource, put, sources, interval_s) if sources else None
 
 
 def _sources() -> list[Source]:

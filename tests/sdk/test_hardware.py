@@ -17,6 +17,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 import crucible_telemetry as crucible
@@ -236,6 +238,17 @@ def test_samples_arrive_at_a_receiver_with_the_process_that_took_them() -> None:
     resource = {item.key: item.value for item in of_resource.resource.attributes}
     assert resource["service.name"].string_value == "t"
     assert resource["process.pid"].int_value == os.getpid()
+
+
+@pytest.mark.parametrize(
+    "kept", [{"exporter": InMemorySpanExporter()}, {"tracer_provider": TracerProvider()}]
+)
+def test_where_only_spans_can_go_nothing_is_sampled(
+    kept: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    crucible.configure("t", spool_dir="", hardware=True, **kept)
+    assert "Hardware is not sampled" in caplog.text
+    assert hardware.THREAD_NAME not in {thread.name for thread in threading.enumerate()}
 
 
 def test_what_is_missing_is_said_in_one_line_each(

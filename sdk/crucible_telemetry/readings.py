@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from crucible_telemetry import faults
 
@@ -20,31 +21,49 @@ class ConfigurationError(ValueError):
     """An argument of `configure()` is wrong; the message names it and what is accepted."""
 
 
-def first(*found: T | None, default: T) -> T:
-    """Return the first that was said."""
-    return next((value for value in found if value is not None), default)
+@dataclass(frozen=True, slots=True)
+class Setting(Generic[T]):
+    """How one argument of `configure()` is read, and what decides where it is not given.
+
+    `variables` are environment variables, the first that says something counts; each may be written
+    in a way of its own.
+    """
+
+    read: Callable[[str], T]
+    default: T
+    variables: tuple[tuple[str, Callable[[str], T]], ...] = ()
+
+    def decide(self, name: str, argument: object) -> T:
+        """Return the argument, read, or else the environment's word or the default."""
+        if argument is not None:
+            try:
+                return self.read(_text(argument))
+            except ValueError as error:
+                message = f"configure({name}={argument!r}): expected {error}"
+                raise ConfigurationError(message) from None
+        found = (_of_environment(variable, read) for variable, read in self.variables)
+        return next((value for value in found if value is not None), self.default)
 
 
-def argument(name: str, value: object, read: Callable[[str], T]) -> T | None:
-    """Read an argument; None where it was not given. Raises ConfigurationError."""
-    return None if value is None else _read(name, value, str(value), read)
+def setting(read: Callable[[str], T], default: T, *variables: str) -> Setting[T]:
+    """Return a setting whose variables are written as its argument is."""
+    return Setting(read, default, tuple((variable, read) for variable in variables))
 
 
-def listed(name: str, value: Iterable[str] | str | None) -> tuple[str, ...] | None:
-    """Read an argument that is a list of texts, or one text with commas."""
-    if value is None:
-        return None
-    try:
-        items = value.split(",") if isinstance(value, str) else list(value)
+def _text(argument: Any) -> str:
+    if isinstance(argument, str | int | float):
+        return str(argument)
+    if isinstance(argument, bytes):
+        return argument.decode("utf-8", "surrogateescape")  # encoded again, they are as they were
+    if isinstance(argument, Iterable):
+        items = list(argument)
         if all(isinstance(item, str) for item in items):
-            return texts(",".join(items))
-    except TypeError:
-        pass
-    raise ConfigurationError(f"configure({name}={value!r}): expected texts, or one with commas")
+            return ",".join(items)
+    raise ValueError("a text, a number or a list of texts")
 
 
-def environment(name: str, read: Callable[[str], T]) -> T | None:
-    """Read an environment variable; None where it is not set, empty or wrong."""
+def _of_environment(name: str, read: Callable[[str], T]) -> T | None:
+    """Return None where a variable is not set, empty or wrong."""
     text = os.environ.get(name, "").strip()
     if not text:
         return None
@@ -53,14 +72,6 @@ def environment(name: str, read: Callable[[str], T]) -> T | None:
     except ValueError as error:
         faults.logger.warning("%s=%r is ignored: expected %s", name, text, error)
         return None
-
-
-def _read(name: str, value: object, text: str, read: Callable[[str], T]) -> T:
-    try:
-        return read(text)
-    except ValueError as error:
-        message = f"configure({name}={value!r}): expected {error}"
-        raise ConfigurationError(message) from None
 
 
 # What a setting may be; each raises ValueError with what it accepts.
@@ -75,8 +86,15 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return read
 
 
-def texts(text: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in text.split(",") if item.strip())
+def anything(text: str) -> str:
+    return text
+
+
+def prefixes(text: str) -> tuple[str, ...]:
+    found = tuple(item.strip() for item in text.split(",") if item.strip())
+    if not all(prefix[0].isalpha() or prefix[0] in "_*" for prefix in found):
+        raise ValueError("beginnings of events' names")
+    return found
 
 
 def count(text: str) -> int:

@@ -7,7 +7,7 @@ OpenTelemetry's own variables (`OTEL_*`) count where they mean the same thing; o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,18 +28,17 @@ from crucible_telemetry.destination import GRPC, PROTOCOLS
 from crucible_telemetry.privacy import ATTRIBUTE_BYTES_MAX, ATTRIBUTES_MAX, Policy, UserIds
 from crucible_telemetry.readings import (
     ConfigurationError,
-    argument,
+    Setting,
+    anything,
     count,
-    environment,
-    first,
-    listed,
     milliseconds,
     one_of,
+    prefixes,
     seconds,
     seconds_or_none,
+    setting,
     size_bytes,
     switch,
-    texts,
 )
 
 __all__ = ["ConfigurationError", "Settings", "is_switched_off", "resolve"]
@@ -90,119 +89,91 @@ class Settings:
     handle_sigterm: bool = True
 
 
+def _hardware_s(text: str) -> float:
+    """`hardware=True` is every so often, a number how often."""
+    told = {"True": HARDWARE_S, "False": 0.0}
+    return told[text] if text in told else seconds_or_none(text)
+
+
+def _genai_content(text: str) -> bool:
+    """OpenTelemetry's variable knows where to put contents, too; we have one place for them."""
+    known = {"span_only", "event_only", "span_and_event", "no_content"}
+    return text.lower() != "no_content" if text.lower() in known else switch(text)
+
+
+SETTINGS: Mapping[str, Setting[Any]] = {
+    "protocol": setting(
+        one_of(*PROTOCOLS), GRPC, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL, OTEL_EXPORTER_OTLP_PROTOCOL
+    ),
+    "queue_spans_max": setting(count, QUEUE_SPANS_MAX, OTEL_BSP_MAX_QUEUE_SIZE),
+    "batch_spans_max": setting(count, BATCH_SPANS_MAX, OTEL_BSP_MAX_EXPORT_BATCH_SIZE),
+    "export_interval_s": Setting(
+        seconds, EXPORT_INTERVAL_S, ((OTEL_BSP_SCHEDULE_DELAY, milliseconds),)
+    ),
+    "exit_timeout_s": setting(seconds, EXIT_TIMEOUT_S),
+    "spool_bytes_max": setting(size_bytes, SPOOL_BYTES_MAX, CRUCIBLE_SPOOL_BYTES_MAX),
+    "events_allow": setting(prefixes, (), CRUCIBLE_EVENTS_ALLOW),
+    "events_deny": setting(prefixes, (), CRUCIBLE_EVENTS_DENY),
+    "heartbeat_s": setting(seconds_or_none, HEARTBEAT_S, CRUCIBLE_HEARTBEAT_S),
+    "hardware": setting(_hardware_s, 0.0, CRUCIBLE_HARDWARE_S),
+    "batches_to_provider": setting(switch, default=True),
+    "handle_sigterm": setting(switch, default=True),
+}
+"""Arguments of `configure()` that are one value each."""
+
+POLICY_SETTINGS: Mapping[str, Setting[Any]] = {
+    "user_ids": setting(one_of(*UserIds), UserIds.OMIT.value, CRUCIBLE_USER_IDS),
+    "user_id_key": setting(anything, "", CRUCIBLE_USER_ID_KEY),
+    "capture_content": Setting(
+        switch,
+        default=False,
+        variables=((CRUCIBLE_CAPTURE_CONTENT, switch), (OTEL_CAPTURE_CONTENT, _genai_content)),
+    ),
+    "attribute_bytes_max": setting(
+        count,
+        ATTRIBUTE_BYTES_MAX,
+        OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT,
+        OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT,
+    ),
+    "attributes_max": setting(
+        count, ATTRIBUTES_MAX, OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT, OTEL_ATTRIBUTE_COUNT_LIMIT
+    ),
+}
+"""Arguments of `configure()` about what may leave."""
+
+
 def resolve(
     *,
-    protocol: str | None = None,
     endpoint: str | None = None,
     headers: Mapping[str, str] | None = None,
-    queue_spans_max: int | None = None,
-    export_interval_s: float | None = None,
-    exit_timeout_s: float | None = None,
     spool_dir: str | os.PathLike[str] | None = None,
-    spool_bytes_max: int | None = None,
-    events_allow: Iterable[str] | str | None = None,
-    events_deny: Iterable[str] | str | None = None,
-    heartbeat_s: float | None = None,
-    hardware: bool | float | None = None,
-    batches_to_provider: bool = True,
-    handle_sigterm: bool = True,
-    **privacy: Any,
+    redact: Callable[[str, Any], Any] | None = None,
+    **arguments: Any,
 ) -> Settings:
-    """Decide; `privacy` is what `policy()` takes. Raises ConfigurationError."""
+    """Decide; `arguments` are those of the two tables above. Raises ConfigurationError."""
+    decided = {name: each.decide(name, arguments.get(name)) for name, each in SETTINGS.items()}
+    told_dir = os.environ.get(CRUCIBLE_SPOOL_DIR) if spool_dir is None else os.fsdecode(spool_dir)
     return Settings(
-        protocol=first(
-            argument("protocol", protocol, one_of(*PROTOCOLS)),
-            environment(OTEL_EXPORTER_OTLP_TRACES_PROTOCOL, one_of(*PROTOCOLS)),
-            environment(OTEL_EXPORTER_OTLP_PROTOCOL, one_of(*PROTOCOLS)),
-            default=GRPC,
-        ),
         endpoint=endpoint,
         headers=headers,
-        queue_spans_max=first(
-            argument("queue_spans_max", queue_spans_max, count),
-            environment(OTEL_BSP_MAX_QUEUE_SIZE, count),
-            default=QUEUE_SPANS_MAX,
-        ),
-        batch_spans_max=first(
-            environment(OTEL_BSP_MAX_EXPORT_BATCH_SIZE, count), default=BATCH_SPANS_MAX
-        ),
-        export_interval_s=first(
-            argument("export_interval_s", export_interval_s, seconds),
-            environment(OTEL_BSP_SCHEDULE_DELAY, milliseconds),
-            default=EXPORT_INTERVAL_S,
-        ),
-        exit_timeout_s=first(
-            argument("exit_timeout_s", exit_timeout_s, seconds), default=EXIT_TIMEOUT_S
-        ),
-        spool_dir=os.environ.get(CRUCIBLE_SPOOL_DIR) if spool_dir is None else str(spool_dir),
-        spool_bytes_max=first(
-            argument("spool_bytes_max", spool_bytes_max, size_bytes),
-            environment(CRUCIBLE_SPOOL_BYTES_MAX, size_bytes),
-            default=SPOOL_BYTES_MAX,
-        ),
-        events_allow=first(
-            listed("events_allow", events_allow),
-            environment(CRUCIBLE_EVENTS_ALLOW, texts),
-            default=(),
-        ),
-        events_deny=first(
-            listed("events_deny", events_deny),
-            environment(CRUCIBLE_EVENTS_DENY, texts),
-            default=(),
-        ),
-        policy=policy(**privacy),
-        heartbeat_s=first(
-            argument("heartbeat_s", heartbeat_s, seconds_or_none),
-            environment(CRUCIBLE_HEARTBEAT_S, seconds_or_none),
-            default=HEARTBEAT_S,
-        ),
-        hardware_s=first(_hardware_s(hardware), _hardware_s_of_environment(), default=0.0),
-        batches_to_provider=bool(batches_to_provider),
-        handle_sigterm=bool(handle_sigterm),
+        spool_dir=told_dir,
+        policy=_policy(redact, arguments),
+        hardware_s=decided.pop("hardware"),
+        **decided,
     )
 
 
-def policy(
-    *,
-    redact: Callable[[str, Any], Any] | None = None,
-    user_ids: str | None = None,
-    user_id_key: str | bytes | None = None,
-    capture_content: bool | None = None,
-    attribute_bytes_max: int | None = None,
-    attributes_max: int | None = None,
-) -> Policy:
-    """Decide what may leave. Raises ConfigurationError."""
+def _policy(redact: Callable[[str, Any], Any] | None, arguments: Mapping[str, Any]) -> Policy:
     if redact is not None and not callable(redact):
         raise ConfigurationError(f"configure(redact={redact!r}): expected a function of key, value")
-    key = os.environ.get(CRUCIBLE_USER_ID_KEY, "") if user_id_key is None else user_id_key
+    decided = {
+        name: each.decide(name, arguments.get(name)) for name, each in POLICY_SETTINGS.items()
+    }
     return Policy(
         redact=redact,
-        user_ids=UserIds(
-            first(
-                argument("user_ids", user_ids, one_of(*UserIds)),
-                environment(CRUCIBLE_USER_IDS, one_of(*UserIds)),
-                default=UserIds.OMIT,
-            )
-        ),
-        user_id_key=key.encode() if isinstance(key, str) else bytes(key),
-        capture_content=first(
-            argument("capture_content", capture_content, switch),
-            environment(CRUCIBLE_CAPTURE_CONTENT, switch),
-            environment(OTEL_CAPTURE_CONTENT, _genai_content),
-            default=False,
-        ),
-        attribute_bytes_max=first(
-            argument("attribute_bytes_max", attribute_bytes_max, count),
-            environment(OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT, count),
-            environment(OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT, count),
-            default=ATTRIBUTE_BYTES_MAX,
-        ),
-        attributes_max=first(
-            argument("attributes_max", attributes_max, count),
-            environment(OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT, count),
-            environment(OTEL_ATTRIBUTE_COUNT_LIMIT, count),
-            default=ATTRIBUTES_MAX,
-        ),
+        user_ids=UserIds(decided.pop("user_ids")),
+        user_id_key=decided.pop("user_id_key").encode("utf-8", "surrogateescape"),
+        **decided,
     )
 
 
@@ -211,21 +182,3 @@ def is_switched_off() -> bool:
     told = os.environ.get(CRUCIBLE_TELEMETRY, "").strip().lower()
     disabled = os.environ.get(OTEL_SDK_DISABLED, "").strip().lower()
     return told in {"0", "false", "off", "no"} or disabled == "true"
-
-
-def _genai_content(text: str) -> bool:
-    """OpenTelemetry's variable knows where to put contents, too; we have one place for them."""
-    known = {"span_only", "event_only", "span_and_event", "no_content"}
-    if text.lower() in known:
-        return text.lower() != "no_content"
-    return switch(text)
-
-
-def _hardware_s(told: bool | float | None) -> float | None:
-    if isinstance(told, bool):
-        return HARDWARE_S if told else 0.0
-    return argument("hardware", told, seconds_or_none)
-
-
-def _hardware_s_of_environment() -> float | None:
-    return environment(CRUCIBLE_HARDWARE_S, seconds_or_none)

@@ -228,6 +228,13 @@ def test_the_environment_may_say_how_users_are_told_apart(monkeypatch: pytest.Mo
     assert (policy.user_ids, policy.user_id_key) == (UserIds.HASH, b"k")
 
 
+@pytest.mark.parametrize("key", [b"k", b"\xff\x00k", "ключ"])
+def test_a_key_may_be_any_bytes(key: str | bytes) -> None:
+    crucible.configure(exporter=InMemorySpanExporter(), user_ids="hash", user_id_key=key)
+    expected = key if isinstance(key, bytes) else key.encode()
+    assert telemetry.current().policy.user_id_key == expected
+
+
 @pytest.mark.parametrize(
     "wrong", [{"user_ids": "sha1"}, {"redact": 3}, {"attributes_max": 0}, {"capture_content": "x"}]
 )

@@ -44,6 +44,13 @@ def number(value: Any) -> Number | None:
     if isinstance(value, str | bytes | bytearray) or value is None:
         return None
     try:
+        # Scalars of numpy and torch: 0.3 µs, where asking a tensor for an index takes 4.5. And
+        # torch warns where a loss that still has its graph is converted in any other way.
+        item = getattr(value, "item", None)
+        if item is not None:
+            value = item()
+            if type(value) is float:
+                return value
         whole = operator.index(value)
     except Exception:  # noqa: BLE001 - as below
         return _real(value)
@@ -52,9 +59,7 @@ def number(value: Any) -> Number | None:
 
 def _real(value: Any) -> float | None:
     try:
-        # torch warns the user when a loss that still has its graph is converted.
-        detach = getattr(value, "detach", None)
-        return float(value if detach is None else detach())
+        return float(value)
     except Exception:  # noqa: BLE001 - whatever a foreign type raises says that it is no number
         return None
 

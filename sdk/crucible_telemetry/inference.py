@@ -27,7 +27,7 @@ from typing import Any, ClassVar, TypeVar, overload
 from opentelemetry.trace import Link
 
 from crucible_schema import events as names
-from crucible_telemetry import fields, messages, responses, streaming, values
+from crucible_telemetry import fields, messages, responses, streaming, telemetry, values
 from crucible_telemetry.answer import Answer
 from crucible_telemetry.decoration import Call, DecoratingScope
 from crucible_telemetry.experiment import Experiment
@@ -87,10 +87,15 @@ class Inference(DecoratingScope):
 
     @guarded
     def _prepare(self) -> None:
-        if self._is_off:
-            return
-        self._set_correlation(self._request.correlation_id)
+        if not self._is_off:
+            self._set_correlation(self._request.correlation_id)
         self.describe(**self._request.metadata)
+
+    def open(self) -> None:
+        if self._is_off:
+            telemetry.remind()
+        else:
+            super().open()
 
     # What a caller tells.
 
@@ -237,7 +242,8 @@ class Inference(DecoratingScope):
 
     @guarded
     def _describe_fields(self, metadata: Mapping[str, Any]) -> None:
-        self._attributes.update(fields.attributes(STOP, metadata))
+        if not self._is_off:
+            self._attributes.update(fields.attributes(STOP, metadata))
 
     # The life of the span.
 

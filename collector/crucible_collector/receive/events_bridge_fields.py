@@ -24,7 +24,7 @@ from crucible_collector.receive.events_bridge_values import (
 from crucible_schema import MEASUREMENT_PREFIX, Location, Phase, events
 
 _PHASES = {"start": Phase.START, "stop": Phase.STOP, "exception": Phase.EXCEPTION}
-# An event with nothing but identity: what other events may carry too.
+# An event with little but identity, which all others may carry too.
 _ANY_EVENT = events.CRUCIBLE_TELEMETRY_RUN_HEARTBEAT
 _NAME_BYTES_MAX = 256
 _SOURCE = {
@@ -192,9 +192,11 @@ def _known_key(sent: str, path: str, value: Any) -> str | None:
 def _attribute_key(sent: str, path: str) -> str | None:
     if path == "event_name":  # the event's own counts; one within it is but a word
         return None
-    return crucible_schema.metadata_key(sent, path) or crucible_schema.metadata_key(
-        _ANY_EVENT, path
-    )
+    key = crucible_schema.metadata_key(sent, path)
+    if key is None:
+        key = crucible_schema.metadata_key(_ANY_EVENT, path)
+        return None if key == events.HEARTBEAT_INTERVAL_S else key
+    return key
 
 
 def read_source(fields: Fields, source: Any) -> None:

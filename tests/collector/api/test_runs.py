@@ -71,6 +71,29 @@ def test_a_run_tells_what_it_is_and_the_latest_of_each_metric(stored: Stored, ap
     ]
 
 
+def test_a_run_tells_when_it_was_last_heard_of_and_whether_it_has_stalled(
+    stored: Stored, api: Api
+) -> None:
+    stored.run("alive")
+    stored.run(
+        "silent",
+        status="stalled",
+        last_received_at=at(4),
+        stalled_at=at(40),
+        heartbeat_interval_s=10.0,
+    )
+    (silent,) = api.ask("/runs", status="stalled")
+    assert silent["last_received_at"] == "2026-11-23T10:00:04.000000000Z"
+    assert silent["stalled_at"] == "2026-11-23T10:00:40.000000000Z"
+    assert silent["heartbeat_interval_s"] == 10.0
+    alive = api.ask("/runs/alive")
+    assert (alive["last_received_at"], alive["stalled_at"], alive["heartbeat_interval_s"]) == (
+        None,
+        None,
+        None,
+    )
+
+
 def test_series_of_a_run_count_their_points_and_the_not_finite_ones_apart(
     stored: Stored, api: Api
 ) -> None:

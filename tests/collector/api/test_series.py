@@ -32,6 +32,40 @@ SERIES_FILTERS: list[tuple[dict[str, object], list[int]]] = [
 ]
 
 
+def test_an_experiment_tells_its_pauses_and_why_it_was_given_up(stored: Stored, api: Api) -> None:
+    course = {
+        "owner": "ada",
+        "experiment_type": "ablation",
+        "pause_count": 2,
+        "pause_reason": "the GPU is needed elsewhere",
+        "active_duration_ns": 1_500_000,
+        "paused_duration_ns": 250_000,
+        "abort_reason": "bad data",
+    }
+    stored.experiment("paused", status="paused", **course)
+    stored.experiment("aborted", status="stopped", is_aborted=True, **course)
+    stored.experiment("plain")
+    paused, aborted, plain = (
+        api.ask(f"/experiments/{name}") for name in ("paused", "aborted", "plain")
+    )
+    assert (paused["owner"], paused["experiment_type"], paused["pause_count"]) == (
+        "ada",
+        "ablation",
+        2,
+    )
+    assert (paused["active_duration_ms"], paused["paused_duration_ms"]) == (1.5, 0.25)
+    assert [each["pause_reason"] for each in (paused, aborted, plain)] == [
+        "the GPU is needed elsewhere",
+        None,
+        None,
+    ]
+    assert [(each["is_aborted"], each["abort_reason"]) for each in (paused, aborted, plain)] == [
+        (False, None),
+        (True, "bad data"),
+        (False, None),
+    ]
+
+
 def test_filters_narrow_series(stored: Stored, api: Api) -> None:
     for number in (3, 1):
         stored.series(number, "queue.length", source="metric", kind="gauge", resource_id=11)

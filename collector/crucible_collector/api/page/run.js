@@ -74,7 +74,7 @@ export class Run {
   }
 
   #drawHead(run) {
-    const { latest, last_seen, ...shown } = run;
+    const { latest, last_seen, last_received_at, ...shown } = run;
     show(this.head, shown, () => [
       element("h2", {}, run.run_id, badge(run.status)),
       facts([
@@ -84,6 +84,7 @@ export class Run {
         ["Data set", run.dataset_name],
         ["Service", run.service_name],
         ["Started", run.started_at && time(run.started_at)],
+        ["Last heard of", run.stalled_at && last_received_at && time(last_received_at)],
         ["Took", run.duration_ms !== null && duration(run.duration_ms)],
         ["Epoch", run.last_epoch !== null && number(run.last_epoch)],
         ["Step", run.last_step !== null && number(run.last_step)],

@@ -16,7 +16,9 @@ fails is gone without a trace, and what it drops cannot be read.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import threading
 import time
 import weakref
@@ -107,7 +109,7 @@ class Delivery(SpanProcessor):
         deadline_s = time.monotonic() + timeout_s
         self._outbox.close()
         self._stop.set()
-        self._wake.set()
+        self._wake()
         if self._thread is not None:
             self._thread.join(max(timeout_s - _BREAK_OFF_S, timeout_s / 2))
             self._courier.close_sender()  # breaks off an attempt that is being made
@@ -122,9 +124,11 @@ class Delivery(SpanProcessor):
 
     def _begin(self) -> None:
         """Set what a forked child must not inherit."""
-        self._wake = threading.Event()
+        # Not an Event: its lock is not re-entrant, and a signal's handler or the garbage collector
+        # may come here while this very thread holds it.
+        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stop = threading.Event()
-        self._outbox = Outbox(self._queue_spans_max, self._wake.set)
+        self._outbox = Outbox(self._queue_spans_max, self._wake)
         self._courier = Courier(
             self._sender_factory,
             self._outbox,
@@ -167,15 +171,23 @@ class Delivery(SpanProcessor):
         # Nobody else's instrumentation shall trace the sender's own calls.
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, value=True))
         while not self._stop.is_set():
-            self._wake.wait(self._interval_s)
-            self._wake.clear()
+            self._wait()
             _guarded(lambda: self._courier.work(self._stop))
         _guarded(self._courier.work_last)
         _guarded(self._courier.end)
 
+    def _wake(self) -> None:
+        self._wakes.put(None)
+
+    def _wait(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            self._wakes.get(timeout=self._interval_s)
+            while True:
+                self._wakes.get_nowait()
+
     def _hurry(self) -> None:
         self._courier.hurry()
-        self._wake.set()
+        self._wake()
 
 
 def _guarded(work: Callable[[], None]) -> None:

@@ -26,7 +26,7 @@ import signal
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
@@ -92,6 +92,22 @@ def at_exit() -> None:
         _is_finishing = False
     if _was_told_to_end:
         _end_by_signal()
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let SIGTERM wait until what is done inside is done: a flush that the program itself began."""
+    global _is_finishing  # noqa: PLW0603 - as above
+    if _is_finishing or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _is_finishing = True
+    try:
+        yield
+    finally:
+        _is_finishing = False
+    if _was_told_to_end:
+        at_exit()
 
 
 def _end_open(error: BaseException) -> None:

@@ -50,7 +50,7 @@ class Experiment(Scope):
     ) -> None:
         around = host_of_runs()
         super().__init__(around if isinstance(around, Staged) else None)
-        self._pausing = threading.Lock()  # a watchdog may pause what another thread trains
+        self._pausing = threading.RLock()  # a watchdog may pause what another thread trains
         self._paused_since_ns: int | None = None  # by `_now_ns`
         self._paused_ns = 0
         self._pause_count = 0

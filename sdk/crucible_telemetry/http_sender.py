@@ -85,7 +85,7 @@ class _Line:
         self._path = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
         if self._proxy is not None and self._tls is None:
             self._path = f"http://{_host(self._url)}{self._path}"  # a proxy is asked for the whole
-        self._lock = threading.Lock()  # around the connection, which `close` may take away
+        self._lock = threading.RLock()  # around the connection, which `close` may take away
         self._connection: http.client.HTTPConnection | None = None
         self._is_sending = self._is_closed = False
 

@@ -33,7 +33,7 @@ class Places:
 
     def __init__(self, names: Iterable[str] = (), *, first: int = 0) -> None:
         self._first = first  # places that stages of other processes have
-        self._lock = threading.Lock()  # stages may run side by side
+        self._lock = threading.RLock()  # stages may run side by side
         self._indices: dict[str, int] = {}
         self._attempts: dict[str, int] = {}
         for name in names:

@@ -24,7 +24,7 @@ class Subscription:
         self._rules |= {_parts(prefix): False for prefix in deny}
         self._verdicts: dict[str, bool] = {}
         self._left_out_count = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def left_out_count(self) -> int:

@@ -133,7 +133,8 @@ def shutdown(timeout_s: float = 5.0) -> bool:
 
     A provider that was given to `configure()` is flushed and left running: it is its owner's.
     """
-    return faults.guarded(replace(OFF).close)(timeout_s) or False
+    with endings.undisturbed():
+        return faults.guarded(replace(OFF).close)(timeout_s) or False
 
 
 def counts() -> dict[str, int]:

@@ -154,6 +154,42 @@ def test_sigterm_during_the_last_flush_still_ends_the_process_by_that_signal(
     assert statuses(received) == {"training": "cancelled"}
 
 
+def test_sigterm_during_a_shutdown_of_the_programs_own_waits_for_it(tmp_path: Path) -> None:
+    body = """
+        from crucible_telemetry import telemetry
+        with crucible.training():
+            pass
+        telemetry.current().register(lambda timeout_s: (ready(), time.sleep(0.3)))
+        crucible.shutdown()
+        print("still here")
+    """
+    with grpc_receiver() as received, script(tmp_path, received.address, body) as process:
+        assert is_ready(process)
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=30) == ("", "")
+        assert process.returncode == -signal.SIGTERM
+    assert statuses(received) == {"training": "completed"}
+
+
+def test_sigterms_that_come_anywhere_never_leave_a_process_that_hangs(tmp_path: Path) -> None:
+    body = """
+        with crucible.experiment("sweep") as experiment, experiment.training() as training:
+            with training.epoch() as epoch:
+                threading.Timer(float(os.environ["AFTER_S"]), os.kill, (os.getpid(), 15)).start()
+                ready()
+                while True:
+                    with epoch.batch() as batch:
+                        batch.log(loss=1.0)
+    """
+    with grpc_receiver() as received:
+        for after_ms in range(0, 100, 10):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("AFTER_S", str(after_ms / 1000))
+                code, stderr = run(tmp_path, received, body)
+            assert (code, stderr) == (-signal.SIGTERM, "")
+    assert received.names.count("crucible_train.training") == 10
+
+
 def test_a_second_sigterm_ends_it_at_once(tmp_path: Path) -> None:
     body = """
         from crucible_telemetry import telemetry

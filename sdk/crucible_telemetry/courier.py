@@ -64,6 +64,7 @@ class Courier:
         self._hand_since_s: float | None = None  # when the first of them was first tried
         self._patience = Patience()
         self._disk_at_s = 0.0
+        self._has_told_dropped = False
 
     def open(self) -> None:
         """Make the sender. Raises what its making raises."""
@@ -71,6 +72,7 @@ class Courier:
 
     def work(self, stop: threading.Event) -> None:
         """Send what can be sent, oldest first, and keep what cannot."""
+        self._say_dropped()
         with self._working:
             while not self._is_abandoned and not stop.is_set():
                 if self._patience.is_to_wait():
@@ -90,6 +92,7 @@ class Courier:
 
     def end(self) -> None:
         """Spool what is left; without a spool it has failed. Lets go of everything."""
+        self._say_dropped()
         with self._working:
             if not self._is_abandoned:
                 self._end()
@@ -248,6 +251,15 @@ class Courier:
         if self._patience.ask_at_s > self._hand_since_s + self._retry_s or self._outbox.is_full():
             self._outbox.failed(self._hand.popleft().count)
             self._hand_since_s = None
+
+    def _say_dropped(self) -> None:
+        if not self._has_told_dropped and (count := self._outbox.dropped_count):
+            self._has_told_dropped = True
+            faults.logger.warning(
+                "More was recorded than could be sent or kept; the oldest %d are dropped"
+                " (said once; crucible_telemetry.counts() goes on counting)",
+                count,
+            )
 
     def _say_answer(self, outcome: Outcome) -> None:
         if self._patience.end():

@@ -77,6 +77,10 @@ class Outbox:
     def is_full(self) -> bool:
         return len(self._queue) >= self._items_max
 
+    @property
+    def dropped_count(self) -> int:
+        return self._dropped
+
     def close(self) -> None:
         """Drop, and count, what comes from now on."""
         with self._lock:

@@ -82,7 +82,9 @@ def test_spans_arrive_in_order_in_batches_without_a_flush() -> None:
     assert max(len(batch) for batch in exporter.batches) <= 10
 
 
-def test_a_full_queue_drops_the_oldest_and_counts_them() -> None:
+def test_a_full_queue_drops_the_oldest_counts_them_and_says_so_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     exporter = Exporter()
     exporter.gate.clear()
     subject = delivery(exporter, queue=5, batch=1)
@@ -98,6 +100,8 @@ def test_a_full_queue_drops_the_oldest_and_counts_them() -> None:
     counts = subject.counts()
     assert counts.accepted == counts.delivered + counts.dropped == 9
     assert not subject.close(1)  # not all of it was delivered
+    assert [record for record in caplog.records if "the oldest 3 are dropped" in record.message]
+    assert len(caplog.records) == 1
 
 
 def test_a_queue_that_fills_up_is_emptied_before_its_time() -> None:

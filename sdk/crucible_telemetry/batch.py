@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_INT_MAX: Final = 2**63 - 1
 _STOP: Final = names.CRUCIBLE_TRAIN_BATCH_STOP
 # A named tuple's own constructor takes its arguments apart by name: 0.3 µs.
 _record: Final = partial(tuple.__new__, BatchRecord)
@@ -146,7 +147,8 @@ class Batch(Scope, Generic[T]):
         if self._measurements is _NO_MEASUREMENTS:
             if measurements is None and self._is_open and len(named) <= MEASUREMENTS_MAX:
                 for value in named.values():
-                    if type(value) is not float:
+                    kind = type(value)
+                    if kind is not float and (kind is not int or abs(value) > _INT_MAX):
                         break
                 else:
                     self._measurements = named

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.metadata
 import os
 import socket
 import sys
@@ -296,7 +295,9 @@ def _resource(service_name: str | None, more: Mapping[str, Any] | None, policy: 
 
 @functools.cache
 def version() -> str:
+    from importlib import metadata  # noqa: PLC0415 - 15 ms, with e-mail and zip files
+
     try:
-        return importlib.metadata.version("crucible-telemetry")
-    except importlib.metadata.PackageNotFoundError:  # a source tree on the path, not installed
+        return metadata.version("crucible-telemetry")
+    except metadata.PackageNotFoundError:  # a source tree on the path, not installed
         return "0"

@@ -164,11 +164,27 @@ def _made_layout(row: tuple[str, ...]) -> _Layout:
 
 
 def _attribute(name: str, number: Number) -> bytes:
+    double_start, int_starts = _starts.get(name) or _made_starts(name)
+    if type(number) is float:
+        return double_start + _double(number)
+    encoded = varint(int(number) & _UINT64)
+    return int_starts[len(encoded)] + encoded
+
+
+# By name: what stands before a double, and before an int by the bytes that it takes.
+_starts: dict[str, tuple[bytes, list[bytes]]] = {}
+
+
+def _made_starts(name: str) -> tuple[bytes, list[bytes]]:
     key = measurement_key(name)
-    if isinstance(number, float):
-        return _before_number(key, 8, _DOUBLE) + _double(number)
-    encoded = varint(number & _UINT64)
-    return _before_number(key, len(encoded), _INT) + encoded
+    made = _before_number(key, 8, _DOUBLE), _int_starts(key)
+    if len(_starts) < _LAYOUTS_MAX:
+        _starts[name] = made
+    return made
+
+
+def _int_starts(key: str) -> list[bytes]:
+    return [_before_number(key, size, _INT) for size in range(_VARINT_BYTES_MAX + 1)]
 
 
 def _before_number(key: str, number_bytes: int, tag: bytes) -> bytes:
@@ -177,7 +193,4 @@ def _before_number(key: str, number_bytes: int, tag: bytes) -> bytes:
     return _ATTRIBUTE + varint(len(start) + number_bytes) + start
 
 
-_INDEX, _STEP = (
-    [_before_number(key, size, _INT) for size in range(_VARINT_BYTES_MAX + 1)]
-    for key in (names.BATCH_INDEX, names.STEP)
-)
+_INDEX, _STEP = _int_starts(names.BATCH_INDEX), _int_starts(names.STEP)

@@ -4,7 +4,8 @@ The map, in the order in which data meet the modules:
 
 - `receive.admission` lets a request in when there is room for its bytes; `receive.grpc_server` and
   `receive.http_app` are the two transports; `receive.inflate` is where gzip is undone and
-  `receive.transcode` where JSON becomes protobuf.
+  `receive.transcode` where JSON becomes protobuf; `receive.events_bridge` makes OTLP of the events that
+  are posted to the API.
 - `receive.check` says which records can be stored, by `receive.verdicts` and `receive.limits`;
   `decode.canonical` first makes sure that the bytes can be read at all.
 - `journal` keeps the request on disk; after its sync `receive.answers` tells the sender.
@@ -15,6 +16,7 @@ The map, in the order in which data meet the modules:
   value) and collects what a window says about runs; the result is in `rows`.
 - `store.window` writes all of it in one transaction, with `store.copy` (the bytes are
   `store.binary_copy`'s) and `store.merge`.
+- `store.stalls` notices runs that have fallen silent.
 - `api` answers over REST and serves the page, by the questions in `store/queries`.
 
 `kernels` is how the loops of `decode` and of `store.binary_copy` are compiled, and where their

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from crucible_collector.errors import MalformedError, TooLargeError
 from crucible_collector.receive.events_bridge_event import Sent, Translated, translate
 from crucible_collector.receive.events_bridge_ids import fingerprint
 from crucible_collector.receive.events_bridge_values import EventError, fill, text
+from crucible_collector.receive.json_values import delimited
 
 # What the family allows itself in a minute, so that a minute's outage can be made up for at once.
 EVENTS_MAX = 10_000
@@ -26,6 +27,10 @@ EVENTS_MAX = 10_000
 _UNKNOWN_SERVICE = "unknown_service"
 # An integer of more digits is none that anybody measured, and Python refuses those of 4,300.
 _DIGITS_MAX = 400
+# Tags of ExportTraceServiceRequest.resource_spans, ResourceSpans.scope_spans, ScopeSpans.spans.
+_RESOURCE_SPANS, _SCOPE_SPANS, _SPANS = b"\x0a", b"\x12", b"\x12"
+# Scope name -> its spans, each with the index of its event.
+_Scopes = dict[str, list[tuple[int, bytes]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +82,36 @@ def bridge(events: Sequence[Any], sent: Sent) -> Bridged:
         except RecursionError:
             message = "nested too deeply"
             bridged.problems.append(Problem(index, "invalid_event", message))
-    request = ExportTraceServiceRequest()
-    for resource, scopes in groups.found.values():
-        resource_spans = request.resource_spans.add()
-        for key, value in {"service.name": _UNKNOWN_SERVICE, **resource}.items():
-            made = resource_spans.resource.attributes.add(key=key)
-            fill(made.value, value)
-        for name, spans in scopes.items():
-            scope_spans = resource_spans.scope_spans.add()
-            scope_spans.scope.name = name
-            scope_spans.spans.extend(span for _, span in spans)
-            bridged.indices += [index for index, _ in spans]
+    bridged.body = b"".join(
+        _RESOURCE_SPANS + delimited(_resource_spans(resource, scopes, bridged.indices))
+        for resource, scopes in groups.found.values()
+    )
     bridged.is_anonymous = groups.is_anonymous
-    bridged.body = request.SerializeToString()
     return bridged
 
 
+def _resource_spans(resource: dict[str, Any], scopes: _Scopes, indices: list[int]) -> bytes:
+    """A ResourceSpans on the wire; `indices` gets the events in the order of their spans."""
+    head = ResourceSpans()
+    for key, value in {"service.name": _UNKNOWN_SERVICE, **resource}.items():
+        fill(head.resource.attributes.add(key=key).value, value)
+    parts = [head.SerializeToString()]
+    for name, spans in scopes.items():
+        scope = ScopeSpans(scope=InstrumentationScope(name=name)).SerializeToString()
+        content = b"".join((scope, *(_SPANS + delimited(span) for _, span in spans)))
+        parts.append(_SCOPE_SPANS + delimited(content))
+        indices += [index for index, _ in spans]
+    return b"".join(parts)
+
+
 class _Groups:
-    """Spans by resource and scope, as OTLP has them."""
+    """Spans by resource and scope, as OTLP has them.
+
+    On the wire already: five thousand objects of protobuf take 20 times their text in memory.
+    """
 
     def __init__(self) -> None:
-        self.found: dict[str, tuple[dict[str, Any], dict[str, list[tuple[int, Span]]]]] = {}
+        self.found: dict[str, tuple[dict[str, Any], _Scopes]] = {}
         self.is_anonymous = False
         self._seen: dict[bytes, int] = {}
 
@@ -107,7 +121,8 @@ class _Groups:
         self.is_anonymous |= translated.is_anonymous
         resource = {key: value for key, value in translated.resource.items() if value is not None}
         _, scopes = self.found.setdefault(_key(resource.items()), (resource, {}))
-        scopes.setdefault(translated.scope_name, []).append((index, span))
+        wire = span.SerializeToString()
+        scopes.setdefault(translated.scope_name, []).append((index, wire))
 
     def _tell_apart(self, span: Span) -> None:
         """Events that are alike in all they say are several, and so are their ids."""

@@ -9,8 +9,8 @@
     callbacks.on_train_end()
 
 Every adapter to a framework speaks through these. What a reader could not guess: inside a
-`crucible.training()` that the user has opened they fill in that one and leave its end to him, and
-they make a run of their own elsewhere. Of a distributed run every rank tells its own batches; what
+`crucible.training()` that the user has opened they fill in that one, go on with its count of epochs
+and steps and leave its end to him; elsewhere they make a run of their own. Of a distributed run every rank tells its own batches; what
 is true of the run as a whole, validation and checkpoints, rank 0 alone tells. An epoch whose
 trainer tells no loss of it has the mean of those that its batches told.
 """
@@ -59,6 +59,7 @@ class TrainingCallbacks:
         self.batch: Batch[None] | None = None
         self._is_own = self._tells_shared = True
         self._step_count = 0
+        self._steps_before = self._epochs_before = 0  # in a training that was there already
         self._loss_sum, self._loss_count = 0.0, 0  # of the batches of the epoch that is open
 
     def __getstate__(self) -> dict[str, Any]:
@@ -91,6 +92,8 @@ class TrainingCallbacks:
         self._is_own = not isinstance(around, Training)
         if isinstance(around, Training):
             self.training = around
+            self._steps_before = around.steps.next - first_step
+            self._epochs_before = around._next_epoch
             around.describe(**described)
         else:
             self.training = new_training(
@@ -106,7 +109,7 @@ class TrainingCallbacks:
         if self.training is not None:
             self._close_epoch(None)
             self._loss_sum, self._loss_count = 0.0, 0
-            self.epoch = self.training.epoch(epoch)
+            self.epoch = self.training.epoch(None if epoch is None else self._epochs_before + epoch)
             self.epoch.open()
 
     @guarded
@@ -118,7 +121,7 @@ class TrainingCallbacks:
             self.on_epoch_start()
         if self.epoch is not None:
             self._close_batch(None)
-            self.batch = self.epoch.batch(step=step)
+            self.batch = self.epoch.batch(step=None if step is None else self._steps_before + step)
             self.batch.open()
 
     @guarded

@@ -17,6 +17,7 @@ from typing import Any
 
 import keras
 
+from crucible_telemetry import faults
 from crucible_telemetry.faults import guarded
 from crucible_telemetry.integrations.callbacks import TrainingCallbacks
 from crucible_telemetry.integrations.watched import unwatch, watch
@@ -73,18 +74,17 @@ class CrucibleCallback(keras.callbacks.Callback):
             raise
 
     def _add_to(self, call: inspect.BoundArguments) -> CrucibleCallback:
-        given = call.arguments.get("callbacks")
-        if isinstance(given, keras.callbacks.CallbackList):
-            listed = given.callbacks  # of which Keras thinks that all know their model
-            self.set_model(given.model)
-            self.set_params(given.params)
-        else:
-            listed = [] if given is None else list(keras.tree.flatten(given))
-            call.arguments["callbacks"] = listed
+        given: Any = call.arguments.get("callbacks")
+        is_list = isinstance(given, keras.callbacks.CallbackList)
+        listed = given.callbacks if is_list else list(keras.tree.flatten(given or []))
         for known in listed:
             if isinstance(known, CrucibleCallback):
                 return known
-        listed.append(self)
+        if is_list:  # which has decided already whether callbacks run in threads
+            message = "fit() has a CallbackList without a CrucibleCallback: it is not told"
+            faults.note(faults.Fault.ERROR, message)
+        else:
+            call.arguments["callbacks"] = [*listed, self]
         return self
 
     @guarded

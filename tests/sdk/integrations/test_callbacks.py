@@ -71,6 +71,20 @@ def test_a_training_that_nobody_ended_was_cancelled_when_the_next_begins() -> No
     assert [end.attributes["crucible.status"] for end in ends] == ["cancelled", "completed"]
 
 
+def test_one_training_may_be_filled_in_by_several() -> None:
+    with capture() as captured, crucible.training(model_name="mlp"):
+        train(TrainingCallbacks())
+        train(TrainingCallbacks(), first_step=100)
+        callbacks = TrainingCallbacks()
+        callbacks.on_train_start()
+        callbacks.on_epoch_start(0)
+        for step in range(3):
+            callbacks.on_batch_end(step, {"loss": 1.0})
+        callbacks.on_epoch_end({"val_loss": 0.5})
+        callbacks.on_train_end()
+    check_run(captured, epochs=5, batches=15)
+
+
 def test_an_error_ends_everything_that_is_open() -> None:
     callbacks = TrainingCallbacks(model_name="mlp")
     with capture() as captured, pytest.raises(ValueError, match="boom"), callbacks:

@@ -83,14 +83,25 @@ def test_a_callback_that_is_there_is_not_joined_by_another() -> None:
     assert check_run(captured, epochs=2, batches=6).attributes["crucible.run.id"] == "mine"
 
 
-def test_a_list_of_callbacks_of_keras_own_is_joined() -> None:
+def own_list(watched: Any, *callbacks: Any) -> Any:
+    return keras.callbacks.CallbackList(list(callbacks), add_history=True, model=watched, epochs=2)
+
+
+def test_a_list_of_callbacks_of_keras_own_tells_if_ours_is_in_it() -> None:
     watched = instrument(model())
     with capture() as captured:
-        fit(
-            watched,
-            callbacks=keras.callbacks.CallbackList([], add_history=True, model=watched, epochs=2),
-        )
+        fit(watched, callbacks=own_list(watched, adapted.CrucibleCallback()))
     check_run(captured, epochs=2, batches=6)
+
+
+def test_a_list_of_callbacks_of_keras_own_without_ours_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    watched = instrument(model())
+    with capture() as captured:
+        fit(watched, callbacks=own_list(watched))
+    assert captured.events == []
+    assert "CallbackList without a CrucibleCallback" in caplog.text
 
 
 def test_checkpoints_are_told_with_where_they_are(tmp_path: Path) -> None:

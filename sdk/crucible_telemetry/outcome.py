@@ -58,6 +58,11 @@ def reason_of(error: BaseException) -> str:
         return ""
 
 
+def why_cancelled(error: BaseException) -> str:
+    """Return who or what ended a scope that did not fail: the message, else the exception's kind."""
+    return kind_of(error) if isinstance(error, SystemExit) else reason_of(error) or kind_of(error)
+
+
 class Failure(NamedTuple):
     """What the end of a span tells of an exception."""
 

@@ -11,6 +11,7 @@ program's own decision to go on.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar, overload
 
@@ -20,10 +21,17 @@ from crucible_schema import events as names
 from crucible_telemetry import fields, values
 from crucible_telemetry.decoration import CONTEXT_PARAMETERS, Call, DecoratingScope
 from crucible_telemetry.faults import guarded
-from crucible_telemetry.outcome import FAILED, is_failure, kind_of, outcome, reason_of
+from crucible_telemetry.outcome import (
+    FAILED,
+    is_failure,
+    kind_of,
+    outcome,
+    reason_of,
+    why_cancelled,
+)
 from crucible_telemetry.run import Run, host_of_runs
 from crucible_telemetry.scope import Scope, surrounding
-from crucible_telemetry.stage import ERROR, OK, Metrics, Stage, metrics_of, numbers
+from crucible_telemetry.stage import ERROR, OK, Metrics, Stage, failure_text, metrics_of, numbers
 from crucible_telemetry.staged import Places, Staged, links
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,6 +62,7 @@ class Pipeline(Run, DecoratingScope, Staged):
         self._is_inside = self._pipeline_id is not None
         self._pipeline_id = self.name
         self._places = Places(self._stages)
+        self._counting = threading.Lock()  # stages may run side by side
         self._completed_count = 0
         self._failures: dict[str, str] = {}  # of the stages whose last attempt was told to fail
         self._raised: tuple[object, str] | None = None  # what, and by which stage
@@ -88,8 +97,7 @@ class Pipeline(Run, DecoratingScope, Staged):
 
     def fail(self, reason: object) -> None:
         """Say that the pipeline failed, where no exception will."""
-        text = reason_of(reason) if isinstance(reason, BaseException) else str(reason)
-        self._failure = values.bounded_text(text)
+        guarded(self._note_failure)(reason)
 
     def describe(self, **metadata: Any) -> None:
         """Add what is known only later, e.g. `backend_id="vllm"`."""
@@ -143,14 +151,18 @@ class Pipeline(Run, DecoratingScope, Staged):
 
     # The end.
 
+    def _note_failure(self, reason: object) -> None:
+        self._failure = failure_text(reason)
+
     def _stage_ended(self, stage: Stage, error: BaseException | None) -> None:
         status = stage._status(error)
-        self._failures.pop(stage.name, None)
-        if status == OK:
-            self._completed_count += 1
-        elif status == ERROR and error is None:
-            self._failures[stage.name] = stage.failure or ""
-        self._raised = None if error is None else (_mark(error), stage.name)
+        with self._counting:
+            self._failures.pop(stage.name, None)
+            if status == OK:
+                self._completed_count += 1
+            elif status == ERROR and error is None:
+                self._failures[stage.name] = stage.failure or ""
+            self._raised = None if error is None else (_mark(error), stage.name)
 
     def _finish(self, error: BaseException | None) -> None:
         self._exit_context()
@@ -163,7 +175,7 @@ class Pipeline(Run, DecoratingScope, Staged):
             if self._raised is not None and self._raised[0] == _mark(error):
                 self._describe(names.PIPELINE_FAILED_STAGE, self._raised[1])
             if not is_failure(error):
-                self._describe(names.ERROR_REASON, reason_of(error) or None)
+                self._describe(names.ERROR_REASON, why_cancelled(error))
             return
         for stage_name, reason in self._failures.items():
             self._describe(names.PIPELINE_FAILED_STAGE, stage_name)

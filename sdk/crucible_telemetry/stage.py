@@ -24,7 +24,7 @@ from crucible_telemetry.decoration import (
     DecoratingScope,
 )
 from crucible_telemetry.faults import guarded
-from crucible_telemetry.outcome import is_failure, kind_of, outcome, reason_of
+from crucible_telemetry.outcome import is_failure, kind_of, outcome, reason_of, why_cancelled
 from crucible_telemetry.scope import MEASUREMENTS_MAX, surrounding
 from crucible_telemetry.staged import Staged, innermost_within, links
 from crucible_telemetry.values import Number
@@ -134,18 +134,14 @@ class Stage(DecoratingScope, Staged):
     # The end.
 
     def _note_failure(self, reason: object) -> None:
-        if isinstance(reason, BaseException):
-            self._describe(names.ERROR_KIND, kind_of(reason))
-            self.failure = reason_of(reason)
-        else:
-            self.failure = values.bounded_text(reason)
+        self.failure = failure_text(reason)
 
     def _finish(self, error: BaseException | None) -> None:
         self._exit_context()
         guarded(self._tell_difference)()
         reason = self.failure if self.failure is not None else self._skip_reason
         if error is not None and not is_failure(error):
-            reason = reason_of(error) or kind_of(error)
+            reason = why_cancelled(error)
         if reason:
             self._describe(names.ERROR_REASON, reason)
         if isinstance(self._parent, Staged):
@@ -249,3 +245,10 @@ def metrics_of(context: Any) -> Mapping[Any, Any] | None:
         else getattr(context, "metrics", None)
     )
     return metrics if isinstance(metrics, Mapping) else None
+
+
+def failure_text(reason: object) -> str:
+    """Return the reason that a user gives for a failure, a text or an exception, in one line."""
+    if isinstance(reason, BaseException):
+        reason = f"{kind_of(reason)}: {reason_of(reason)}"
+    return values.bounded_text(" ".join(str(reason).split()))

@@ -19,7 +19,7 @@ from crucible_telemetry import fields, values
 from crucible_telemetry.counting import Count
 from crucible_telemetry.epoch import Epoch
 from crucible_telemetry.faults import guarded
-from crucible_telemetry.outcome import COMPLETED, EARLY_STOPPED, Aborted, is_failure, outcome
+from crucible_telemetry.outcome import COMPLETED, EARLY_STOPPED, is_failure, outcome, why_cancelled
 from crucible_telemetry.ranks import rank_of_environment, shared_run_id
 from crucible_telemetry.run import Run
 from crucible_telemetry.scope import Scope, measurement_key
@@ -196,10 +196,10 @@ class Training(Run):
             self._describe_all({"best_metrics": self._best.measurements})
         if error is not None:
             self._attributes.update(self._progress())
-            if is_failure(error) and self._epoch is not None and self._epoch.batch_count:
+            if not is_failure(error):
+                self._describe(names.ERROR_REASON, why_cancelled(error))
+            elif self._epoch is not None and self._epoch.batch_count:
                 self._attributes[names.BATCH_INDEX] = self._epoch.batch_count - 1
-        if isinstance(error, Aborted):
-            self._describe(names.ERROR_REASON, error.reason)
 
     def _status(self, error: BaseException | None) -> str | None:
         status = outcome(error)

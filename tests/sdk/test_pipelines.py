@@ -256,7 +256,7 @@ def test_a_later_attempt_that_succeeds_makes_up_for_a_failure() -> None:
                     stage.fail(OSError("connection reset"))
     assert stages(captured) == [("load", 0, 1, "error"), ("load", 0, 2, "ok")]
     first = captured.named(f"{STAGE}.stop")[0]
-    assert first.attributes["crucible.error.kind"] == "OSError"
+    assert first.attributes["crucible.error.reason"] == "OSError: connection reset"
     assert only(captured, f"{PIPELINE}.stop").attributes["crucible.status"] == "completed"
 
 
@@ -290,7 +290,10 @@ def test_what_is_cancelled_has_not_failed(error: BaseException) -> None:
         with pipeline.stage("train"):
             raise error
     ends = [only(captured, f"{scope}.stop") for scope in (STAGE, PIPELINE)]
-    assert [end.attributes["crucible.status"] for end in ends] == ["cancelled", "cancelled"]
+    assert_registered(captured)
+    for end in ends:
+        assert end.attributes["crucible.status"] == "cancelled"
+        assert end.attributes["crucible.error.reason"].endswith(type(error).__name__)
 
 
 def test_a_training_inside_has_a_run_and_a_trace_of_its_own_and_names_the_pipelines() -> None:

@@ -194,8 +194,8 @@ class Courier:
         if stored.is_own:
             self._outbox.spooled(-stored.parcel.count)
             self._settle(stored.parcel, outcome)
-        else:
-            self._outbox.recovered(stored.parcel.count)
+        elif outcome.kind is Kind.DELIVERED:
+            self._outbox.recovered(stored.parcel.count - outcome.rejected_count)
 
     def _opened(self) -> Sender:
         if self._sender is None:

@@ -62,6 +62,14 @@ ATTRIBUTE_ALIASES: Final[Mapping[str, Alias]] = MappingProxyType(
         "gen_ai.system": Alias("gen_ai.provider.name", "otel_gen_ai"),
         "gen_ai.usage.prompt_tokens": Alias("gen_ai.usage.input_tokens", "otel_gen_ai"),
         "gen_ai.usage.completion_tokens": Alias("gen_ai.usage.output_tokens", "otel_gen_ai"),
+        "llm.vendor": Alias("gen_ai.provider.name", "otel_gen_ai"),
+        "llm.request.model": Alias("gen_ai.request.model", "otel_gen_ai"),
+        "llm.response.model": Alias("gen_ai.response.model", "otel_gen_ai"),
+        "llm.usage.prompt_tokens": Alias("gen_ai.usage.input_tokens", "otel_gen_ai"),
+        "llm.usage.completion_tokens": Alias("gen_ai.usage.output_tokens", "otel_gen_ai"),
+        "llm.request.max_tokens": Alias("gen_ai.request.max_tokens", "otel_gen_ai"),
+        "llm.request.temperature": Alias("gen_ai.request.temperature", "otel_gen_ai"),
+        "llm.request.top_p": Alias("gen_ai.request.top_p", "otel_gen_ai"),
         "gen_ai.usage.total_tokens": Alias("crucible.measurement.total_tokens", "otel_gen_ai"),
         "llm.usage.total_tokens": Alias("crucible.measurement.total_tokens", "otel_gen_ai"),
         "gen_ai.usage.cache_read_input_tokens": Alias(
@@ -201,6 +209,8 @@ MEASUREMENT_ALIASES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
         ("", "gen_ai.usage.prompt_tokens"): "input_tokens",
         ("", "gen_ai.usage.completion_tokens"): "output_tokens",
+        ("", "llm.usage.prompt_tokens"): "input_tokens",
+        ("", "llm.usage.completion_tokens"): "output_tokens",
         ("", "gen_ai.usage.total_tokens"): "total_tokens",
         ("", "llm.usage.total_tokens"): "total_tokens",
         ("", "gen_ai.usage.cache_read_input_tokens"): "cached_tokens",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import generate
 from crucible_schema import (
@@ -22,11 +24,14 @@ from crucible_schema import (
     SPAN_ALIASES,
     canonical_event,
     canonical_measurement,
+    duration_scale_ns,
     event_name,
     is_known,
     is_measurement_key,
     is_series,
+    measurement_of,
     measurement_scale,
+    metadata_key,
     spellings,
 )
 from generator.aliases import AliasTable, read_aliases
@@ -122,6 +127,22 @@ def test_the_end_of_a_span_is_named_under_its_other_names_too() -> None:
         assert canonical_event(event_name(name, False)) == asked_first
 
 
+WORDS = sorted({word for name in (*EVENTS, *EVENT_PREFIX_ALIASES) for word in name.split(".")})
+NAMES = st.text(max_size=80) | st.lists(st.sampled_from(WORDS), max_size=5).map(".".join)
+
+
+@given(NAMES, NAMES)
+def test_any_name_may_be_asked_for(name: str, key: str) -> None:
+    known = canonical_event(name)
+    assert canonical_event(known) == known
+    assert known == name or known in {*EVENTS, *LIFECYCLES}
+    assert canonical_event(event_name(name, True)) in {*EVENTS, known}
+    assert is_series(known, canonical_measurement(known, key)) in {True, False}
+    assert metadata_key(name, key) in {None, *KEYS}
+    assert measurement_of(name, key) in {None, *KEYS}
+    assert duration_scale_ns(name, key) in {None, 1.0, 1e3, 1e6, 1e9}
+
+
 @pytest.mark.parametrize(
     ("event", "key", "name"),
     [
@@ -160,6 +181,7 @@ def test_spellings_are_in_the_order_in_which_they_count() -> None:
     assert spellings("gen_ai.usage.input_tokens") == (
         "gen_ai.usage.input_tokens",
         "gen_ai.usage.prompt_tokens",
+        "llm.usage.prompt_tokens",
         "llm.token_count.prompt",
     )
     assert spellings("gen_ai.provider.name")[:2] == ("gen_ai.provider.name", "gen_ai.system")

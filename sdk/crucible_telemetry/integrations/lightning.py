@@ -5,11 +5,14 @@
 What a reader could not guess: Lightning keeps the last value of every number it was ever told, so a
 batch would repeat the validation before it; what has not changed since then is left out. Steps
 count batches, also where gradients are accumulated over several. Checkpoints are noticed at
-`Trainer.save_checkpoint`, through which every checkpoint goes, whoever asks for it.
+`Trainer.save_checkpoint`, through which every checkpoint goes, whoever asks for it. Asking Lightning
+for what was logged is the dear part of a step, 0.13 of 0.16 ms; `every=50` leaves 0.03. Ranks that
+Lightning starts itself share a run only where `run_id=` is given, those of torchrun do without.
 """
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Mapping
@@ -179,6 +182,7 @@ def _metadata(trainer: Any, module: Any) -> dict[str, Any]:
         "batch_size": getattr(trainer.train_dataloader, "batch_size", None),
         "learning_rate": _learning_rate(trainer),
         "optimizer": type(trainer.optimizers[0]).__name__ if trainer.optimizers else None,
+        "seed": int(seed) if (seed := os.environ.get("PL_GLOBAL_SEED", "")).isdecimal() else None,
         "device": str(module.device),
         "mixed_precision": "mixed" in str(trainer.precision),
         "gradient_clipping": trainer.gradient_clip_val,

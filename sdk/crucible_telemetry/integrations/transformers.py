@@ -27,7 +27,6 @@ class CrucibleCallback(transformers.TrainerCallback):
 
     def __init__(self, **options: Any) -> None:
         self.run = TrainingCallbacks(**options)
-        self._evaluated: dict[str, Any] = {}
 
     @guarded
     def on_train_begin(self, args: Any, state: Any, control: Any, **known: Any) -> None:

@@ -93,6 +93,13 @@ def test_a_fit_is_told_step_by_step(pl: Any, tmp_path: Path) -> None:
     assert start.attributes["crucible.training.optimizer"] == "SGD"
 
 
+def test_the_seed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PL_GLOBAL_SEED", "")  # put back afterwards, whatever Lightning makes of it
+    lightning.seed_everything(7)
+    start = only(fit(lightning, tmp_path), "crucible_train.training.start")
+    assert start.attributes["crucible.training.seed"] == 7
+
+
 def test_batches_do_not_repeat_the_validation_before_them(tmp_path: Path) -> None:
     for batch in fit(lightning, tmp_path).named("crucible_train.batch.stop"):
         assert set(batch.measurements) == {"loss", "learning_rate", "gradient_norm"}

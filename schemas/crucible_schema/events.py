@@ -282,6 +282,12 @@ STAGE_OPTIONS: Final = "crucible.stage.options"
 STAGE_METRICS_DELTA: Final = "crucible.stage.metrics_delta"
 """What it changed of the pipeline's metrics, name by name."""
 
+GEN_AI_TOKEN_TYPE: Final = "gen_ai.token.type"
+"""Whose tokens they are, the prompt's or the answer's."""
+
+ERROR_TYPE: Final = "error.type"
+"""What went wrong; not there where nothing did."""
+
 CPU_MODE: Final = "cpu.mode"
 """What the CPU did; all but idle where it is not there."""
 
@@ -380,6 +386,9 @@ EXPERIMENT_TAGS: Final = "crucible.experiment.tags"
 
 CONDITION: Final = "crucible.condition"
 """The arm of the experiment, which comparisons are made between. At most 256 bytes."""
+
+COHORT: Final = "crucible.cohort"
+"""The group of users or samples that this belongs to, across conditions."""
 
 RUN_ID: Final = "crucible.run.id"
 """One execution of a pipeline or a training. At most 256 bytes, of any form."""

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Iterator
 
 from crucible_schema.definitions import (
-    AttributeDefinition,
     AttributeUse,
     EventDefinition,
     Instrument,
@@ -73,6 +72,7 @@ _RAISED = {
 }
 _SPAN_KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
 _ERROR = 2
+_CUMULATIVE: Json = {"aggregationTemporality": 2}
 
 
 def event_examples(registry: Registry) -> dict[str, Json]:
@@ -247,21 +247,13 @@ def _id(name: str, size: int) -> str:
 
 def _metric_request(metric: MetricDefinition, registry: Registry, index: int) -> Json:
     time_ns = START_NS + index * _STEP_NS
-    attributes = [use.attribute for use in metric.attributes]
+    uses = [use for use in metric.attributes if not use.attribute.key.startswith("error.")]
     point: Json = {
-        "attributes": key_values({item.key: _of(item) for item in attributes}),
+        "attributes": key_values({use.attribute.key: example_of(use) for use in uses}),
         "startTimeUnixNano": str(time_ns - _STEP_NS),
         "timeUnixNano": str(time_ns),
     }
-    point |= {"asDouble": metric.example} if metric.unit == "1" else _as_number(metric.example)
-    data: Json = {"dataPoints": [point]}
-    kind = "gauge"
-    if metric.instrument is not Instrument.GAUGE:
-        kind = "sum"
-        data |= {
-            "aggregationTemporality": 2,
-            "isMonotonic": metric.instrument is Instrument.COUNTER,
-        }
+    kind, data = _metric_data(metric, point)
     described = {"name": metric.name, "description": metric.brief, "unit": metric.unit, kind: data}
     scope = {"name": "crucible_telemetry", "version": "0.1.0"}
     return {
@@ -274,9 +266,27 @@ def _metric_request(metric: MetricDefinition, registry: Registry, index: int) ->
     }
 
 
+def _metric_data(metric: MetricDefinition, point: Json) -> tuple[str, Json]:
+    if metric.instrument is Instrument.HISTOGRAM:
+        return "histogram", {"dataPoints": [point | _histogram(metric.example)], **_CUMULATIVE}
+    data: Json = {"dataPoints": [point | _as_number(metric.example)]}
+    if metric.instrument is Instrument.GAUGE:
+        return "gauge", data
+    is_monotonic = metric.instrument is Instrument.COUNTER
+    return "sum", {**data, **_CUMULATIVE, "isMonotonic": is_monotonic}
+
+
+def _histogram(value: float) -> Json:
+    """Spread four calls around a value: one below half of it, two about it, one above."""
+    return {
+        "count": "4",
+        "sum": 4 * value,
+        "bucketCounts": ["1", "2", "1"],
+        "explicitBounds": [value / 2, value * 1.25],
+        "min": value / 4,
+        "max": value * 1.75,
+    }
+
+
 def _as_number(value: float) -> Json:
     return {"asInt": str(value)} if isinstance(value, int) else {"asDouble": value}
-
-
-def _of(attribute: AttributeDefinition) -> Value:
-    return attribute.examples[0] if attribute.examples else True

@@ -108,6 +108,7 @@ class Stored:
     spans: dict[str, dict[str, Any]] = field(default_factory=dict)  # by event name
     series: dict[tuple[str | None, str], list[dict[str, Any]]] = field(default_factory=dict)
     points: dict[int, list[dict[str, Any]]] = field(default_factory=dict)  # by series
+    histograms: dict[int, list[dict[str, Any]]] = field(default_factory=dict)  # by series
     resources: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def read(self) -> Stored:
@@ -116,6 +117,8 @@ class Stored:
             self.series.setdefault((row["event_name"], row["metric"]), []).append(row)
         for row in rows_of(self.dsn, "points", "time"):
             self.points.setdefault(row["series_id"], []).append(row)
+        for row in rows_of(self.dsn, "histograms", "time"):
+            self.histograms.setdefault(row["series_id"], []).append(row)
         self.resources = {row["resource_id"]: row for row in rows_of(self.dsn, "resources")}
         return self
 
@@ -255,10 +258,18 @@ def test_the_example_of_a_metric_is_its_series_and_points(stored: Stored, name: 
         assert series["original_metric"] is None
         assert series["run_id"] == attributes.get("crucible.run.id")
         assert series["rank"] == attributes.get("crucible.rank")
+        time = microseconds(int(point["timeUnixNano"]))
+        if kind == "histogram":
+            (row,) = stored.histograms[series["series_id"]]
+            assert (row["time"], row["count"]) == (time, int(point["count"]))
+            assert [row[name] for name in ("sum", "min", "max", "bounds")] == [
+                point[name] for name in ("sum", "min", "max", "explicitBounds")
+            ]
+            assert row["counts"] == [int(count) for count in point["bucketCounts"]]
+            continue
         rows = stored.points[series["series_id"]]
-        at_ns = int(point["timeUnixNano"])
         value = float(point["asInt"] if "asInt" in point else point["asDouble"])
-        assert (microseconds(at_ns), value) in [(row["time"], row["value"]) for row in rows]
+        assert (time, value) in [(row["time"], row["value"]) for row in rows]
 
 
 def seen(key: str, wanted: str) -> list[tuple[dict[str, Any], int, int]]:

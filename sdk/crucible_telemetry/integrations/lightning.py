@@ -7,7 +7,8 @@ batch would repeat the validation before it; what has not changed since then is 
 count batches, also where gradients are accumulated over several. Checkpoints are noticed at
 `Trainer.save_checkpoint`, through which every checkpoint goes, whoever asks for it. Asking Lightning
 for what was logged is the dear part of a step, 0.13 of 0.16 ms; `every=50` leaves 0.03. Ranks that
-Lightning starts itself share a run only where `run_id=` is given, those of torchrun do without.
+Lightning starts itself share a run only where `run_id=` is given; those of a torchrun job that has an
+id share it anyway.
 """
 
 from __future__ import annotations

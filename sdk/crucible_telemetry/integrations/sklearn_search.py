@@ -77,7 +77,7 @@ class _Search:
         total = len(results["params"])
         for index in range(total - count, total):
             self._tell_candidate(search, results, index, start_ns)
-            start_ns += _duration_ns(search, results, index) // workers
+            start_ns += _fold_ns(results, index) * _fold_count(results) // workers
 
     @guarded
     def _tell_candidate(
@@ -88,12 +88,12 @@ class _Search:
             if name in results:
                 known[name] = int(results[name][index])
         training = new_training(**{**known, **self._options})
-        fold_ns = _duration_ns(search, results, index) // search.n_splits_
+        fold_ns = _fold_ns(results, index)
         with in_the_past(training, start_ns) as clock:
             training.open()
             epoch = training.epoch()
             epoch.open()
-            for fold in range(search.n_splits_):
+            for fold in range(_fold_count(results)):
                 with epoch.batch() as batch:
                     clock.now_ns += fold_ns
                     batch.log(_scores(search, results, index, f"split{fold}"))
@@ -105,9 +105,12 @@ class _Search:
             training.close(_failure(means))
 
 
-def _duration_ns(search: Any, results: Mapping[str, Any], index: int) -> int:
-    mean_s = results["mean_fit_time"][index] + results["mean_score_time"][index]
-    return int(mean_s * search.n_splits_ * 1e9)
+def _fold_ns(results: Mapping[str, Any], index: int) -> int:
+    return int((results["mean_fit_time"][index] + results["mean_score_time"][index]) * 1e9)
+
+
+def _fold_count(results: Mapping[str, Any]) -> int:
+    return len({column.partition("_")[0] for column in results if column.startswith("split")})
 
 
 def _scores(search: Any, results: Mapping[str, Any], index: int, of: str) -> dict[str, float]:

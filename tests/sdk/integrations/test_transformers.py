@@ -67,7 +67,8 @@ def test_a_training_is_told_step_by_step(tmp_path: Path) -> None:
 def test_checkpoints_are_told_with_their_size(tmp_path: Path) -> None:
     saved = run(tmp_path).named("crucible_train.checkpoint.saved")
     paths = [Path(event.attributes["crucible.checkpoint.path"]) for event in saved]
-    assert paths == [tmp_path / "checkpoint-3", tmp_path / "checkpoint-6"]
+    # Before version 5 the last one is saved twice, at the end of the step and of the epoch.
+    assert list(dict.fromkeys(paths)) == [tmp_path / "checkpoint-3", tmp_path / "checkpoint-6"]
     assert all(event.measurements["model_size_bytes"] > 1000 for event in saved)
 
 

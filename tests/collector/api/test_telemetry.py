@@ -87,19 +87,22 @@ def kernels() -> None:
 
 @contextmanager
 def bridging(
-    directory: Path, bytes_in_flight_max: int = 64 << 20, **settings: Any
+    directory: Path,
+    bytes_in_flight_max: int = 64 << 20,
+    journal: dict[str, Any] | None = None,
+    **settings: Any,
 ) -> Iterator[Bridge]:
-    with Journal.open(directory) as journal:
+    with Journal.open(directory, **(journal or {})) as opened:
         # The times of the tests are fixed; a year is enough for whenever they run.
         limits = Limits(past_s=36_600 * 86_400 // 2, ahead_s=366 * 86_400)
         admission = Admission(bytes_in_flight_max, patience_s=0.05)
-        intake = Intake(journal, limits, admission)
+        intake = Intake(opened, limits, admission)
         app = create_app(NoDatabase(), Health(), EventsIntake(intake, **settings))
         server = api_server(app, stop_grace_s=1)
         host, port = server.start("127.0.0.1", 0)
         try:
             with httpx.Client(base_url=f"http://{host}:{port}", timeout=30) as client:
-                yield Bridge(client, journal, admission)
+                yield Bridge(client, opened, admission)
         finally:
             server.stop()
             intake.close()
@@ -174,6 +177,7 @@ def test_no_events_are_nothing_to_keep(bridge: Bridge) -> None:
     assert bridge.entries() == []
 
 
+SMALL = {"segment_bytes": 1 << 16, "bytes_max": 1 << 18}
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -228,6 +232,15 @@ def test_without_room_a_client_is_told_when_to_come_back(tmp_path: Path) -> None
         assert refusal(response) == (503, "overloaded")
         assert response.headers["retry-after"] == "1"
         assert taken(bridge.post(event("a.b.c")))["accepted"] == 1
+
+
+def test_a_journal_without_room_sends_clients_away_for_a_while(tmp_path: Path) -> None:
+    with bridging(tmp_path / "journal", journal=SMALL) as bridge:
+        filling = [event("a.b.c", metadata={"text": "x" * 1000})] * 50
+        answers = [bridge.post(*filling) for _ in range(10)]
+        full = next(answer for answer in answers if answer.status_code != 202)
+        assert refusal(full) == (503, "overloaded")
+        assert int(full.headers["retry-after"]) >= 1
 
 
 def test_a_body_that_does_not_arrive_is_given_up(tmp_path: Path) -> None:

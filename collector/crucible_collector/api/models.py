@@ -363,10 +363,6 @@ class TelemetryEvent(BaseModel):
     )
 
 
-class TelemetryEvents(BaseModel):
-    events: list[TelemetryEvent]
-
-
 class EventProblem(Model):
     index: int = Field(description="Of the event in the request, from 0.")
     code: str = Field(examples=["invalid_duration", "time_out_of_range"])

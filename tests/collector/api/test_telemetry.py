@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -269,6 +270,18 @@ def test_a_client_that_leaves_is_nobody_s_error(bridge: Bridge) -> None:
 
 def test_only_posts_are_taken(bridge: Bridge) -> None:
     assert refusal(bridge.client.get(PATH)) == (405, "method_not_allowed")
+
+
+def test_the_description_says_what_to_post_and_what_may_come_back(bridge: Bridge) -> None:
+    description = bridge.client.get("/openapi.json").json()
+    post = description["paths"][PATH]["post"]
+    body = post["requestBody"]["content"]["application/json"]["schema"]
+    jsonschema.Draft202012Validator.check_schema(body)
+    assert "$ref" not in json.dumps(body)
+    schema = jsonschema.Draft202012Validator(body)
+    assert schema.is_valid({"events": [event("a.b.c"), event(["a", "b"], metadata={"x": 1})]})
+    assert not schema.is_valid({"events": [{}]})
+    assert {"202", "400", "413", "415", "503"} <= set(post["responses"])
 
 
 def test_a_process_that_receives_nothing_has_no_such_address() -> None:

@@ -17,11 +17,17 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from crucible_collector.api.models import Failure, TakenEvents, TelemetryEvents
+from crucible_collector.api.models import Failure, TakenEvents, TelemetryEvent
 
 _GZIP = frozenset({"gzip", "x-gzip"})
 _PLAIN = frozenset({"", "identity"})
 _GONE = 499  # what proxies log for a client that did not wait; nobody is there to read it
+# The body is read as a stream, so its description is written by hand.
+_BODY = {
+    "type": "object",
+    "required": ["events"],
+    "properties": {"events": {"type": "array", "items": TelemetryEvent.model_json_schema()}},
+}
 _FAILURES: dict[int | str, dict[str, Any]] = {
     400: {"model": Failure, "description": 'The body is not `{"events": […]}`, or not complete.'},
     413: {"model": Failure, "description": "The body is too large or has too many events."},
@@ -72,7 +78,7 @@ def telemetry_router(intake: TakesEvents) -> APIRouter:
         openapi_extra={
             "requestBody": {
                 "required": True,
-                "content": {"application/json": {"schema": TelemetryEvents.model_json_schema()}},
+                "content": {"application/json": {"schema": _BODY}},
             }
         },
         summary="Report events as the Elixir packages shape them",

@@ -65,10 +65,14 @@ def test_the_python_example_makes_a_run(running: Collector, tmp_path: Path) -> N
     assert runs[0]["last_step"] == 5
 
 
-def test_the_shell_examples_send_a_span_and_find_it(running: Collector) -> None:
-    send, ask = blocks("shell")
+def test_the_shell_examples_send_a_span_and_events_and_find_them(running: Collector) -> None:
+    send, bridge, ask = blocks("shell")
     assert shell(at(running, send)) in {"{}", '{"partialSuccess":{}}'}
     eventually(lambda: running.get("/api/v1/runs/by-hand-1"), "the run by hand is there")
+    assert '"accepted":2' in shell(at(running, bridge)).replace(" ", "")
+    eventually(lambda: running.get("/api/v1/runs/beam-1"), "the bridged run is there")
+    (hedged,) = running.get("/api/v1/events?event=crucible_hedging.request.stop")["data"]
+    assert hedged["duration_ms"] == 120
     answers = shell("set -e\n" + at(running, ask))
     assert answers.count('"data"') == 5
     assert '"value":0.7' in answers.replace(" ", "")

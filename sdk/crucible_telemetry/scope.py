@@ -115,19 +115,29 @@ class Scope:
             self._parent._settle()
             self._parent._adopt(self)
         self._is_open = True
+        tracer = self._telemetry.tracer
+        if tracer is None:
+            self._begin_silently()
+        else:
+            self._begin_recording(tracer)
+        self._enter()
+
+    def _begin_silently(self) -> None:
+        telemetry.remind()
+        if names.CORRELATION_ID not in self._inherited:
+            self._inherited[names.CORRELATION_ID] = self._trace_id()
+
+    def _begin_recording(self, tracer: trace.Tracer) -> None:
         self._fork_count = telemetry.fork_count
         clock = self._telemetry.clock
         self._start_ns, self._start_monotonic_ns = clock.wall_ns(), clock.monotonic_ns()
-        tracer = self._telemetry.tracer
-        if tracer is not None:
-            if self._parent is None or not self._parent._is_open:
-                endings.opened(self)
-            self._start_span(tracer)
+        if self._parent is None or not self._parent._is_open:
+            endings.opened(self)
+        self._start_span(tracer)
         self._begin()
-        if tracer is not None and self.has_start_marker:
+        if self.has_start_marker:
             attributes = {**self._inherited, **self._attributes}
             self._emit(f"{self.span_name}.start", self._start_ns, self._start_ns, attributes)
-        self._enter()
 
     @guarded
     def close(self, error: BaseException | None = None) -> None:
@@ -142,6 +152,8 @@ class Scope:
         self._exit()
         if self._parent is not None:
             self._parent._children.pop(id(self), None)
+        if self._telemetry.tracer is None:
+            return
         try:
             self._finish(error)
         finally:
@@ -295,8 +307,6 @@ class Scope:
 
     def _correlate(self) -> None:
         """Settle the correlation id, and let OpenTelemetry's propagators carry it as baggage."""
-        if self._telemetry.tracer is None:
-            telemetry.remind()
         if names.CORRELATION_ID not in self._inherited:
             carried = baggage.get_baggage(names.CORRELATION_ID)
             self._set_correlation(str(carried) if carried else self._trace_id())

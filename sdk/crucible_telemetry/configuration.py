@@ -6,6 +6,9 @@ The tracer provider is our own, so neither the global one nor the user's traces 
 
 from __future__ import annotations
 
+# Before any provider is made: in a forked child a provider starts a pool of threads, and waits for
+# ever for a lock of this module's unless the module's own preparations for a fork come first.
+import concurrent.futures.thread  # noqa: F401
 import functools
 import importlib
 import os

@@ -19,7 +19,12 @@ from opentelemetry.trace import Link
 
 from crucible_schema import events as names
 from crucible_telemetry import fields, values
-from crucible_telemetry.decoration import CONTEXT_PARAMETERS, Call, DecoratingScope
+from crucible_telemetry.decoration import (
+    CONTEXT_PARAMETERS,
+    Call,
+    DecoratingScope,
+    can_be_decorated,
+)
 from crucible_telemetry.faults import guarded
 from crucible_telemetry.outcome import (
     FAILED,
@@ -56,7 +61,7 @@ class Pipeline(Run, DecoratingScope, Staged):
         super().__init__(host_of_runs(within))
         self._given_name, self._within, self._given_run_id = name, within, run_id
         self._given_correlation_id, self._metrics = correlation_id, metrics
-        self._stages = [stages] if isinstance(stages, str) else list(stages)
+        self._stages = values.texts(stages)
         self._metadata = dict(metadata or {})
         self.name = values.bounded_id(name) if name else "pipeline"
         self._is_inside = self._pipeline_id is not None
@@ -229,15 +234,16 @@ def pipeline(
     metadata: the registry's fields, e.g. experiment_type, dataset_name, owner, tags, backend_id;
     other names are sent as they are. Inside an experiment the pipeline belongs to that.
     """
+    is_function = can_be_decorated(name)
     made = Pipeline(
-        name if isinstance(name, str) else None,
+        None if name is None or is_function else str(name),
         run_id=run_id,
         correlation_id=correlation_id,
         stages=stages,
         metrics=metrics,
         metadata=metadata,
     )
-    return made if name is None or isinstance(name, str) else made(name)
+    return made(name) if is_function else made
 
 
 def current_pipeline() -> Pipeline:

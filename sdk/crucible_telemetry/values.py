@@ -14,7 +14,7 @@ import json
 import math
 import operator
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -98,6 +98,13 @@ def bounded_text(value: object, bytes_max: int = TEXT_BYTES_MAX) -> str:
     if len(encoded) <= bytes_max:
         return encoded.decode("utf-8")
     return encoded[: bytes_max - 3].decode("utf-8", "ignore") + "…"
+
+
+def texts(given: Any) -> list[str]:
+    """Return the texts of an iterable, or of one text; none of what is no iterable."""
+    if isinstance(given, str):
+        return [given]
+    return [str(each) for each in given] if isinstance(given, Iterable) else []
 
 
 def attribute(value: Any) -> AttributeValue | None:

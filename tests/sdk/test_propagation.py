@@ -11,6 +11,7 @@ import json
 import logging
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -519,3 +520,28 @@ def test_a_forked_process_works_inside_what_was_open_and_ends_nothing_of_it() ->
         only(captured, f"{STAGE}.stop").span.context.span_id
     ]
     os.close(reading)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_does_not_wait_for_pools_that_were_imported_after_the_provider_was_made() -> None:
+    program = """
+import os
+from crucible_telemetry.testing import capture
+
+with capture():
+    import concurrent.futures.thread
+
+    pid = os.fork()
+    if pid == 0:
+        os._exit(7)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    # In a session of its own, or a child that hangs would outlive the time that it is given.
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        assert process.communicate(timeout=30)[0] == "7\n"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)

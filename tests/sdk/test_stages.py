@@ -451,3 +451,23 @@ def test_switched_off_everything_works_and_is_nothing(monkeypatch: pytest.Monkey
     assert current_scope.get() is None
     assert pipeline.run_id
     assert not {name for name in crucible.counts() if name.startswith("fault.")}
+
+
+@pytest.mark.parametrize("wrong", [5, object(), b"bytes", [1, 2], lambda: 1])
+def test_arguments_of_the_wrong_kind_lose_themselves_and_nothing_else(wrong: Any) -> None:
+    with capture() as captured, crucible.pipeline("p", stages=wrong, metrics=wrong) as pipeline:
+        for options in ({"metrics": wrong}, {"index": wrong}, {"attempt": wrong}):
+            with pipeline.stage("a", **options):
+                pass
+        with pipeline.stage("b", options=wrong, allowed_options=wrong) as stage:
+            stage.skip(wrong)
+        with pipeline.stage("c") as stage:
+            stage.fail(wrong)
+    assert [name for _, name, _ in ends(captured)] == ["a", "a", "a", "b", "c"]
+    assert only(captured, f"{PIPELINE}.stop").attributes["crucible.status"] == "failed"
+
+
+def test_a_name_need_not_be_a_text() -> None:
+    with capture() as captured, crucible.pipeline(7), crucible.stage(8):  # type: ignore[call-overload]
+        pass
+    assert ends(captured) == [("stop", "8", "ok")]

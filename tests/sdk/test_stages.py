@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import gc
 import inspect
 import json
 import math
@@ -258,7 +257,6 @@ def test_a_consumer_that_stops_early_has_ended_a_generator_well() -> None:
     with capture() as captured:
         for _ in read():
             break
-        gc.collect()
     assert closed == ["read"]
     assert ends(captured) == [("stop", "read", "ok")]
 

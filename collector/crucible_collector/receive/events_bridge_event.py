@@ -63,7 +63,7 @@ def translate(event: Any, sent: Sent) -> Translated:
     measurements = _map(event, "measurements")
     metadata = _map(event, "metadata") | {k: v for k, v in event.items() if k not in _SHAPE}
     fields = Fields(name)
-    read_measurements(fields, measurements)
+    read_measurements(fields, measurements, metadata)
     read_metadata(fields, metadata)
     read_source(fields, event.get("source"))
     timestamp = event.get("timestamp")

@@ -21,12 +21,13 @@ from crucible_collector.receive.events_bridge_values import (
     text,
     typed,
 )
-from crucible_schema import MEASUREMENT_PREFIX, Location, Phase, events
+from crucible_schema import MEASUREMENT_PREFIX, AttributeType, Location, Phase, events
 
 _PHASES = {"start": Phase.START, "stop": Phase.STOP, "exception": Phase.EXCEPTION}
 # An event with little but identity, which all others may carry too.
 _ANY_EVENT = events.CRUCIBLE_TELEMETRY_RUN_HEARTBEAT
 _NAME_BYTES_MAX = 256
+_NUMBERS = (AttributeType.INT, AttributeType.DOUBLE)
 _SOURCE = {
     "service": "service.name",
     "version": "service.version",
@@ -109,7 +110,9 @@ class Fields:
                 yield own, typed(own, value)
 
 
-def read_measurements(fields: Fields, measurements: Mapping[str, Any]) -> None:
+def read_measurements(
+    fields: Fields, measurements: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> None:
     name = fields.name
     for path, value in _leaves(measurements):
         scale_ns = crucible_schema.duration_scale_ns(name.sent, path)
@@ -119,8 +122,18 @@ def read_measurements(fields: Fields, measurements: Mapping[str, Any]) -> None:
             fields.system_time = value
         elif scale_ns is not None and name.phase is not Phase.START:
             fields.duration_ns = duration_ns(path, value, scale_ns)
+        elif metadata.get(path) is None and _counts_something(name.sent, path, value):
+            _read_field(fields, path, value)
         else:
             _read_measurement(fields, path, value)
+
+
+def _counts_something(sent: str, path: str, value: Any) -> bool:
+    """Whether a number is no measurement but says where one belongs: an epoch, an attempt."""
+    if number(value) is None or crucible_schema.measurement_of(sent, path) is not None:
+        return False
+    definition = crucible_schema.ATTRIBUTES.get(_attribute_key(sent, path) or "")
+    return definition is not None and definition.type in _NUMBERS
 
 
 def _read_measurement(fields: Fields, path: str, value: Any) -> None:
@@ -152,7 +165,7 @@ def read_metadata(fields: Fields, metadata: Mapping[str, Any]) -> None:
             rest = {
                 inner: each
                 for inner, each in value.items()
-                if not _is_read(fields, f"{path}.{inner}", each)
+                if not _is_read(fields, path, inner, each)
             }
             if rest or not value:
                 fields.add_unknown(path, rest)
@@ -160,8 +173,12 @@ def read_metadata(fields: Fields, metadata: Mapping[str, Any]) -> None:
             _read_field(fields, path, value)
 
 
-def _is_read(fields: Fields, path: str, value: Any) -> bool:
-    """Take a field within a map where the registry knows it."""
+def _is_read(fields: Fields, outer: str, inner: str, value: Any) -> bool:
+    """Take a field within a map where the registry knows it; numbers in `metrics` it need not."""
+    if outer == "metrics" and number(value) is not None:
+        _read_measurement(fields, inner, value)
+        return True
+    path = f"{outer}.{inner}"
     if value is None or _known_key(fields.name.sent, path, value) is None:
         return value is None
     _read_field(fields, path, value)

@@ -209,6 +209,13 @@ def test_an_alias_is_bridged_as_the_event_it_means_and_its_own_name_is_kept(
     assert attributes_of(span)["crucible.event.name"] == sent
 
 
+@pytest.mark.parametrize("name", ["my_app.thing.done", "my_app.thing.start", "Done"])
+def test_what_is_posted_calls_itself_an_event_also_where_the_registry_does_not_know_it(
+    name: str,
+) -> None:
+    assert attributes_of(span_of(event(name)))["crucible.event.name"] == name
+
+
 def test_an_unknown_event_is_a_span_of_its_own_with_all_that_it_says() -> None:
     span = span_of(
         event(
@@ -229,6 +236,7 @@ def test_an_unknown_event_is_a_span_of_its_own_with_all_that_it_says() -> None:
     )
     assert span.name == "somebody.thing.done"
     assert attributes_of(span) == {
+        "crucible.event.name": "somebody.thing.done",
         "crucible.measurement.count": 3,
         "crucible.measurement.deep.er": 0.5,
         "crucible.thing.result": "ok",

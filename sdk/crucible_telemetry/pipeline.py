@@ -37,7 +37,7 @@ from crucible_telemetry.outcome import (
 from crucible_telemetry.run import Run, host_of_runs
 from crucible_telemetry.scope import Scope, surrounding
 from crucible_telemetry.stage import ERROR, OK, Metrics, Stage, failure_text, metrics_of, numbers
-from crucible_telemetry.staged import Places, Staged, links
+from crucible_telemetry.staged import Places, Staged, given_name, links
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,11 +59,12 @@ class Pipeline(Run, DecoratingScope, Staged):
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(host_of_runs(within))
-        self._given_name, self._within, self._given_run_id = name, within, run_id
+        self._given_name, self._within = given_name(name), within
+        self._given_run_id = run_id
         self._given_correlation_id, self._metrics = correlation_id, metrics
-        self._stages = values.texts(stages)
+        self._stages = guarded(values.texts)(stages) or []
         self._metadata = dict(metadata or {})
-        self.name = values.bounded_id(name) if name else "pipeline"
+        self.name = self._given_name or "pipeline"
         self._is_inside = self._pipeline_id is not None
         self._pipeline_id = self.name
         self._places = Places(self._stages)
@@ -236,7 +237,7 @@ def pipeline(
     """
     is_function = can_be_decorated(name)
     made = Pipeline(
-        None if name is None or is_function else str(name),
+        None if is_function else name,
         run_id=run_id,
         correlation_id=correlation_id,
         stages=stages,

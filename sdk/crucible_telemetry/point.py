@@ -39,7 +39,8 @@ def event(
     if current().tracer is None:
         remind()
         return
-    text = name if isinstance(name, str) else ".".join(map(str, name))
+    # Bounded first: looking up a name takes more than its length.
+    text = values.bounded_id(name if isinstance(name, str) else ".".join(map(str, name)))
     attributes = dict(fields.attributes(text, metadata or {}))
     free: dict[str, Any] = {}
     for field, value in (measurements or {}).items():
@@ -51,18 +52,20 @@ def event(
     around = surrounding()
     end_ns = current().clock.wall_ns() if around is None else around._now_ns()
     emit_point(
-        values.bounded_id(text),
+        text,
         attributes,
         measurements=free,
-        start_ns=end_ns - _length_ns(duration_s),
+        start_ns=end_ns - length_ns(duration_s),
         end_ns=end_ns,
     )
 
 
-def _length_ns(duration_s: Any) -> int:
+def length_ns(duration_s: Any) -> int:
+    """Return a length of time in ns; 0 for what is none, counted."""
     length_s = values.number(duration_s)
     if length_s is not None and 0 <= length_s < _DURATION_S_MAX:
         return int(length_s * _NS_PER_S)
     if duration_s is not None:
-        note(Fault.NOT_A_NUMBER, "duration_s=%r is no length of time; left out", duration_s)
+        told = guarded(values.bounded_text)(duration_s)
+        note(Fault.NOT_A_NUMBER, "duration_s=%s is no length of time; left out", told)
     return 0

@@ -27,7 +27,7 @@ from crucible_telemetry.decoration import (
 from crucible_telemetry.faults import guarded
 from crucible_telemetry.outcome import is_failure, kind_of, outcome, reason_of, why_cancelled
 from crucible_telemetry.scope import MEASUREMENTS_MAX, surrounding
-from crucible_telemetry.staged import Staged, innermost_within, links
+from crucible_telemetry.staged import Staged, given_name, innermost_within, links
 from crucible_telemetry.values import Number
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,11 +55,11 @@ class Stage(DecoratingScope, Staged):
         allowed_options: Iterable[str] = (),
     ) -> None:
         super().__init__(innermost_within(within))
-        self._given_name, self._within = name, within
+        self._given_name, self._within = given_name(name), within
         self._index, self._attempt, self._module = index, attempt, module
         self._metrics, self._options = metrics, options
-        self._allowed = values.texts(allowed_options)
-        self.name = values.bounded_id(name) if name else "stage"
+        self._allowed = guarded(values.texts)(allowed_options) or []
+        self.name = self._given_name or "stage"
         self.index = 0 if index is None else index
         self.attempt = 1
         self._before: dict[str, Number] | None = None
@@ -210,7 +210,7 @@ def stage(
     """
     is_function = can_be_decorated(name)
     made = Stage(
-        None if name is None or is_function else str(name),
+        None if is_function else name,
         index=index,
         attempt=attempt,
         metrics=metrics,

@@ -20,6 +20,7 @@ from crucible_telemetry.counting import Count
 from crucible_telemetry.epoch import Epoch
 from crucible_telemetry.faults import guarded
 from crucible_telemetry.outcome import COMPLETED, EARLY_STOPPED, is_failure, outcome, why_cancelled
+from crucible_telemetry.point import length_ns
 from crucible_telemetry.ranks import rank_of_environment, shared_run_id
 from crucible_telemetry.run import Run
 from crucible_telemetry.scope import Scope, measurement_key
@@ -83,8 +84,12 @@ class Training(Run):
         return str(self._inherited.get(names.RUN_ID, ""))
 
     def epochs(self, count: int, *, start: int = 0) -> Iterator[Epoch]:
-        """Yield epochs `start` to `count - 1`, fewer after `stop_early()` or an abort."""
-        self.epochs_planned = count
+        """Yield epochs `start` to `count - 1`, fewer after `stop_early()` or an abort.
+
+        Takes, and raises, what `range(start, count)` does: a loop that silently never ran would be
+        worse than its exception.
+        """
+        self.epochs_planned = values.whole(count)
         for index in range(start, count):
             if self._stops_early or self._is_ended:
                 return
@@ -142,7 +147,7 @@ class Training(Run):
             attributes[names.EPOCH] = self._epoch.index
         self._checkpoint_paths.append(text)
         now_ns = self._now_ns()
-        self._emit(CHECKPOINT_SAVED, now_ns - int((duration_s or 0) * 1e9), now_ns, attributes)
+        self._emit(CHECKPOINT_SAVED, now_ns - length_ns(duration_s), now_ns, attributes)
 
     # What epochs and batches tell.
 
@@ -228,5 +233,5 @@ def _size_bytes(path: str | os.PathLike[str]) -> int | None:
     try:
         file = Path(path)
         return file.stat().st_size if file.is_file() else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):  # bytes are a path to `open()`, but none to `Path`
         return None

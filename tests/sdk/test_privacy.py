@@ -241,3 +241,8 @@ def test_a_key_may_be_any_bytes(key: str | bytes) -> None:
 def test_wrong_settings_are_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
         crucible.configure(**wrong)
+
+
+def test_what_redact_returns_can_be_encoded() -> None:
+    policy = Policy(redact=lambda _key, _value: "\ud800é")
+    assert policy.applied({names.MODEL_NAME: "mlp"}) == {names.MODEL_NAME: "?é"}

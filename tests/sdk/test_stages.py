@@ -469,3 +469,29 @@ def test_a_name_need_not_be_a_text() -> None:
     with capture() as captured, crucible.pipeline(7), crucible.stage(8):  # type: ignore[call-overload]
         pass
     assert ends(captured) == [("stop", "8", "ok")]
+
+
+class Unreadable:
+    """Raises whatever it is asked."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("no truth")
+
+    def __iter__(self) -> Any:
+        raise RuntimeError("no items")
+
+
+def test_names_that_cannot_be_read_are_left_out_and_nothing_else() -> None:
+    wrong: Any = Unreadable()
+    with capture() as captured, crucible.pipeline(wrong, stages=wrong) as pipeline:
+        for _, wrong_too in pipeline.loop(wrong, [wrong]):
+            with pipeline.stage(wrong_too, allowed_options=wrong):
+                pass
+        with crucible.stage(wrong):
+            pass
+    assert [name for _, name, _ in ends(captured)] == ["stage", "stage"]

@@ -188,3 +188,13 @@ def test_metadata_that_the_registry_does_not_know_is_sent_under_the_events_objec
     assert start.attributes["crucible.training.my_flag"] is True
     assert start.attributes["crucible.training.shape"] == "[1,2]"
     assert start.attributes["crucible.training.odd_name"] == "x"
+
+
+@pytest.mark.parametrize("beyond", [10**30, -(10**30), 1e300, 2**63])
+def test_a_count_that_64_bits_do_not_hold_is_none(beyond: float) -> None:
+    assert values.whole(beyond) == 0
+
+
+@pytest.mark.parametrize("bytes_max", [1, 2, 3])
+def test_a_text_with_no_room_for_more_is_an_ellipsis(bytes_max: int) -> None:
+    assert values.bounded_text("abcdef", bytes_max) == "…"

@@ -28,6 +28,13 @@ _PHASES = {"start": Phase.START, "stop": Phase.STOP, "exception": Phase.EXCEPTIO
 _ANY_EVENT = events.CRUCIBLE_TELEMETRY_RUN_HEARTBEAT
 _NAME_BYTES_MAX = 256
 _NUMBERS = (AttributeType.INT, AttributeType.DOUBLE)
+# Where a model's struct has the name that the key asks for. A provider's model goes by its id, and by
+# `model` before; the `name` that req_llm's has beside is one to show. A model of our own has a name.
+_MODEL_NAMES = {
+    events.GEN_AI_REQUEST_MODEL: ("id", "model", "name"),
+    events.GEN_AI_RESPONSE_MODEL: ("id", "model", "name"),
+    events.MODEL_NAME: ("name", "id", "model"),
+}
 _SOURCE = {
     "service": "service.name",
     "version": "service.version",
@@ -190,12 +197,22 @@ def _read_field(fields: Fields, path: str, value: Any) -> None:
     key = _known_key(sent, path, value)
     scale_ns = crucible_schema.duration_scale_ns(sent, path) if key is None else None
     is_length = scale_ns is not None and is_number(value) and fields.duration_ns is None
-    if key is not None:
+    model = _model_name(key, value) if isinstance(value, dict) else None
+    if key is not None and model is not None:
+        fields.add(key, path, model)
+        fields.add_unknown(path, value)
+    elif key is not None:
         fields.add(key, path, value)
     elif is_length and scale_ns is not None and fields.name.phase is not Phase.START:
         fields.duration_ns = duration_ns(path, value, scale_ns)
     else:
         fields.add_unknown(path, value)
+
+
+def _model_name(key: str | None, model: Mapping[str, Any]) -> str | None:
+    """What a model that was put down whole, a struct of its package, is called."""
+    told = (model.get(name) for name in _MODEL_NAMES.get(key or "", ()))
+    return next((each for each in told if isinstance(each, str) and each), None)
 
 
 def _known_key(sent: str, path: str, value: Any) -> str | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+from typing import Any
 
+import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector.receive.bridging import attributes_of, bridged, event, span_of
@@ -34,6 +37,33 @@ def test_fields_within_maps_are_found_and_the_rest_of_the_map_is_kept() -> None:
         "crucible.inference.tokens": '{"wasted": 1}',
         "crucible.measurement.cost_usd": 0.5,
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "key", "told"),
+    [
+        (
+            "req_llm.request.stop",
+            {"id": "gpt-4o", "name": "GPT-4o"},
+            "gen_ai.request.model",
+            "gpt-4o",
+        ),
+        ("req_llm.request.stop", {"model": "gpt-4o"}, "gen_ai.request.model", "gpt-4o"),
+        (
+            "crucible_xai.explanation.generated",
+            {"id": 7, "name": "mlp"},
+            "crucible.model.name",
+            "mlp",
+        ),
+        ("req_llm.request.stop", {"other": 1}, "gen_ai.request.model", '{"other": 1}'),
+    ],
+)
+def test_a_model_put_down_whole_goes_by_its_name_and_nothing_of_it_is_lost(
+    name: str, model: dict[str, Any], key: str, told: str
+) -> None:
+    found = attributes_of(span_of(event(name, metadata={"model": model})))
+    assert found[key] == told
+    assert json.dumps(model) in found.values()
 
 
 def test_values_have_the_registry_s_types() -> None:

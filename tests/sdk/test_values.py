@@ -180,6 +180,13 @@ def test_metadata_keeps_the_type_that_the_registry_says() -> None:
     assert start.attributes["crucible.training.metrics"] == ("a", "b")
 
 
+def test_a_word_is_a_list_of_one_where_the_registry_says_list() -> None:
+    with capture() as captured, crucible.training(metrics="loss"):
+        pass
+    (start,) = captured.named("crucible_train.training.start")
+    assert start.attributes["crucible.training.metrics"] == ("loss",)
+
+
 def test_metadata_that_the_registry_does_not_know_is_sent_under_the_events_object() -> None:
     odd: dict[str, Any] = {"odd name": "x"}
     with capture() as captured, crucible.training(my_flag=True, shape=[1, 2], **odd):

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crucible_schema import MEASUREMENT_PREFIX, measurement_of
+from crucible_schema import MEASUREMENT_PREFIX, canonical_event, is_known, measurement_of
+from crucible_schema import events as names
 from crucible_telemetry import fields, values
 from crucible_telemetry.faults import Fault, guarded, note
 from crucible_telemetry.scope import emit_point, surrounding
@@ -49,6 +50,8 @@ def event(
             free[key.removeprefix(MEASUREMENT_PREFIX)] = value
         elif (number := values.number(value)) is not None:
             attributes[key] = number  # one of OpenTelemetry's own, such as tokens
+    if not is_known(canonical_event(text)):
+        attributes[names.EVENT_NAME] = text  # or a collector takes it for a span of somebody else's
     around = surrounding()
     end_ns = current().clock.wall_ns() if around is None else around._now_ns()
     emit_point(

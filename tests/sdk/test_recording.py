@@ -220,6 +220,7 @@ def test_an_event_of_ones_own_keeps_its_name_and_the_fields_that_all_have() -> N
     event = only(captured, "my_app.cache.evicted")
     assert event.attributes["crucible.cache.reason"] == "size"
     assert event.attributes["crucible.step"] == 3
+    assert event.attributes["crucible.event.name"] == "my_app.cache.evicted"  # it calls itself one
     assert event.measurements == {"entries": 12}
     assert event.duration_ns == 2_000_000
     assert faults.counts() == {"not_a_number": 1}

@@ -227,8 +227,17 @@ def _metadata(uses: Iterable[AttributeUse]) -> Json:
     for use in uses:
         for field in use.fields:
             if use.attribute.location is Location.SPAN or field == "stacktrace":
-                _place(properties, field, _use(use))
+                _place(properties, field, _told(use))
     return properties
+
+
+def _told(use: AttributeUse) -> Json:
+    """Describe a field of `metadata`: what is text of JSON on the wire may come as what it says."""
+    schema = _use(use)
+    if use.attribute.is_json:
+        reference = {"$ref": schema.pop("$ref")}
+        schema = {"anyOf": [reference, {"type": ["object", "array"]}], **schema}
+    return schema
 
 
 def _place(properties: Json, field: str, schema: Json) -> None:

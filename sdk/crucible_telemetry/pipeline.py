@@ -77,6 +77,7 @@ class Pipeline(Run, DecoratingScope, Staged):
 
     @property
     def run_id(self) -> str:
+        """What this execution is found by; it is there without `configure()`, too."""
         self._identify()
         return str(self._inherited.get(names.RUN_ID, ""))
 

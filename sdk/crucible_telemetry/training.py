@@ -81,6 +81,7 @@ class Training(Run):
 
     @property
     def run_id(self) -> str:
+        """What this execution is found by; it is there without `configure()`, too."""
         return str(self._inherited.get(names.RUN_ID, ""))
 
     def epochs(self, count: int, *, start: int = 0) -> Iterator[Epoch]:
@@ -152,15 +153,18 @@ class Training(Run):
     # What epochs and batches tell.
 
     def begun(self, epoch: Epoch) -> None:
+        """Take note of an epoch that was opened; for `Epoch`."""
         self._epoch = epoch
 
     def remember(self, measurements: Mapping[str, values.Number]) -> None:
+        """Keep the last loss and accuracy, for the end to tell; for `Batch`."""
         if "loss" in measurements:
             self._last["loss"] = measurements["loss"]
         if "accuracy" in measurements:
             self._last["accuracy"] = measurements["accuracy"]
 
     def ended(self, epoch: Epoch, measurements: Mapping[str, values.Number]) -> None:
+        """Count an epoch that was closed, and see whether it was the best; for `Epoch`."""
         self._epoch_count += 1
         self.remember(measurements)
         self._best.consider(epoch.index, measurements)

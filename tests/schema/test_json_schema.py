@@ -135,6 +135,8 @@ def example(schema: dict[str, Any]) -> Any:
         event("crucible_train.training.start", metadata={"config": {"learning_rate": 0.1}}),
         event("crucible_train.training.start", metadata={"config": '{"learning_rate": 0.1}'}),
         event("somebody.elses.event", measurements={"loss": "low"}),
+        event(metadata=None, measurements=None),
+        event(metadata={"epoch": None, "learning_rate": None, "status": None}),
         event(timestamp="2026-11-01T10:00:00Z"),
         event(timestamp=1_793_527_200_000_000),
         {"event_name": "x"},
@@ -159,7 +161,6 @@ def test_what_may_come_is_valid(value: Any) -> None:
         event(measurements={"tokens": 1.5}),
         event(metadata={"epoch": "third"}),
         event("crucible_train.training.start", metadata={"config": 7}),
-        event(metadata=None),
         event(timestamp=True),
     ],
 )

@@ -17,13 +17,14 @@ from opentelemetry.trace import Link
 from crucible_schema import events as names
 from crucible_telemetry import fields, values
 from crucible_telemetry.counting import Count
+from crucible_telemetry.encoding import measurement_key
 from crucible_telemetry.epoch import Epoch
 from crucible_telemetry.faults import guarded
 from crucible_telemetry.outcome import COMPLETED, EARLY_STOPPED, is_failure, outcome, why_cancelled
 from crucible_telemetry.point import length_ns
 from crucible_telemetry.ranks import rank_of_environment, shared_run_id
 from crucible_telemetry.run import Run
-from crucible_telemetry.scope import Scope, measurement_key
+from crucible_telemetry.scope import Scope
 from crucible_telemetry.staged import links
 from crucible_telemetry.values import AttributeValue
 

@@ -13,9 +13,9 @@ import crucible_telemetry as crucible
 from crucible_schema import EVENTS, Requirement
 from crucible_schema import events as names
 from crucible_telemetry import telemetry
+from crucible_telemetry.point import emit_point
 from crucible_telemetry.privacy import ATTRIBUTES_MAX, Policy, UserIds
 from crucible_telemetry.readings import ConfigurationError
-from crucible_telemetry.scope import emit_point
 from crucible_telemetry.values import AttributeValue
 
 SECRETS: dict[str, AttributeValue] = {

@@ -10,7 +10,8 @@ import pytest
 
 import crucible_telemetry as crucible
 from crucible_telemetry import telemetry
-from crucible_telemetry.scope import current_scope, emit_point
+from crucible_telemetry.point import emit_point
+from crucible_telemetry.scope import current_scope
 
 
 @pytest.fixture(params=["never configured", "CRUCIBLE_TELEMETRY=0", "OTEL_SDK_DISABLED"])

@@ -80,7 +80,7 @@ class MetricsStore:
     ) -> None:
         """Append a number; one that is none is left out and counted. The time is now unless given.
 
-        About 10 µs. A file that cannot be written is a fault that is logged once and counted.
+        About 15 µs. A file that cannot be written is a fault that is logged once and counted.
         """
         number = values.number(value)
         if number is None:

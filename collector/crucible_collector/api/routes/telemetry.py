@@ -89,7 +89,7 @@ def telemetry_router(intake: TakesEvents) -> APIRouter:
         # Also what keeps other sites' pages out: without asking first, browsers send no JSON.
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the content type may be application/json"
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json"
             )
         coding = headers.get("content-encoding", "").strip().lower()
         if coding not in _GZIP and coding not in _PLAIN:

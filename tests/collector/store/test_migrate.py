@@ -30,6 +30,14 @@ where c.relnamespace = 'crucible'::regnamespace and c.relkind in ('r', 'p', 'v')
   and not c.relispartition
 order by c.relname, a.attnum
 """
+SILENT_COLUMNS = """
+select format('%I.%I', relname, attname)
+from pg_class
+join pg_attribute on attrelid = pg_class.oid and attnum > 0 and not attisdropped
+where relnamespace = 'crucible'::regnamespace and relkind in ('r', 'p', 'v', 'm') and not relispartition
+  and col_description(pg_class.oid, attnum) is null
+order by 1
+"""
 INDEXES = """
 select regexp_replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ')
 from pg_index i
@@ -56,14 +64,16 @@ def test_schema_is_the_sum_of_its_migrations_on_both_kinds_of_server(database: s
     assert listing(database) == LISTING.read_text()
 
 
-def test_every_relation_has_a_comment(database: str) -> None:
+def test_every_relation_and_column_has_a_comment(database: str) -> None:
     with psycopg.connect(database) as conn:
         silent = conn.execute(
             "select relname from pg_class where relnamespace = 'crucible'::regnamespace"
             " and relkind in ('r', 'p', 'v') and not relispartition"
             " and obj_description(oid, 'pg_class') is null"
         ).fetchall()
+        silent_columns = conn.execute(SILENT_COLUMNS).fetchall()
     assert silent == []
+    assert silent_columns == []
 
 
 def test_migrations_are_frozen() -> None:

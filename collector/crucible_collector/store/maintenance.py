@@ -123,6 +123,9 @@ class Maintenance:
                     ).fetchone()
             except (psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable):
                 continue  # vacuum does it, or the part has been dropped
+            except psycopg.errors.InsufficientPrivilege:  # a writer's: autovacuum does it, later
+                self._summarised_bytes[index] = heap_bytes
+                continue
             range_count += row[0] if row else 0
             self._summarised_bytes[index] = heap_bytes
         return range_count

@@ -4,7 +4,8 @@
 `account` says which user may run it and `places` how that user gets at the files, `leftovers` ends
 what a killed collector left running, `embedded` runs it; `servers` says what a server can do,
 `migrate` brings the schema `crucible` up to date; `connect` opens connections by intent;
-`maintenance` keeps what grows within bounds, and has `stalls` look for runs that have fallen silent.
+`rollups` has the sums over minutes, hours and days kept; `maintenance` keeps what grows within bounds,
+and has `stalls` look for runs that have fallen silent.
 
 In the order in which a window meets them: `partitions` makes room ahead of it, `window` writes it in
 one transaction (its statements are in `ingest`), `copy` its rows (`binary_copy` makes the bytes) and

@@ -22,6 +22,7 @@ import psycopg
 from psycopg import sql
 
 from crucible_collector.errors import DatabaseError, NewerDatabaseError
+from crucible_collector.store import rollups
 from crucible_collector.store.connect import MAINTENANCE, connect
 from crucible_collector.store.move import move_to_hypertables
 from crucible_collector.store.roles import act_as_owner, grant_rights, make_roles, role_state
@@ -77,6 +78,7 @@ def migrate(
                 applied_count += 1
             if has_timescaledb:
                 capabilities = _move(conn, capabilities, log)
+            capabilities = _with_rollups(conn, capabilities, log)
             _grant_rights(conn, log, tells=moves or applied_count > 0)
             return capabilities
     except psycopg.errors.InsufficientPrivilege as error:
@@ -221,6 +223,16 @@ def _apply_next(
         )
     log.info("migrated the database: %s", missing.name)
     return True
+
+
+def _with_rollups(
+    conn: psycopg.Connection[Any], capabilities: Capabilities, log: logging.Logger
+) -> Capabilities:
+    """Make the roll-ups, which are no migration: the server's licence decides what they are."""
+    with conn.transaction():
+        _lock(conn)
+        kind = rollups.ensure(conn, log, has_hypertables=capabilities.timescaledb is not None)
+    return replace(capabilities, rollups=kind)
 
 
 def _lock(conn: psycopg.Connection[Any]) -> None:

@@ -225,6 +225,8 @@ def _make_chunk(conn: Connection, relation: str, day: dt.date) -> bool:
     `create_chunk` is what TimescaleDB itself uses to restore chunks. It is not documented, so
     where it is missing the chunk is left to be made by the first row.
     """
+    if relation_kind(conn, relation) == "p":  # made before the store moved to TimescaleDB
+        return _make_partition(conn, relation, day)
     interval = conn.execute(
         "select (extract(epoch from time_interval) * 1000000)::bigint"
         " from timescaledb_information.dimensions"

@@ -93,6 +93,14 @@ def migrate(
         ) from error
 
 
+def not_applied(conn: psycopg.Connection[Any]) -> list[str]:
+    """Return the names of what a start would apply; NewerDatabaseError or DatabaseError as there."""
+    applied = _applied(conn)
+    _refuse_strangers(applied)
+    missing = [each.name for each in migrations() if each.name not in applied]
+    return missing or ([] if applied.get(OBJECTS_NAME) == _objects().sha256 else [OBJECTS_NAME])
+
+
 @cache
 def migrations() -> tuple[Migration, ...]:
     """Every numbered migration of this version, in order."""

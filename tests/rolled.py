@@ -58,6 +58,18 @@ def settle(dsn: str) -> None:
                 run_job(conn, view)
 
 
+def drop_rollups(dsn: str) -> None:
+    """Leave the database as it was before there were roll-ups; the next start makes them."""
+    with closing(connect(dsn, MAINTENANCE)) as conn:
+        is_portable = rollups.kind_of(conn) == "portable"
+        for family in FAMILIES:
+            views = [f"materialized view crucible.{family.view(each)}" for each in family.levels]
+            tables = [f"table crucible.{family.table(each)}" for each in family.levels]
+            dropped = [f"table crucible.{family.parts}", *tables] if is_portable else views[::-1]
+            for each in dropped:
+                conn.execute(f"drop {each} cascade".encode())
+
+
 def run_job(conn: Connection, view: str) -> None:
     """What TimescaleDB's scheduler does with the view's refresh when its time has come."""
     row = conn.execute(

@@ -47,8 +47,9 @@ class Folding:
             if count < self._parts_max:
                 break
         if folded:
-            # What was folded lies dead in the way of every reader of the parts until it is cleared.
-            conn.execute(f"vacuum (skip_locked, truncate false) {SCHEMA}.{family.parts}".encode())
+            # What was folded lies dead in the way of every reader of the parts until it is cleared;
+            # cut off as well, since a backlog folded at once may have been a gigabyte.
+            conn.execute(f"vacuum (skip_locked) {SCHEMA}.{family.parts}".encode())
             self._log.debug("folded %d parts of %s", folded, family.name)
         return folded
 

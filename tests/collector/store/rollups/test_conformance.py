@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import logging
 import math
 import threading
 from collections.abc import Iterator
@@ -19,13 +20,16 @@ import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberDataPoint
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from crucible_collector.store.connect import READ, connect
+from crucible_collector.store.migrate import migrate
 from crucible_collector.store.rollups.families import Family, Level
 from crucible_collector.store.window import PositionMovedError
 from databases import TestServer
-from rolled import VIEW_NAMES, VIEWS, expected, put, rolled_up, settle
+from rolled import VIEW_NAMES, VIEWS, drop_rollups, expected, put, rolled_up, settle
 from rows_of import Ingest, at, execute, ingest, metrics, rows_of, span_of, traces
 from traffic import key_value
 
+LOG = logging.getLogger("tests.conformance")
 START = dt.datetime(2026, 11, 20, 22, 58, 30, tzinfo=dt.UTC)  # on its way into an hour and a day
 DAY_S = 86_400.0
 
@@ -133,7 +137,7 @@ def test_what_comes_later_is_added_at_any_age(database: str) -> None:
     settle(database)
     for number, age_s in enumerate((0.0, -2 * DAY_S, -25 * DAY_S, 3600.0)):
         put(database, "points", points(5, [7.0, *DIVERGED], start_s=age_s + 1))
-        put(database, "spans", spans(10 + number, start_s=age_s, sampled=number % 2 == 1))
+        put(database, "spans", spans(10 + number, 60, start_s=age_s, sampled=number % 2 == 1))
         settle(database)
         assert_rolled_up(database)
 
@@ -223,6 +227,42 @@ def test_sums_hold_at_every_moment_of_settling(database: str) -> None:
         settled.set()
         thread.join()
     assert set(seen) == {(10 * count, 10.0 * count)}
+
+
+HOURLY = """
+insert into crucible.spans (time, duration_ns, span_id, resource_id, scope_id, trace_id, name,
+    event_name, run_id)
+select %s::timestamptz + n / 200 * interval '1 hour', n, n, 1, 1, md5(n::text)::uuid, 'work', 'work',
+    'run-' || n %% 200
+from generate_series(0, 200 * 48 - 1) n
+"""
+
+
+@pytest.mark.parametrize("level", ["1m", "1h", "1d"])
+def test_a_question_about_a_run_reads_its_rows_alone(database: str, level: str) -> None:
+    drop_rollups(database)
+    with psycopg.connect(database) as conn:
+        conn.execute(HOURLY, (START,))
+    migrate(database, LOG)
+    settle(database)
+    execute(database, "analyze")
+    with closing(connect(database, READ)) as conn:
+        found = conn.execute(
+            "explain (analyze, format json) select time, sum(count)"
+            f" from crucible.span_rollup_{level} where run_id = 'run-7' group by time".encode()
+        ).fetchone()
+    assert found is not None
+    assert rows_read(found[0][0]["Plan"]) < 3 * 48
+
+
+def rows_read(plan: dict[str, Any]) -> float:
+    """By all scans of a plan, whether they kept them or not."""
+    inner: float = sum(rows_read(each) for each in plan.get("Plans", []))
+    if "Relation Name" not in plan:
+        return inner
+    removed = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
+    loops: int = plan["Actual Loops"]
+    return inner + loops * float(plan["Actual Rows"] + removed)
 
 
 def test_both_ways_have_the_same_columns_and_rows(

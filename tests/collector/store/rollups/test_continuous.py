@@ -18,9 +18,9 @@ from crucible_collector.store.connect import MAINTENANCE, connect
 from crucible_collector.store.migrate import migrate
 from crucible_collector.store.partitions import Connection
 from crucible_collector.store.rollups import continuous
-from crucible_collector.store.rollups.families import FAMILIES, POINTS
+from crucible_collector.store.rollups.families import POINTS
 from databases import TestServer
-from rolled import VIEW_NAMES, expected, put, rolled_up, run_job, settle
+from rolled import VIEW_NAMES, drop_rollups, expected, put, rolled_up, run_job, settle
 
 LOG = logging.getLogger("tests.continuous")
 DAY = dt.timedelta(days=1)
@@ -142,10 +142,8 @@ def test_retention_that_would_take_rows_before_their_roll_up_is_refused(conn: Co
 
 
 def test_rows_from_before_the_roll_ups_are_in_them(timescale_server: TestServer) -> None:
-    with timescale_server.database() as dsn, psycopg.connect(dsn, autocommit=True) as conn:
-        for family in FAMILIES:
-            for level in reversed(family.levels):
-                conn.execute(f"drop materialized view crucible.{family.view(level)}".encode())
+    with timescale_server.database() as dsn:
+        drop_rollups(dsn)
         put_point(dsn, 2 * DAY, 1.0)
         assert migrate(dsn, LOG).rollups == "continuous"
         family = POINTS

@@ -19,9 +19,9 @@ from crucible_collector.store.maintenance import Maintenance
 from crucible_collector.store.migrate import migrate
 from crucible_collector.store.partitions import Connection
 from crucible_collector.store.rollups import fold
-from crucible_collector.store.rollups.families import FAMILIES, POINTS
+from crucible_collector.store.rollups.families import POINTS
 from databases import TestServer
-from rolled import VIEWS, expected, folding, put, rolled_up, settle
+from rolled import VIEWS, drop_rollups, expected, folding, put, rolled_up, settle
 
 LOG = logging.getLogger("tests.portable")
 START = dt.datetime(2026, 11, 20, 23, 58, tzinfo=dt.UTC)
@@ -75,6 +75,15 @@ def test_more_parts_than_a_statement_takes_are_folded_by_several(
     assert folding(plain_database, parts_max=7).fold(conn) == 25
     assert count_of(conn, "point_rollup_parts") == 0
     assert_rolled_up(plain_database)
+
+
+def test_folded_parts_leave_nothing_to_be_read(plain_database: str, conn: Connection) -> None:
+    for series in range(20):
+        put(plain_database, "points", points(1_000, every_s=60, series=series))
+    size = "select pg_relation_size('crucible.point_rollup_parts') > 0"
+    assert conn.execute(size).fetchone() == (True,)
+    folding(plain_database).fold(conn)
+    assert conn.execute(size).fetchone() == (False,)
 
 
 def test_minutes_lie_in_the_partition_of_their_day(plain_database: str, conn: Connection) -> None:
@@ -135,10 +144,7 @@ def test_a_fold_that_fails_changes_nothing(plain_database: str, conn: Connection
 
 def test_rows_from_before_the_roll_ups_are_in_them(plain_server: TestServer) -> None:
     with plain_server.database() as dsn:
-        with psycopg.connect(dsn, autocommit=True) as conn:
-            for family in FAMILIES:
-                for relation in (family.parts, *map(family.table, family.levels)):
-                    conn.execute(f"drop table crucible.{relation} cascade".encode())
+        drop_rollups(dsn)
         with psycopg.connect(dsn) as conn:
             conn.execute(
                 "insert into crucible.points (series_id, time, value)"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +110,22 @@ def test_a_fraction_is_met_where_rounding_would_miss_it(plain_database: str) -> 
     assert row[0][0] < 2
     assert row[0][1] < row[0][0]
     assert row[0][2] > 1e7
+
+
+def test_what_the_guide_asks_is_answered(database: str) -> None:
+    guide = Path(__file__).parents[4] / "collector" / "README.md"
+    (question,) = re.findall(
+        r"^    (select time, crucible\.duration_percentiles.*?;)$",
+        guide.read_text(),
+        re.DOTALL | re.MULTILINE,
+    )
+    batch = spans(durations("lognormal"), hours=3)
+    names = pa.array(["crucible_deployment.inference.stop"] * batch.num_rows)
+    at = batch.schema.get_field_index("event_name")
+    put(database, "spans", batch.set_column(at, "event_name", names))
+    with psycopg.connect(database) as conn:
+        rows = conn.execute(question.encode()).fetchall()
+    assert [len(found) for _, found in rows] == [3] * 3
 
 
 def test_nothing_has_no_percentiles(database: str) -> None:

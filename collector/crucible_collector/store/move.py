@@ -97,7 +97,7 @@ def _refuse_writers(conn: Connection) -> None:
     row = conn.execute(WRITERS, {"name": INGEST.name}).fetchone()
     if row and row[0]:
         raise DatabaseError(
-            f"{row[0]} collectors are connected: stop them (what clients send meanwhile waits with"
+            f"collectors are connected ({row[0]}): stop them (what clients send meanwhile waits with"
             " them), then run crucible-collector migrate again to move the store to TimescaleDB"
         )
 

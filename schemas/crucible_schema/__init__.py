@@ -5,6 +5,7 @@
     catalogue     generated from schemas/registry: a definition of each, read in when asked for
     registry      the mappings that ask
     definitions   the types that definitions are written in
+    alias         the type that the alias table is written in
     lookup        the name of an event, which of its measurements become points, what a field means
     published     the registry as JSON Schema, for other languages
 

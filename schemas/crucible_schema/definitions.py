@@ -215,11 +215,6 @@ class EventDefinition:
     aliases: tuple[str, ...] = ()
     note: str = ""
 
-    @property
-    def series_measurements(self) -> frozenset[str]:
-        """Names of its measurements that become points."""
-        return frozenset(use.measurement.name for use in self.measurements if use.is_series)
-
 
 @dataclass(frozen=True, slots=True)
 class LifecycleDefinition:

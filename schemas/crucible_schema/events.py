@@ -63,11 +63,53 @@ EXPORT_ID: Final = "crucible.export.id"
 QUEUE_STATUS: Final = "crucible.queue.status"
 """The new state of the queue."""
 
+QUEUE_PREVIOUS_STATUS: Final = "crucible.queue.previous_status"
+"""The state of the queue before."""
+
+LABEL_ERRORS: Final = "crucible.label.errors"
+"""Why the label was refused, field by field."""
+
+STORAGE_OPERATION: Final = "crucible.storage.operation"
+"""What the database was asked for."""
+
+SCHEMA_ID: Final = "crucible.schema.id"
+"""The labels' schema."""
+
+SCHEMA_PREVIOUS_VERSION: Final = "crucible.schema.previous_version"
+"""The version of the labels' schema before."""
+
+RETENTION_DAYS: Final = "crucible.retention.days"
+"""How long records are kept."""
+
+RETENTION_DRY_RUN: Final = "crucible.retention.dry_run"
+"""Whether it was only counted what would be removed."""
+
+RETENTION_PROCESS_PII: Final = "crucible.retention.process_pii"
+"""Whether personal data in labels were looked through."""
+
 SCHEMA_VERSION: Final = "crucible.schema.version"
 """The version of the labels' schema."""
 
 MEASUREMENT_AGREEMENT_SCORE: Final = "crucible.measurement.agreement_score"
 """How far labellers agree; 1 is wholly."""
+
+MEASUREMENT_ERROR_COUNT: Final = "crucible.measurement.error_count"
+"""Errors that were found."""
+
+MEASUREMENT_VALID_COUNT: Final = "crucible.measurement.valid_count"
+"""1 where the schema is valid, else 0."""
+
+MEASUREMENT_TIMED_OUT_COUNT: Final = "crucible.measurement.timed_out_count"
+"""Assignments that took too long."""
+
+MEASUREMENT_REQUEUED_COUNT: Final = "crucible.measurement.requeued_count"
+"""Assignments that were handed back to the queue."""
+
+MEASUREMENT_AUDIT_LOGS_DELETED: Final = "crucible.measurement.audit_logs_deleted"
+"""Records of the audit log that were removed."""
+
+MEASUREMENT_LABELS_PROCESSED: Final = "crucible.measurement.labels_processed"
+"""Labels whose personal data were removed."""
 
 MEASUREMENT_ROWS_PROCESSED: Final = "crucible.measurement.rows_processed"
 """Rows that went through."""
@@ -1251,7 +1293,7 @@ ANVIL_ASSIGNMENT_EXPIRED: Final = "anvil.assignment.expired"
 """An assignment was taken back."""
 
 ANVIL_ASSIGNMENT_TIMED_OUT: Final = "anvil.assignment.timed_out"
-"""An assignment took too long."""
+"""Assignments took too long."""
 
 ANVIL_LABEL_SUBMIT_START: Final = "anvil.label.submit.start"
 """A label is submitted."""

@@ -5,5 +5,6 @@
 `events` and checks what no single group can know; `registry` is the result, in the types of
 `crucible_schema.definitions`; `aliases` is the other producers' names. They are written down by
 `constants_module`, `catalogue_module` and `aliases_module` for Python, by `reference_page` and
-`examples_page` for people, by `json_schema` and `examples` for other languages.
+`examples_page` for people, by `json_schema` and `examples` for other languages, laid out by
+`layout` and `json_text`.
 """

@@ -15,7 +15,7 @@ sent as it is, with fixed ids and times of November 2026:
     curl -H 'Content-Type: application/json' --data @schemas/examples/crucible_train.batch.stop.json \\
         http://localhost:4318/v1/traces
 
-Times further back than the collector accepts (30 days, if nothing else is set) are refused, and a
+Times further back than the collector accepts (30 days; `--past-days` sets it) are refused, and a
 request that it has seen before is stored once.
 """
 

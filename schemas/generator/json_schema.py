@@ -44,8 +44,8 @@ def json_schema(registry: Registry, aliases: AliasTable) -> Json:
         "type": "object",
         "properties": {
             "event_name": {"$ref": "#/$defs/event_name"},
-            "measurements": {"type": "object"},
-            "metadata": {"type": "object"},
+            "measurements": {"type": ["object", "null"]},
+            "metadata": {"type": ["object", "null"]},
             "timestamp": {"$ref": "#/$defs/timestamp"},
         },
         "required": ["event_name"],
@@ -81,8 +81,8 @@ def _definitions(registry: Registry) -> Json:
             "enum": _NON_FINITE,
         },
         "identity:metadata": {
-            "description": "What every event's metadata may carry.",
-            "type": "object",
+            "description": "What every event's metadata may carry; null is a field left out.",
+            "type": ["object", "null"],
             "properties": _metadata(registry.identity),
         },
         "identity:attributes": {
@@ -147,10 +147,10 @@ def _measurement(item: MeasurementDefinition) -> Json:
 
 def _event(event: EventDefinition, registry: Registry) -> Json:
     own = _own(event, registry)
-    metadata: Json = {"$ref": "#/$defs/identity:metadata", "type": "object"}
+    metadata: Json = {"$ref": "#/$defs/identity:metadata", "type": ["object", "null"]}
     if own:
         metadata["properties"] = _metadata(own)
-    measurements: Json = {"type": "object", "properties": _fields(event)}
+    measurements: Json = {"type": ["object", "null"], "properties": _fields(event)}
     schema: Json = {
         "title": event.name,
         "description": _text(event.brief, event.note),
@@ -227,8 +227,18 @@ def _metadata(uses: Iterable[AttributeUse]) -> Json:
     for use in uses:
         for field in use.fields:
             if use.attribute.location is Location.SPAN or field == "stacktrace":
-                _place(properties, field, _use(use))
+                _place(properties, field, _told(use))
     return properties
+
+
+def _told(use: AttributeUse) -> Json:
+    """Describe a field of `metadata`.
+
+    Null is a field left out; what is text of JSON on the wire may come as what it says.
+    """
+    schema = _use(use)
+    others = ["null", "object", "array"] if use.attribute.is_json else ["null"]
+    return {"anyOf": [{"$ref": schema.pop("$ref")}, {"type": others}], **schema}
 
 
 def _place(properties: Json, field: str, schema: Json) -> None:

@@ -9,12 +9,27 @@
                 for batch in epoch.batches(loader):
                     batch.log(loss=step(batch.data))
 
-The map, in the order in which an event meets them: `experiment`, `training` and `epoch` are what a
-user holds, each a `scope` with an `outcome`; `fields` and `values` turn what they are told into attributes; `ids` and
-`telemetry` give ids, times and the tracer; `delivery` queues what ended, its `courier` has it sent
-over a `transport` to a `destination`, or kept in the `spool`; `endings` sees to it that the last
-gets out, however the process ends. `settings` reads arguments and environment, `faults` counts what went wrong, `testing` records
-in memory.
+The map, in the order in which an event meets the modules:
+
+- `configuration` is `configure()`: `settings` (read by `readings`) becomes `telemetry`, the one thing
+  that everything is recorded with; `ids` has its ids and clock.
+- What a user holds: `experiment`, `pipeline`, `stage`, `training`, `epoch`, `batch` and `inference`,
+  each a `scope` with an `outcome`. A `run` is what a training and a pipeline have in common, `staged`
+  what stages are part of; `decoration` makes decorators of scopes.
+- An inference's `answer`: `streaming` follows it, `pace` times it, `responses`, `messages` and `foreign`
+  read what clients give back.
+- What happens at one moment: `recording` and `point`; numbers of files: `metrics_store`,
+  `metrics_replay`.
+- What tells by itself: `integrations`, found by `instrument`; `heartbeat`; `hardware` with `host` and
+  `gpus`.
+- Across processes: `propagation` by a `carrier`, `carrying` for functions, `ranks` for launchers.
+- On the way out: `fields` and `values` make attributes, `subscription` and `privacy` say what may leave,
+  `emission` lets it; `encoding` makes the bytes, with `splicing` for batches.
+- `delivery` puts it into the `outbox`; its `courier` has it sent, with `patience`, over a `transport`
+  (`grpc_sender`, `http_sender`) to a `destination`, or kept in the `spool` (`spool_files`). `endings` sees
+  to it that the last gets out, however the process ends.
+
+`faults` counts what went wrong, by `counting`; `testing` records in memory.
 
 No call after `configure()` raises into the experiment or waits for the network, save `flush()` and
 `shutdown()`, which have deadlines.

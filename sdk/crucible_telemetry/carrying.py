@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
+from crucible_telemetry.faults import guarded
 from crucible_telemetry.propagation import current_context, extract
 
 P = ParamSpec("P")
@@ -31,7 +32,7 @@ class _Carried(Generic[P, R]):
     def __init__(self, function: Callable[P, R]) -> None:
         self._function = function
         self._context = contextvars.copy_context()
-        functools.update_wrapper(self, function)
+        guarded(functools.update_wrapper)(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         # A copy for each call: one context cannot be entered by two threads at a time.

@@ -6,6 +6,9 @@ The tracer provider is our own, so neither the global one nor the user's traces 
 
 from __future__ import annotations
 
+# Before any provider is made: in a forked child a provider starts a pool of threads, and waits for
+# ever for a lock of this module's unless the module's own preparations for a fork come first.
+import concurrent.futures.thread  # noqa: F401
 import functools
 import importlib
 import os
@@ -140,7 +143,8 @@ def configure(
     except Exception:  # noqa: BLE001 - a bad certificate must not stop a training
         faults.logger.exception("Nothing is recorded: the exporter could not be made")
         return
-    telemetry.replace(made)
+    # Of two threads that configure at a time, one ends what the other has just begun.
+    faults.guarded(telemetry.replace(made).close)()
     faults.guarded(propagation.adopt_environment)()
     faults.guarded(endings.arm)(handle_sigterm=resolved.handle_sigterm)
     if resolved.hardware_s:
@@ -283,7 +287,11 @@ def _resource(service_name: str | None, more: Mapping[str, Any] | None, policy: 
             "service.instance.id": str(uuid.uuid4()),
         }
     )
-    given = {key: values.attribute(value) for key, value in (more or {}).items()}
+    given = {
+        values.bounded_id(key): values.attribute(value)
+        for key, value in (more or {}).items()
+        if key
+    }
     if service_name is not None:
         given["service.name"] = values.bounded_id(service_name)
     merged = found.merge(

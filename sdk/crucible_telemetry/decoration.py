@@ -142,6 +142,10 @@ def decorated(function: F, scope_of: ScopeOf) -> F:
     return made  # type: ignore[no-any-return]
 
 
+def can_be_decorated(value: object) -> bool:
+    return callable(value) or isinstance(value, staticmethod | classmethod)
+
+
 def _wrapper(function: Callable[..., Any]) -> Callable[[Callable[..., Any], ScopeOf], Any]:
     # An object that can be called is what its method is.
     method = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004

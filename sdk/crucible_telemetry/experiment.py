@@ -95,10 +95,12 @@ class Experiment(Scope):
 
     @property
     def experiment_id(self) -> str:
+        """What the experiment is found by: its name, unless another id was given."""
         return str(self._inherited.get(names.EXPERIMENT_ID, ""))
 
     @property
     def is_paused(self) -> bool:
+        """Whether `pause()` was called, and `resume()` not since."""
         return self._paused_since_ns is not None
 
     def training(

@@ -77,4 +77,6 @@ def _typed(
         return float(value)  # `learning_rate=1` must not make a column of two types
     if kind is AttributeType.STRING and isinstance(value, bool | int | float):
         return str(value)  # so must not `model_version=3`
+    if kind is AttributeType.STRINGS and isinstance(value, str):
+        return (value,)  # nor `metrics="loss"`
     return value

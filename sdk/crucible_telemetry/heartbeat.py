@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 THREAD_NAME = "crucible-heartbeat"
 _AFTER_A_FAULT_S = 1.0
+# A heartbeat takes microseconds. Longer than this only a signal handler would wait, which has
+# interrupted the thread that holds the lock.
+_LAST_BEAT_S = 0.5
 _WAIT_MAX_S = 3600.0  # there are numbers of seconds that a lock cannot wait for
 
 
@@ -81,7 +84,7 @@ class _Heart:
             self._due_s.clear()
             self._changed.notify_all()
         if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout_s)
+            thread.join(min(timeout_s, _LAST_BEAT_S))
 
     def _run(self) -> None:
         while True:

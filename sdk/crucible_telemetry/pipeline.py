@@ -19,7 +19,12 @@ from opentelemetry.trace import Link
 
 from crucible_schema import events as names
 from crucible_telemetry import fields, values
-from crucible_telemetry.decoration import CONTEXT_PARAMETERS, Call, DecoratingScope
+from crucible_telemetry.decoration import (
+    CONTEXT_PARAMETERS,
+    Call,
+    DecoratingScope,
+    can_be_decorated,
+)
 from crucible_telemetry.faults import guarded
 from crucible_telemetry.outcome import (
     FAILED,
@@ -32,7 +37,7 @@ from crucible_telemetry.outcome import (
 from crucible_telemetry.run import Run, host_of_runs
 from crucible_telemetry.scope import Scope, surrounding
 from crucible_telemetry.stage import ERROR, OK, Metrics, Stage, failure_text, metrics_of, numbers
-from crucible_telemetry.staged import Places, Staged, links
+from crucible_telemetry.staged import Places, Staged, given_name, links
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,11 +59,12 @@ class Pipeline(Run, DecoratingScope, Staged):
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(host_of_runs(within))
-        self._given_name, self._within, self._given_run_id = name, within, run_id
+        self._given_name, self._within = given_name(name), within
+        self._given_run_id = run_id
         self._given_correlation_id, self._metrics = correlation_id, metrics
-        self._stages = [stages] if isinstance(stages, str) else list(stages)
+        self._stages = guarded(values.texts)(stages) or []
         self._metadata = dict(metadata or {})
-        self.name = values.bounded_id(name) if name else "pipeline"
+        self.name = self._given_name or "pipeline"
         self._is_inside = self._pipeline_id is not None
         self._pipeline_id = self.name
         self._places = Places(self._stages)
@@ -71,6 +77,7 @@ class Pipeline(Run, DecoratingScope, Staged):
 
     @property
     def run_id(self) -> str:
+        """What this execution is found by; it is there without `configure()`, too."""
         self._identify()
         return str(self._inherited.get(names.RUN_ID, ""))
 
@@ -229,15 +236,16 @@ def pipeline(
     metadata: the registry's fields, e.g. experiment_type, dataset_name, owner, tags, backend_id;
     other names are sent as they are. Inside an experiment the pipeline belongs to that.
     """
+    is_function = can_be_decorated(name)
     made = Pipeline(
-        name if isinstance(name, str) else None,
+        None if is_function else name,
         run_id=run_id,
         correlation_id=correlation_id,
         stages=stages,
         metrics=metrics,
         metadata=metadata,
     )
-    return made if name is None or isinstance(name, str) else made(name)
+    return made(name) if is_function else made
 
 
 def current_pipeline() -> Pipeline:

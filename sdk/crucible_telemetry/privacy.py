@@ -134,7 +134,7 @@ class Policy:
         except Exception:  # noqa: BLE001 - the user's function; what it did not pass does not leave
             faults.note(Fault.REDACT, "redact failed for %s, which is left out", key, exc_info=True)
             return None
-        return redacted if isinstance(redacted, str) else values.attribute(redacted)
+        return values.encodable(redacted) if type(redacted) is str else values.attribute(redacted)
 
     def _bounded(self, key: str, value: AttributeValue | None) -> AttributeValue | None:
         limit = self.attribute_bytes_max

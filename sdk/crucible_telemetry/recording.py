@@ -23,6 +23,7 @@ THRESHOLDS: Mapping[str, float] = {"error_rate": 0.05, "p99_latency": 500.0}
 TOP_FEATURES_MAX = 10
 
 
+@guarded
 def record_explanation(
     method: str,
     *,
@@ -80,6 +81,7 @@ def _texts(listed: Sequence[str] | None, count_max: int | None = None) -> list[s
     return texts[:count_max]
 
 
+@guarded
 def record_attack(
     attack_type: str,
     *,
@@ -133,6 +135,7 @@ def _length(text: Any) -> int | None:
     return len(text) if isinstance(text, str) else None
 
 
+@guarded
 def record_evaluation(
     *,
     original_accuracy: float,
@@ -186,6 +189,7 @@ def _drops(original: Any, attacked: Any) -> tuple[float | None, float | None]:
     return drop, drop / before if before else None
 
 
+@guarded
 def record_health_check(
     deployment_id: str,
     *,
@@ -238,6 +242,7 @@ def _exceeds(value: Any, limit: Any) -> bool:
     return number is not None and most is not None and number > most
 
 
+@guarded
 def record_deployment(
     action: str,
     deployment_id: str,
@@ -276,6 +281,7 @@ def record_deployment(
     )
 
 
+@guarded
 def record_feedback(
     feedback_type: str,
     *,

@@ -38,10 +38,8 @@ __all__ = [
     "MEASUREMENTS_MAX",
     "Scope",
     "current_scope",
-    "emit_point",
     "innermost_open",
     "link_to_current_span",
-    "measurement_key",
     "surrounding",
 ]
 
@@ -363,44 +361,3 @@ def surrounding() -> Scope | None:
     if scope is None and adopted is not None and adopted._telemetry is telemetry.current():
         return adopted
     return scope
-
-
-@guarded
-def emit_point(
-    name: str,
-    attributes: Mapping[str, AttributeValue],
-    *,
-    measurements: Mapping[str, Any] | None = None,
-    start_ns: int | None = None,
-    end_ns: int | None = None,
-    parent: Scope | None = None,
-) -> None:
-    """Send an event that is no scope's end: at `end_ns`, or now; from `start_ns` if it lasted.
-
-    It belongs to `parent`, else to the scope around it. Without either it stands alone, in the
-    story that baggage tells of, or in one of its own.
-    """
-    around = surrounding() if parent is None else parent
-    using = telemetry.current() if around is None else around._telemetry
-    told = {**(_carried() if around is None else around._inherited), **attributes}
-    for key, value in (measurements or {}).items():
-        number = values.number(value)
-        if number is not None:
-            told[measurement_key(key)] = number
-        elif value is not None:
-            faults.note(Fault.NOT_A_NUMBER, "%s of %s is not a number; left out", key, name)
-    if end_ns is None:
-        end_ns = using.clock.wall_ns() if around is None else around._now_ns()
-    if start_ns is None:
-        start_ns = end_ns
-    inside = Context() if around is None else around._context
-    send_point(using, inside, name, start_ns, end_ns, told)
-
-
-def _carried() -> dict[str, AttributeValue]:
-    """Return what the baggage says that this belongs to."""
-    found = ((key, baggage.get_baggage(key)) for key in (names.CORRELATION_ID, *_CARRIED_IDS))
-    return {key: values.bounded_id(value) for key, value in found if value}
-
-
-_CARRIED_IDS = (names.EXPERIMENT_ID, names.CONDITION, names.RUN_ID)

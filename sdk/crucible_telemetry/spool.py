@@ -25,7 +25,7 @@ import contextlib
 import errno
 import hashlib
 import os
-import shutil
+import re
 import tempfile
 import time
 from collections import deque
@@ -40,13 +40,16 @@ from crucible_telemetry.spool_files import (
     Directory,
     Entry,
     body_of,
+    delete_set_aside,
     disk_bytes,
+    is_of_a_process,
     tree_bytes,
 )
 
 _ADOPT_INTERVAL_S = 30.0
 _LOOK_INTERVAL_S = 30.0  # how long what other processes hold may go unseen
 _FORGOTTEN_S = 30 * 86_400.0
+_PLACE = re.compile("[0-9a-f]{16}")  # what a destination's directory is called
 
 
 def default_root() -> Path:
@@ -148,7 +151,7 @@ class Spool:
         self._adopt_at_s = now_s + _ADOPT_INTERVAL_S
         for path in _directories(self._place):
             held = [directory.path for directory in self._adopted]
-            if path.name == SET_ASIDE or path in held or (self._own and path == self._own.path):
+            if not is_of_a_process(path) or path in held or (self._own and path == self._own.path):
                 continue
             directory = Directory.adopt(path)
             if directory is None:
@@ -208,7 +211,8 @@ class Spool:
         now_s = time.monotonic()
         if now_s >= self._look_at_s:
             self._look_at_s = now_s + _LOOK_INTERVAL_S
-            self._others_bytes = max(0, tree_bytes(self._root) - self._held_bytes())
+            on_disk = sum(tree_bytes(place) for place in _places(self._root))
+            self._others_bytes = max(0, on_disk - self._held_bytes())
 
     def _release_emptied(self) -> None:
         while self._adopted and not self._adopted[0].entries:
@@ -221,21 +225,30 @@ class Spool:
 
 def _directories(parent: Path) -> list[Path]:
     try:
-        return sorted(path for path in parent.iterdir() if path.is_dir())
+        return sorted(path for path in parent.iterdir() if path.is_dir() and not path.is_symlink())
     except OSError:
         return []
 
 
+def _places(root: Path) -> list[Path]:
+    """Return the destinations of a root; it may be a directory that holds other things, too."""
+    return [path for path in _directories(root) if _PLACE.fullmatch(path.name)]
+
+
 def _delete_forgotten(root: Path) -> None:
-    """Delete what has lain for 30 days: endpoints that are no more, files that were set aside."""
+    """Delete what has lain for 30 days: endpoints that are no more, files that were set aside.
+
+    Only files that the spool itself has written, by their names, and directories that are empty.
+    """
     limit_s = time.time() - _FORGOTTEN_S
-    for place in _directories(root):
+    for place in _places(root):
         for path in _directories(place):
             with contextlib.suppress(OSError):
                 if path.stat().st_mtime > limit_s:
                     continue
                 if path.name == SET_ASIDE:
-                    shutil.rmtree(path, ignore_errors=True)
-                elif (directory := Directory.adopt(path)) is not None:
-                    shutil.rmtree(path, ignore_errors=True)
-                    directory.forget()
+                    delete_set_aside(path)
+                elif is_of_a_process(path) and (directory := Directory.adopt(path)) is not None:
+                    while directory.entries:
+                        directory.drop_oldest()
+                    directory.release()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import struct
 import uuid
 import zlib
@@ -31,6 +32,8 @@ _SIGNALS = ("traces", "metrics", "logs")
 _HEADER = struct.Struct("<4sIQ")  # magic, CRC-32 and length of the body
 _MAGIC = b"CSP1"
 _BLOCK_BYTES = 4096
+_PROCESS = re.compile(r"\d+-[0-9a-f]{12}")
+_FILE_SET_ASIDE = re.compile(_PROCESS.pattern + r"-\d+\.[a-z]+\.\d+")
 # Between its making and its locking, a directory looks like one that a dead process has left.
 _CREATE_ATTEMPTS = 5
 
@@ -141,6 +144,19 @@ class Directory:
         entry = self.entries.popleft()
         self.disk_bytes -= entry.disk_bytes
         return entry
+
+
+def is_of_a_process(path: Path) -> bool:
+    """Whether a directory is called as `create` calls them: nothing else is ours to touch."""
+    return _PROCESS.fullmatch(path.name) is not None
+
+
+def delete_set_aside(directory: Path) -> None:
+    """Delete the files that were set aside. Raises OSError where something else lies among them."""
+    for path in directory.iterdir():
+        if _FILE_SET_ASIDE.fullmatch(path.name):
+            path.unlink()
+    directory.rmdir()
 
 
 def _locked(directory: Path) -> int | None:

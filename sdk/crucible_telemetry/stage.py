@@ -22,11 +22,12 @@ from crucible_telemetry.decoration import (
     OPTIONS_PARAMETERS,
     Call,
     DecoratingScope,
+    can_be_decorated,
 )
 from crucible_telemetry.faults import guarded
 from crucible_telemetry.outcome import is_failure, kind_of, outcome, reason_of, why_cancelled
 from crucible_telemetry.scope import MEASUREMENTS_MAX, surrounding
-from crucible_telemetry.staged import Staged, innermost_within, links
+from crucible_telemetry.staged import Staged, given_name, innermost_within, links
 from crucible_telemetry.values import Number
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,11 +55,11 @@ class Stage(DecoratingScope, Staged):
         allowed_options: Iterable[str] = (),
     ) -> None:
         super().__init__(innermost_within(within))
-        self._given_name, self._within = name, within
+        self._given_name, self._within = given_name(name), within
         self._index, self._attempt, self._module = index, attempt, module
         self._metrics, self._options = metrics, options
-        self._allowed = [allowed_options] if isinstance(allowed_options, str) else allowed_options
-        self.name = values.bounded_id(name) if name else "stage"
+        self._allowed = guarded(values.texts)(allowed_options) or []
+        self.name = self._given_name or "stage"
         self.index = 0 if index is None else index
         self.attempt = 1
         self._before: dict[str, Number] | None = None
@@ -67,7 +68,7 @@ class Stage(DecoratingScope, Staged):
 
     def skip(self, reason: str | None = None) -> None:
         """Say that there was nothing to do: the stage ends with status `skipped`."""
-        self._skip_reason = "" if reason is None else values.bounded_text(reason)
+        self._skip_reason = "" if reason is None else guarded(values.bounded_text)(reason) or ""
 
     def fail(self, reason: object) -> None:
         """Say that the stage failed, where no exception will: it ends with status `error`.
@@ -207,15 +208,16 @@ def stage(
     those in `allowed_options` are sent, no others; a decorated function's are its arguments, and
     what is in its argument `opts`.
     """
+    is_function = can_be_decorated(name)
     made = Stage(
-        name if isinstance(name, str) else None,
+        None if is_function else name,
         index=index,
         attempt=attempt,
         metrics=metrics,
         options=options,
         allowed_options=allowed_options,
     )
-    return made if name is None or isinstance(name, str) else made(name)
+    return made(name) if is_function else made
 
 
 def current_stage() -> Stage:

@@ -16,6 +16,7 @@ from opentelemetry.trace import Link
 
 from crucible_schema import events as names
 from crucible_telemetry import telemetry, values
+from crucible_telemetry.faults import guarded
 from crucible_telemetry.scope import Scope, link_to_current_span, surrounding
 from crucible_telemetry.values import AttributeValue
 
@@ -113,7 +114,7 @@ class Iteration(Staged):
         super().__init__(around)
         self._around = around
         self._places = around._places.once_more()
-        self._inherited[names.LOOP_NAME] = values.bounded_id(name)
+        self._inherited[names.LOOP_NAME] = given_name(name) or "loop"
         self._inherited[names.LOOP_INDEX] = index
 
     def _start_span(self, tracer: trace.Tracer) -> None:  # noqa: ARG002
@@ -149,6 +150,11 @@ async def _async_iterations(
             raise
         iteration.close()
         index += 1
+
+
+def given_name(name: object) -> str | None:
+    """Return a name as it can be sent; None where there is none, or none that can be read."""
+    return (None if name is None else guarded(values.bounded_id)(name)) or None
 
 
 def _staged_within(owner: Staged) -> Staged:

@@ -17,12 +17,14 @@ from opentelemetry.trace import Link
 from crucible_schema import events as names
 from crucible_telemetry import fields, values
 from crucible_telemetry.counting import Count
+from crucible_telemetry.encoding import measurement_key
 from crucible_telemetry.epoch import Epoch
 from crucible_telemetry.faults import guarded
 from crucible_telemetry.outcome import COMPLETED, EARLY_STOPPED, is_failure, outcome, why_cancelled
+from crucible_telemetry.point import length_ns
 from crucible_telemetry.ranks import rank_of_environment, shared_run_id
 from crucible_telemetry.run import Run
-from crucible_telemetry.scope import Scope, measurement_key
+from crucible_telemetry.scope import Scope
 from crucible_telemetry.staged import links
 from crucible_telemetry.values import AttributeValue
 
@@ -80,11 +82,16 @@ class Training(Run):
 
     @property
     def run_id(self) -> str:
+        """What this execution is found by; it is there without `configure()`, too."""
         return str(self._inherited.get(names.RUN_ID, ""))
 
     def epochs(self, count: int, *, start: int = 0) -> Iterator[Epoch]:
-        """Yield epochs `start` to `count - 1`, fewer after `stop_early()` or an abort."""
-        self.epochs_planned = count
+        """Yield epochs `start` to `count - 1`, fewer after `stop_early()` or an abort.
+
+        Takes, and raises, what `range(start, count)` does: a loop that silently never ran would be
+        worse than its exception.
+        """
+        self.epochs_planned = values.whole(count)
         for index in range(start, count):
             if self._stops_early or self._is_ended:
                 return
@@ -142,20 +149,23 @@ class Training(Run):
             attributes[names.EPOCH] = self._epoch.index
         self._checkpoint_paths.append(text)
         now_ns = self._now_ns()
-        self._emit(CHECKPOINT_SAVED, now_ns - int((duration_s or 0) * 1e9), now_ns, attributes)
+        self._emit(CHECKPOINT_SAVED, now_ns - length_ns(duration_s), now_ns, attributes)
 
     # What epochs and batches tell.
 
     def begun(self, epoch: Epoch) -> None:
+        """Take note of an epoch that was opened; for `Epoch`."""
         self._epoch = epoch
 
     def remember(self, measurements: Mapping[str, values.Number]) -> None:
+        """Keep the last loss and accuracy, for the end to tell; for `Batch`."""
         if "loss" in measurements:
             self._last["loss"] = measurements["loss"]
         if "accuracy" in measurements:
             self._last["accuracy"] = measurements["accuracy"]
 
     def ended(self, epoch: Epoch, measurements: Mapping[str, values.Number]) -> None:
+        """Count an epoch that was closed, and see whether it was the best; for `Epoch`."""
         self._epoch_count += 1
         self.remember(measurements)
         self._best.consider(epoch.index, measurements)
@@ -228,5 +238,5 @@ def _size_bytes(path: str | os.PathLike[str]) -> int | None:
     try:
         file = Path(path)
         return file.stat().st_size if file.is_file() else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):  # bytes are a path to `open()`, but none to `Path`
         return None

@@ -14,7 +14,7 @@ import json
 import math
 import operator
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -65,9 +65,12 @@ def _real(value: Any) -> float | None:
 
 
 def whole(value: Any) -> int:
-    """Return the int that a count is; 0 for what is none."""
+    """Return the int that a count is; 0 for what is none, and for what 64 bits do not hold."""
     as_number = number(value)
-    return int(as_number) if as_number is not None and math.isfinite(as_number) else 0
+    if as_number is None or not math.isfinite(as_number):
+        return 0
+    counted = int(as_number)
+    return counted if -_INT_MAX - 1 <= counted <= _INT_MAX else 0
 
 
 def bounded_id(value: object, bytes_max: int = ID_BYTES_MAX) -> str:
@@ -97,7 +100,19 @@ def bounded_text(value: object, bytes_max: int = TEXT_BYTES_MAX) -> str:
     encoded = str(value).encode("utf-8", "replace")
     if len(encoded) <= bytes_max:
         return encoded.decode("utf-8")
-    return encoded[: bytes_max - 3].decode("utf-8", "ignore") + "…"
+    return encoded[: max(0, bytes_max - 3)].decode("utf-8", "ignore") + "…"
+
+
+def encodable(text: str) -> str:
+    """Return a text as UTF-8 can carry it: lone surrogates become question marks."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def texts(given: Any) -> list[str]:
+    """Return the texts of an iterable, or of one text; none of what is no iterable."""
+    if isinstance(given, str):
+        return [given]
+    return [str(each) for each in given] if isinstance(given, Iterable) else []
 
 
 def attribute(value: Any) -> AttributeValue | None:

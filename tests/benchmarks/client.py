@@ -87,6 +87,9 @@ def client(
             yield Client(process, heard)
         finally:
             process.kill()
+            assert process.stdin is not None
+            with suppress(BrokenPipeError):  # a line that it ended too early to read
+                process.stdin.close()
 
 
 def send(job: Job) -> Sent:

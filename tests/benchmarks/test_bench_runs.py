@@ -177,6 +177,16 @@ def test_refused_spans_are_not_taken_for_acknowledged_ones(
     assert "1 spans refused: too old" in capfd.readouterr().err
 
 
+def test_a_sender_that_has_ended_needs_not_be_told_anything() -> None:
+    with server(lambda _context: b"") as url:
+        job = Job(url, 7, 1, request_count=1, start_ns=1)
+        with client(job) as one:
+            one.go()
+            one.result()
+            one._process.wait()
+            one.tell_stored(1)
+
+
 def test_the_sender_keeps_to_its_rate_and_tells_of_acknowledgements() -> None:
     told: list[int] = []
     with server(lambda _context: b"") as url:

@@ -116,6 +116,8 @@ def example(schema: dict[str, Any]) -> Any:
         return {name: example(part) for name, part in schema["properties"].items()}
     if "$ref" in schema:
         return example(SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")])
+    if "anyOf" in schema and "examples" not in schema:
+        return example(schema["anyOf"][0])
     if schema.get("x-values"):
         return schema["x-values"][0]
     default = True if schema.get("type") == "boolean" else 1
@@ -130,7 +132,11 @@ def example(schema: dict[str, Any]) -> Any:
         event("crucible_kitchen.training.step", measurements={"lr": 0.1}),
         event(measurements={"loss": "NaN", "made_up": 1}),
         event(metadata={"made_up": {"of": ["anything"]}}),
+        event("crucible_train.training.start", metadata={"config": {"learning_rate": 0.1}}),
+        event("crucible_train.training.start", metadata={"config": '{"learning_rate": 0.1}'}),
         event("somebody.elses.event", measurements={"loss": "low"}),
+        event(metadata=None, measurements=None),
+        event(metadata={"epoch": None, "learning_rate": None, "status": None}),
         event(timestamp="2026-11-01T10:00:00Z"),
         event(timestamp=1_793_527_200_000_000),
         {"event_name": "x"},
@@ -154,7 +160,7 @@ def test_what_may_come_is_valid(value: Any) -> None:
         event("crucible_kitchen.training.step", measurements={"lr": "fast"}),
         event(measurements={"tokens": 1.5}),
         event(metadata={"epoch": "third"}),
-        event(metadata=None),
+        event("crucible_train.training.start", metadata={"config": 7}),
         event(timestamp=True),
     ],
 )

@@ -159,33 +159,33 @@ forge.pipeline.stop | samples_processed | pipeline_id run_id outcome | ns
 forge.pipeline.exception || pipeline_id run_id kind reason stacktrace | ns
 forge.stage.start || sample_id stage |
 forge.stage.stop || sample_id stage outcome error_type | ns
-forge.stage.retry | attempt delay_ms | sample_id stage error_type |
+forge.stage.retry | attempt delay_ms | sample_id stage error error_type |
 forge.measurement.start || sample_id measurement_key version |
 forge.measurement.stop || sample_id measurement_key version outcome | ns
 forge.measurement.batch_complete | batch_size | measurement_key version | ns
-forge.storage.sample_write || sample_id storage_backend | ns
+forge.storage.sample_write | size_bytes | sample_id storage_backend | ns
 forge.storage.artifact_upload | size_bytes | artifact_key storage_backend deduplication | ns
 forge.storage.artifact_download | size_bytes | artifact_key storage_backend | ns
-forge.dlq.enqueue || sample_id stage error_type |
+forge.dlq.enqueue || sample_id stage error error_type |
 anvil.queue.created || queue_id |
-anvil.queue.status_changed || queue_id status |
+anvil.queue.status_changed || queue_id from_status to_status |
 anvil.assignment.dispatch.start || queue_id labeler_id |
 anvil.assignment.dispatch.stop || queue_id labeler_id assignment_id sample_id | ns
 anvil.assignment.dispatch.exception || queue_id labeler_id kind reason | ns
 anvil.assignment.created || assignment_id queue_id labeler_id sample_id |
 anvil.assignment.completed || assignment_id queue_id labeler_id sample_id |
 anvil.assignment.expired || assignment_id |
-anvil.assignment.timed_out || assignment_id |
+anvil.assignment.timed_out | count | queue_id |
 anvil.label.submit.start || assignment_id labeler_id sample_id |
 anvil.label.submit.stop || assignment_id labeler_id sample_id | ns
 anvil.label.submit.exception || assignment_id kind reason | ns
-anvil.label.validation_failed || assignment_id |
+anvil.label.validation_failed | error_count | assignment_id errors |
 anvil.agreement.compute.start || sample_id metric dimension n_raters |
 anvil.agreement.compute.stop || sample_id metric dimension n_raters | ns
 anvil.agreement.compute.exception || sample_id metric kind reason | ns
-anvil.agreement.low_score | score | sample_id metric dimension n_raters threshold |
+anvil.agreement.low_score | value | sample_id metric dimension n_raters threshold |
 anvil.agreement.batch_recompute.start || queue_id |
-anvil.agreement.batch_recompute.stop | count | queue_id | ns
+anvil.agreement.batch_recompute.stop || queue_id samples_processed | ns
 anvil.agreement.batch_recompute.exception || queue_id kind reason | ns
 anvil.export.generate.start || export_id queue_id format |
 anvil.export.generate.stop || export_id queue_id format row_count file_size_bytes | ns
@@ -193,22 +193,22 @@ anvil.export.generate.exception || export_id kind reason | ns
 anvil.export.progress | rows_processed | export_id |
 anvil.export.completed || export_id format row_count file_size_bytes | ns
 anvil.export.failed || export_id reason | ns
-anvil.storage.query.start |||
-anvil.storage.query.stop ||| ns
-anvil.storage.query.exception || kind reason | ns
-anvil.schema.validation || queue_id |
-anvil.schema.migration || queue_id |
-anvil.forge_bridge.fetch_sample || sample_id | ns
-anvil.forge_bridge.fetch_samples | count || ns
+anvil.storage.query.start || operation |
+anvil.storage.query.stop || operation | ns
+anvil.storage.query.exception || operation kind reason | ns
+anvil.schema.validation | valid | schema_id |
+anvil.schema.migration || from_version to_version |
+anvil.forge_bridge.fetch_sample || sample_id backend result | ns
+anvil.forge_bridge.fetch_samples | count | backend result | ns
 anvil.forge_bridge.cache_hit || sample_id |
 anvil.forge_bridge.cache_miss || sample_id |
-anvil.workers.agreement_recompute.started |||
-anvil.workers.agreement_recompute.completed ||| ns
+anvil.workers.agreement_recompute.started || queue_id |
+anvil.workers.agreement_recompute.completed | samples_processed | queue_id | ns
 anvil.workers.agreement_recompute.sample_computed || sample_id |
 anvil.workers.timeout_checker.started |||
-anvil.workers.timeout_checker.completed | count || ns
-anvil.workers.retention_sweep.started |||
-anvil.workers.retention_sweep.completed | count || ns
+anvil.workers.timeout_checker.completed | timed_out requeued failed || ns
+anvil.workers.retention_sweep.started || retention_days dry_run process_pii |
+anvil.workers.retention_sweep.completed | audit_logs_deleted labels_processed | retention_days dry_run process_pii | ns
 cns_ui.api.list_runs | result | params error | ms duration_ms
 cns_ui.api.create_run | result | payload error | ms duration_ms
 cns_ui.api.stream_run | result | run_id error | ms duration_ms

@@ -18,7 +18,8 @@ import crucible_telemetry as crucible
 from crucible_telemetry import telemetry
 from crucible_telemetry.encoding import BatchRecord
 from crucible_telemetry.epoch import Epoch
-from crucible_telemetry.scope import Scope, current_scope, emit_point
+from crucible_telemetry.point import emit_point
+from crucible_telemetry.scope import Scope, current_scope
 from crucible_telemetry.testing import Captured, Event, capture
 from sdk.receivers import grpc_receiver, plain
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import crucible_telemetry as crucible
 from crucible_telemetry import settings, telemetry
+from crucible_telemetry.delivery import THREAD_NAME
 from crucible_telemetry.testing import capture
 
 
@@ -251,3 +253,27 @@ def test_a_huge_message_is_cut_where_the_environment_says_or_at_64_ki(
     assert crucible.flush()
     (event,) = exporter.get_finished_spans()[-1].events
     assert len(str((event.attributes or {})["exception.message"]).encode()) == length
+
+
+def test_of_many_threads_that_configure_one_configuration_is_left() -> None:
+    threads = [
+        threading.Thread(target=crucible.configure, kwargs={"spool_dir": ""}) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    left = [thread.name for thread in threading.enumerate() if thread.name == THREAD_NAME]
+    assert left == [THREAD_NAME]
+
+
+def test_resource_attributes_that_cannot_be_sent_lose_themselves_alone() -> None:
+    exporter = InMemorySpanExporter()
+    wrong: Any = {"\ud800": 1, 3: 4, "": 5, "none": None, "team": "vision"}
+    crucible.configure(exporter=exporter, resource_attributes=wrong)
+    crucible.event("my_team.thing.happened")
+    assert crucible.shutdown()
+    (span,) = exporter.get_finished_spans()
+    told = dict(span.resource.attributes)
+    assert (told["?"], told["3"], told["team"]) == (1, 4, "vision")
+    assert not {"", "none"} & set(told)

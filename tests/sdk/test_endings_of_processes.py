@@ -180,6 +180,7 @@ def test_sigterms_that_come_anywhere_never_leave_a_process_that_hangs(tmp_path: 
                 while True:
                     with epoch.batch() as batch:
                         batch.log(loss=1.0)
+                    time.sleep(0.0001)  # unchecked, the loop outruns a queue of 10,000
     """
     with grpc_receiver() as received:
         for after_ms in range(0, 100, 20):

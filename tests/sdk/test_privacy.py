@@ -13,9 +13,9 @@ import crucible_telemetry as crucible
 from crucible_schema import EVENTS, Requirement
 from crucible_schema import events as names
 from crucible_telemetry import telemetry
+from crucible_telemetry.point import emit_point
 from crucible_telemetry.privacy import ATTRIBUTES_MAX, Policy, UserIds
 from crucible_telemetry.readings import ConfigurationError
-from crucible_telemetry.scope import emit_point
 from crucible_telemetry.values import AttributeValue
 
 SECRETS: dict[str, AttributeValue] = {
@@ -241,3 +241,8 @@ def test_a_key_may_be_any_bytes(key: str | bytes) -> None:
 def test_wrong_settings_are_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
         crucible.configure(**wrong)
+
+
+def test_what_redact_returns_can_be_encoded() -> None:
+    policy = Policy(redact=lambda _key, _value: "\ud800é")
+    assert policy.applied({names.MODEL_NAME: "mlp"}) == {names.MODEL_NAME: "?é"}

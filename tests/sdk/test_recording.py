@@ -220,6 +220,7 @@ def test_an_event_of_ones_own_keeps_its_name_and_the_fields_that_all_have() -> N
     event = only(captured, "my_app.cache.evicted")
     assert event.attributes["crucible.cache.reason"] == "size"
     assert event.attributes["crucible.step"] == 3
+    assert event.attributes["crucible.event.name"] == "my_app.cache.evicted"  # it calls itself one
     assert event.measurements == {"entries": 12}
     assert event.duration_ns == 2_000_000
     assert faults.counts() == {"not_a_number": 1}
@@ -257,3 +258,19 @@ def test_unconfigured_nothing_happens() -> None:
         record(*args, **kwargs)
     crucible.event("my_app.thing.done")
     assert faults.counts()["unconfigured"] == len(RECORDS) + 1
+
+
+@pytest.mark.parametrize(("record", "arguments", "named", "_name"), RECORDS)
+@pytest.mark.parametrize("wrong", [5, "text", object()])
+def test_measurements_that_are_no_mapping_raise_nothing(
+    record: Record, arguments: tuple[Any, ...], named: dict[str, Any], _name: str, wrong: Any
+) -> None:
+    with capture():
+        record(*arguments, **{**named, "measurements": wrong})
+
+
+def test_a_name_of_a_million_parts_is_cut_before_it_is_looked_up() -> None:
+    with capture() as captured:
+        crucible.event(".".join("a" * 1_000_000))
+    (event,) = captured.events
+    assert len(event.name) <= 256

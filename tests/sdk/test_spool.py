@@ -284,6 +284,40 @@ def test_what_nobody_fetched_for_a_month_is_deleted_but_not_from_a_live_process(
     assert drained(spool(tmp_path, "gone:4317")) == []
 
 
+def test_a_root_that_holds_other_things_keeps_them_however_old(tmp_path: Path) -> None:
+    """A spool_dir may be anything: a home, a volume. All that is in it is old."""
+    elsewhere = tmp_path / "elsewhere"
+    root = tmp_path / "root"
+    names = ("project/source", "0123456789abcdef/notes", "0123456789abcdef/42-0123456789ab")
+    theirs = [root / name / "theirs.txt" for name in names]
+    theirs += [
+        root / "0123456789abcdef" / "set-aside" / "theirs.txt",
+        elsewhere / "x" / "theirs.txt",
+    ]
+    for path in theirs:
+        path.parent.mkdir(parents=True)
+        path.write_text("kept")
+    (root / "fedcba9876543210").symlink_to(elsewhere)
+    long_ago = (time.time() - 400 * 86_400,) * 2
+    for path in theirs:
+        os.utime(path, long_ago)
+        os.utime(path.parent, long_ago)
+    subject = spool(root)
+    subject.put(parcel("ours"))
+    assert drained(subject) == ["ours"]
+    subject.close()
+    assert [path.read_text() for path in theirs] == ["kept"] * len(theirs)
+    assert not (root / "project" / "source" / "lock").exists()
+
+
+def test_what_others_keep_in_the_root_takes_no_room_of_the_spool(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "data").write_bytes(bytes(MIB))
+    subject = spool(tmp_path, bytes_max=8192)
+    subject.put(parcel("ours"))
+    assert drained(subject) == ["ours"]
+
+
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_has_none_of_it_and_takes_no_lock_away(tmp_path: Path) -> None:
     subject = spool(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 import crucible_telemetry as crucible
@@ -274,3 +275,20 @@ def test_a_training_needs_no_experiment() -> None:
     stop = only(captured, "crucible_train.training.stop")
     assert "crucible.experiment.id" not in stop.attributes
     assert stop.attributes["crucible.correlation.id"] == f"{stop.span.context.trace_id:032x}"
+
+
+def test_numpy_counts_are_sent_as_what_they_are() -> None:
+    with capture() as captured, crucible.training() as training:
+        for epoch in training.epochs(np.int64(2)):  # type: ignore[arg-type]
+            epoch.log(loss=1.0)
+    for name in ("crucible_train.epoch.stop", "crucible_train.training.stop"):
+        assert {event.attributes["crucible.training.epochs"] for event in captured.named(name)} == {
+            2
+        }
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -1, "long", object()])
+def test_a_checkpoint_of_no_known_length_is_sent(wrong: Any) -> None:
+    with capture() as captured, crucible.training() as training:
+        training.checkpoint(b"model.pt", duration_s=wrong)  # type: ignore[arg-type]
+    assert only(captured, "crucible_train.checkpoint.saved").measurements.get("duration", 0) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import ssl
@@ -167,6 +168,27 @@ def test_closing_breaks_off_an_attempt(protocol: str, server: Server) -> None:
         assert time.monotonic() - started < 1
         assert [each.kind for each in found] == [Kind.RETRY]
         assert subject.send(BODY).kind is Kind.RETRY  # and there is no other
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_breaks_off_a_call_that_takes_long_and_the_next_one_is_made() -> None:
+    with scripted_grpc(Answer(is_silent=True)) as script:
+        subject = sender("grpc", script)
+        found: list[Outcome] = []
+        thread = threading.Thread(target=lambda: found.append(subject.send(BODY)))
+        thread.start()
+        assert script.came.acquire(timeout=10)
+        started = time.monotonic()
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        assert time.monotonic() - started < 1
+        os.waitpid(child, 0)
+        thread.join(10)
+        assert [each.kind for each in found] == [Kind.RETRY]
+        assert subject.send(BODY).kind is Kind.DELIVERED
+        subject.close()
 
 
 @each_protocol

@@ -180,6 +180,13 @@ def test_metadata_keeps_the_type_that_the_registry_says() -> None:
     assert start.attributes["crucible.training.metrics"] == ("a", "b")
 
 
+def test_a_word_is_a_list_of_one_where_the_registry_says_list() -> None:
+    with capture() as captured, crucible.training(metrics="loss"):
+        pass
+    (start,) = captured.named("crucible_train.training.start")
+    assert start.attributes["crucible.training.metrics"] == ("loss",)
+
+
 def test_metadata_that_the_registry_does_not_know_is_sent_under_the_events_object() -> None:
     odd: dict[str, Any] = {"odd name": "x"}
     with capture() as captured, crucible.training(my_flag=True, shape=[1, 2], **odd):
@@ -188,3 +195,13 @@ def test_metadata_that_the_registry_does_not_know_is_sent_under_the_events_objec
     assert start.attributes["crucible.training.my_flag"] is True
     assert start.attributes["crucible.training.shape"] == "[1,2]"
     assert start.attributes["crucible.training.odd_name"] == "x"
+
+
+@pytest.mark.parametrize("beyond", [10**30, -(10**30), 1e300, 2**63])
+def test_a_count_that_64_bits_do_not_hold_is_none(beyond: float) -> None:
+    assert values.whole(beyond) == 0
+
+
+@pytest.mark.parametrize("bytes_max", [1, 2, 3])
+def test_a_text_with_no_room_for_more_is_an_ellipsis(bytes_max: int) -> None:
+    assert values.bounded_text("abcdef", bytes_max) == "…"

@@ -6,6 +6,7 @@
 | `glance` | the usual request of spans that have nothing wrong, known in one pass |
 | `survey`, `fill` | the two passes over the bytes: check and count, then store |
 | `plan` | what they do with each field, as tables: field numbers come from OTLP's descriptors |
+| `wire` | how one tag, number or length is read, never beyond its message |
 | `envelope`, `layouts`, `metric_layout` | and where its value goes, declared |
 | `columns`, `signals` | the passes put together; from cells to `batch.Spans`, `Metrics`, `Logs` |
 | `slots`, `measurements` | the attributes that matter, found by key |

@@ -9,9 +9,10 @@ In the order in which a request meets them:
 - `inflate`: where gzip is undone. `transcode`: OTLP/JSON into protobuf; `json_values` its scalars.
 - `check`: which records can be stored, by the rules of `verdicts` and the numbers of `limits`.
 - `answers`: what the sender is told.
-- `events_bridge…`: the family's events become OTLP and then go the same way. `…_intake` is that way,
-  `events_bridge` a whole body, `…_event` one event, `…_fields` what becomes of its fields, `…_ids`
-  which span it is, `…_outcome` whether it went well, `…_values` how values are written.
+- The family's events become OTLP and then go the same way: `events_bridge_intake` is that way,
+  `events_bridge` a whole body, `events_bridge_event` one event, `events_bridge_fields` what becomes of
+  its fields, `events_bridge_ids` which span it is, `events_bridge_outcome` whether it went well,
+  `events_bridge_values` how values are written.
 """
 
 from crucible_collector.receive.admission import Admission

@@ -6,7 +6,8 @@ in which unit its producer measures, is the registry's to say; what it does not 
 `crucible.<object>.<field>`.
 
 What a reader could not guess: `crucible.event.name` is the name as sent wherever it is not what the
-span already says, and the pipeline makes the registry's name of it, as it does for everybody.
+span already says, and the pipeline makes the registry's name of it, as it does for everybody. So it is
+where the registry does not know the name: as an event it is unknown, not another's span.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def translate(event: Any, sent: Sent) -> Translated:
     measurements = _map(event, "measurements")
     metadata = _map(event, "metadata") | {k: v for k, v in event.items() if k not in _SHAPE}
     fields = Fields(name)
-    read_measurements(fields, measurements)
+    read_measurements(fields, measurements, metadata)
     read_metadata(fields, metadata)
     read_source(fields, event.get("source"))
     timestamp = event.get("timestamp")
@@ -138,5 +139,8 @@ def _set_outcome(
     elif fields.exception:
         for key, value in fields.exception.items():
             _attribute(span.attributes.add, key, typed(key, value))
-    if crucible_schema.event_name(span.name, failure is not None) != name.sent:
+    is_told = crucible_schema.event_name(span.name, failure is not None) == name.sent
+    if not is_told or not crucible_schema.is_known(
+        name.own
+    ):  # what is posted calls itself an event
         _attribute(span.attributes.add, events.EVENT_NAME, name.sent)

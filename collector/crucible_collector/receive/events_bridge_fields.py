@@ -21,12 +21,20 @@ from crucible_collector.receive.events_bridge_values import (
     text,
     typed,
 )
-from crucible_schema import MEASUREMENT_PREFIX, Location, Phase, events
+from crucible_schema import MEASUREMENT_PREFIX, AttributeType, Location, Phase, events
 
 _PHASES = {"start": Phase.START, "stop": Phase.STOP, "exception": Phase.EXCEPTION}
 # An event with little but identity, which all others may carry too.
 _ANY_EVENT = events.CRUCIBLE_TELEMETRY_RUN_HEARTBEAT
 _NAME_BYTES_MAX = 256
+_NUMBERS = (AttributeType.INT, AttributeType.DOUBLE)
+# Where a model's struct has the name that the key asks for. A provider's model goes by its id, and by
+# `model` before; the `name` that req_llm's has beside is one to show. A model of our own has a name.
+_MODEL_NAMES = {
+    events.GEN_AI_REQUEST_MODEL: ("id", "model", "name"),
+    events.GEN_AI_RESPONSE_MODEL: ("id", "model", "name"),
+    events.MODEL_NAME: ("name", "id", "model"),
+}
 _SOURCE = {
     "service": "service.name",
     "version": "service.version",
@@ -109,7 +117,9 @@ class Fields:
                 yield own, typed(own, value)
 
 
-def read_measurements(fields: Fields, measurements: Mapping[str, Any]) -> None:
+def read_measurements(
+    fields: Fields, measurements: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> None:
     name = fields.name
     for path, value in _leaves(measurements):
         scale_ns = crucible_schema.duration_scale_ns(name.sent, path)
@@ -119,8 +129,18 @@ def read_measurements(fields: Fields, measurements: Mapping[str, Any]) -> None:
             fields.system_time = value
         elif scale_ns is not None and name.phase is not Phase.START:
             fields.duration_ns = duration_ns(path, value, scale_ns)
+        elif metadata.get(path) is None and _counts_something(name.sent, path, value):
+            _read_field(fields, path, value)
         else:
             _read_measurement(fields, path, value)
+
+
+def _counts_something(sent: str, path: str, value: Any) -> bool:
+    """Whether a number is no measurement but says where one belongs: an epoch, an attempt."""
+    if number(value) is None or crucible_schema.measurement_of(sent, path) is not None:
+        return False
+    definition = crucible_schema.ATTRIBUTES.get(_attribute_key(sent, path) or "")
+    return definition is not None and definition.type in _NUMBERS
 
 
 def _read_measurement(fields: Fields, path: str, value: Any) -> None:
@@ -152,7 +172,7 @@ def read_metadata(fields: Fields, metadata: Mapping[str, Any]) -> None:
             rest = {
                 inner: each
                 for inner, each in value.items()
-                if not _is_read(fields, f"{path}.{inner}", each)
+                if not _is_read(fields, path, inner, each)
             }
             if rest or not value:
                 fields.add_unknown(path, rest)
@@ -160,8 +180,12 @@ def read_metadata(fields: Fields, metadata: Mapping[str, Any]) -> None:
             _read_field(fields, path, value)
 
 
-def _is_read(fields: Fields, path: str, value: Any) -> bool:
-    """Take a field within a map where the registry knows it."""
+def _is_read(fields: Fields, outer: str, inner: str, value: Any) -> bool:
+    """Take a field within a map where the registry knows it; numbers in `metrics` it need not."""
+    if outer == "metrics" and number(value) is not None:
+        _read_measurement(fields, inner, value)
+        return True
+    path = f"{outer}.{inner}"
     if value is None or _known_key(fields.name.sent, path, value) is None:
         return value is None
     _read_field(fields, path, value)
@@ -173,12 +197,22 @@ def _read_field(fields: Fields, path: str, value: Any) -> None:
     key = _known_key(sent, path, value)
     scale_ns = crucible_schema.duration_scale_ns(sent, path) if key is None else None
     is_length = scale_ns is not None and is_number(value) and fields.duration_ns is None
-    if key is not None:
+    model = _model_name(key, value) if isinstance(value, dict) else None
+    if key is not None and model is not None:
+        fields.add(key, path, model)
+        fields.add_unknown(path, value)
+    elif key is not None:
         fields.add(key, path, value)
     elif is_length and scale_ns is not None and fields.name.phase is not Phase.START:
         fields.duration_ns = duration_ns(path, value, scale_ns)
     else:
         fields.add_unknown(path, value)
+
+
+def _model_name(key: str | None, model: Mapping[str, Any]) -> str | None:
+    """What a model that was put down whole, a struct of its package, is called."""
+    told = (model.get(name) for name in _MODEL_NAMES.get(key or "", ()))
+    return next((each for each in told if isinstance(each, str) and each), None)
 
 
 def _known_key(sent: str, path: str, value: Any) -> str | None:

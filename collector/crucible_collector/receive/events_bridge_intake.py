@@ -37,6 +37,9 @@ PROBLEMS_SHOWN_MAX = 100
 # How much of a body that is too large is read all the same, so that its sender sees the answer.
 _DISCARDED_BYTES_MAX = 64 << 20
 _DISCARD_TIMEOUT_S = 10.0
+# The longest correlation id. A longer one of the request's would have all of its events refused, and
+# again when their sender tries without it: the digest is the body's.
+_CORRELATION_CHARS_MAX = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,13 @@ class EventsIntake:
     ) -> Taken:
         """Keep the events of a body; when this returns they are on disk. Raises RefusedError.
 
-        `correlation_id` is for events that have none; without it, the trace of `traceparent` is.
+        `correlation_id` is for events that have none; without it, or where it is longer than 128
+        characters, the trace of `traceparent` is.
         """
         carried = traceparent_of(traceparent or "")
-        story = correlation_id or (carried[0].hex() if carried else None)
+        story = carried[0].hex() if carried else None
+        if correlation_id and len(correlation_id) <= _CORRELATION_CHARS_MAX:
+            story = correlation_id
         try:
             taken = await self._take(chunks, announced_bytes, story, is_gzip=is_gzip)
         except RefusedError as error:

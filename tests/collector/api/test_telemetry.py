@@ -187,6 +187,11 @@ TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     [
         ({"x_correlation_id": "story", "traceparent": TRACEPARENT}, "story"),
         ({"traceparent": TRACEPARENT}, "4bf92f3577b34da6a3ce929d0e0e4736"),
+        (
+            {"x_correlation_id": "c" * 129, "traceparent": TRACEPARENT},
+            "4bf92f3577b34da6a3ce929d0e0e4736",
+        ),
+        ({"x_correlation_id": "c" * 300}, None),
         ({"traceparent": "00-x"}, None),
         ({}, None),
     ],

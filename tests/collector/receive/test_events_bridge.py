@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector.receive.bridging import (
     T_NS,
@@ -210,6 +209,13 @@ def test_an_alias_is_bridged_as_the_event_it_means_and_its_own_name_is_kept(
     assert attributes_of(span)["crucible.event.name"] == sent
 
 
+@pytest.mark.parametrize("name", ["my_app.thing.done", "my_app.thing.start", "Done"])
+def test_what_is_posted_calls_itself_an_event_also_where_the_registry_does_not_know_it(
+    name: str,
+) -> None:
+    assert attributes_of(span_of(event(name)))["crucible.event.name"] == name
+
+
 def test_an_unknown_event_is_a_span_of_its_own_with_all_that_it_says() -> None:
     span = span_of(
         event(
@@ -230,6 +236,7 @@ def test_an_unknown_event_is_a_span_of_its_own_with_all_that_it_says() -> None:
     )
     assert span.name == "somebody.thing.done"
     assert attributes_of(span) == {
+        "crucible.event.name": "somebody.thing.done",
         "crucible.measurement.count": 3,
         "crucible.measurement.deep.er": 0.5,
         "crucible.thing.result": "ok",
@@ -242,57 +249,6 @@ def test_an_unknown_event_is_a_span_of_its_own_with_all_that_it_says() -> None:
         "crucible.thing.empty": [],
         "crucible.thing.big": str(1 << 70),
     }
-
-
-def test_a_field_s_own_name_counts_before_its_alias_and_neither_is_lost() -> None:
-    span = span_of(
-        event("crucible_train.epoch.stop", measurements={"epoch_loss": 1.0, "loss": 2.0})
-    )
-    assert attributes_of(span) == {
-        "crucible.measurement.loss": 2.0,
-        "crucible.epoch.epoch_loss": 1.0,
-    }
-
-
-def test_fields_within_maps_are_found_and_the_rest_of_the_map_is_kept() -> None:
-    span = span_of(
-        event(
-            "crucible_deployment.inference.stop",
-            metadata={"tokens": {"prompt": 10, "completion": 5, "wasted": 1}, "cost": 0.5},
-        )
-    )
-    assert attributes_of(span) == {
-        "gen_ai.usage.input_tokens": 10,
-        "gen_ai.usage.output_tokens": 5,
-        "crucible.inference.tokens": '{"wasted": 1}',
-        "crucible.measurement.cost_usd": 0.5,
-    }
-
-
-def test_values_have_the_registry_s_types() -> None:
-    span = span_of(
-        event(
-            "crucible_train.epoch.stop",
-            measurements={"loss": 1, "steps": 100.0, "accuracy": "NaN"},
-            metadata={"run_id": 7, "epoch": 3.0, "tags": "one"},
-        )
-    )
-    found = attributes_of(span)
-    assert found["crucible.run.id"] == "7"
-    assert found["crucible.experiment.tags"] == ["one"]
-    for key, value in (("loss", 1.0), ("steps", 100)):
-        assert found[f"crucible.measurement.{key}"] == value
-        assert type(found[f"crucible.measurement.{key}"]) is type(value)
-    assert math.isnan(found["crucible.measurement.accuracy"])
-    assert type(found["crucible.epoch"]) is int
-
-
-def test_a_measurement_that_is_a_word_is_an_attribute() -> None:
-    span = span_of(
-        event("cns_ui.api.list_runs", measurements={"duration_ms": 2, "result": "error"})
-    )
-    assert span.status.code == ERROR
-    assert "error" in attributes_of(span).values()
 
 
 @pytest.mark.parametrize(
@@ -330,44 +286,6 @@ def test_a_failure_is_a_failure_however_it_is_said(metadata: dict[str, Any]) -> 
 )
 def test_a_finding_is_no_failure(name: str, metadata: dict[str, Any]) -> None:
     assert span_of(event(name, metadata=metadata)).status.code == 0
-
-
-def test_the_source_is_the_resource_and_the_package_the_scope() -> None:
-    source = {"service": "trainer", "version": "1.2", "host": "node", "pid": 17, "zone": "b"}
-    made = bridged(event("crucible_train.epoch.stop", source=source), event("a.b.c"))
-    request = ExportTraceServiceRequest.FromString(made.body)
-    first, second = request.resource_spans
-    assert attributes_of(first.resource) == {
-        "service.name": "trainer",
-        "service.version": "1.2",
-        "host.name": "node",
-        "process.pid": 17,
-    }
-    assert first.scope_spans[0].scope.name == "crucible_train"
-    assert attributes_of(first.scope_spans[0].spans[0]) == {"crucible.epoch.source.zone": "b"}
-    assert attributes_of(second.resource) == {"service.name": "unknown_service"}
-
-
-def test_the_envelope_of_stored_events_is_read_as_metadata() -> None:
-    span = span_of(
-        event(
-            "crucible_train.batch.stop",
-            event_id="e1",
-            experiment_id="x",
-            experiment_name="X",
-            condition="warm",
-            correlation_id="story",
-            metadata={"run_id": "r"},
-        )
-    )
-    assert attributes_of(span) == {
-        "crucible.run.id": "r",
-        "crucible.event.id": "e1",
-        "crucible.experiment.id": "x",
-        "crucible.experiment.name": "X",
-        "crucible.condition": "warm",
-        "crucible.correlation.id": "story",
-    }
 
 
 def test_a_correlation_id_of_the_request_is_for_events_without_one() -> None:

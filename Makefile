@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo serve test integrations check format generate fuzz bench bench-sdk bench-peers clean
+.PHONY: help setup demo serve up down test integrations check format generate fuzz bench bench-sdk bench-peers clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -26,6 +26,12 @@ demo: $(STAMP) ## train a real model through the SDK and ask the collector about
 
 serve: $(STAMP) ## run the collector with its own database in .crucible/
 	@$(BIN)/crucible-collector serve --data-dir .crucible $(ARGS)
+
+up: ## TimescaleDB and the collector in Docker, until both are well: http://127.0.0.1:8080
+	@docker compose up --build --detach --wait
+
+down: ## end them; their data stay in Docker's volumes
+	@docker compose down
 
 test: $(STAMP) ## every test
 	@$(BIN)/python -m pytest $(ARGS)

@@ -118,22 +118,26 @@ def plain_server() -> Iterator[TestServer]:
 
 
 @contextmanager
-def timescale_server() -> Iterator[TestServer | None]:
+def timescale_server(**settings: str) -> Iterator[TestServer | None]:
     """Yield a TimescaleDB: the one that CRUCIBLE_TEST_DATABASE_URL names, else one of the system's
     binaries, else one in Docker; None where there is none.
+
+    `settings` are for the system's binaries alone, and rule out the others.
     """
     url = os.environ.get(URL_VARIABLE)
     installed = next((found for found in _system_binaries() if found.has_timescaledb), None)
-    if url:
+    if url and not settings:
         server = TestServer("timescale", URL_VARIABLE, url)
         try:
             yield server
         finally:
             server.drop_template()
     elif installed:
-        with _started(installed.directory, {**FAST, **QUIET_TIMESCALEDB}) as embedded:
+        with _started(installed.directory, FAST | QUIET_TIMESCALEDB | settings) as embedded:
             source = f"PostgreSQL {installed.version} with TimescaleDB in {installed.directory}"
             yield TestServer("timescale", source, embedded.dsn, embedded)
+    elif settings:
+        yield None
     else:
         with _container() as contained:
             yield contained

@@ -141,9 +141,8 @@ class Ingest:
         return written
 
     def transact(self, rows: WindowRows, *, careful: bool) -> Written:
-        return self.writer.write(
-            rows, encode_tables(rows), careful=careful, bury=self.buried.extend
-        )
+        encoded = encode_tables(rows, with_parts=self.writer.writes_parts)
+        return self.writer.write(rows, encoded, careful=careful, bury=self.buried.extend)
 
 
 @contextmanager

@@ -25,5 +25,6 @@ machine code is kept.
 Around them: `cli` and `settings` start it, `service` owns the order of starting and stopping,
 `web_server` runs an HTTP application in a thread of its own,
 `store.database` the embedded server, migrations and upkeep, `metrics` what is counted, `errors` what
-is raised. A record goes from socket to row and never back; import-linter holds that.
+is raised. `doctor` looks at one that runs, through `store.examine` and `canary`, and gives `findings`. A
+record goes from socket to row and never back; import-linter holds that.
 """

@@ -9,6 +9,7 @@
     ├── JournalError           the journal directory cannot be used
     │   └── JournalLockedError another collector holds it
     └── DatabaseError          the database cannot be used as asked (wrong version, no rights)
+        ├── NewerDatabaseError a newer collector made it; exit code 2
         ├── DatabaseAwayError  it does not answer now; asking again later is right
         └── QueryTooSlowError  a reader's query ran into its time limit
 
@@ -66,6 +67,10 @@ class JournalLockedError(JournalError):
 
 class DatabaseError(CollectorError):
     """The database cannot be used as asked."""
+
+
+class NewerDatabaseError(DatabaseError):
+    """A newer collector made the database, which this one does not understand."""
 
 
 class DatabaseAwayError(DatabaseError):

@@ -209,8 +209,16 @@ def _shown(default: Any) -> str:
     return "none" if default in {None, ()} else str(default)
 
 
-def load(arguments: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings in force; raises SettingsError with one readable line."""
+def load(
+    arguments: argparse.Namespace,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    listens: bool = True,
+) -> Settings:
+    """The settings in force; raises SettingsError with one readable line.
+
+    `listens`: whether addresses are listened on, or belong to a collector that is asked.
+    """
     sources: list[tuple[str, dict[str, Any]]] = []
     config = arguments.config or environment.get(ENVIRONMENT_PREFIX + "CONFIG")
     if config:
@@ -234,7 +242,8 @@ def load(arguments: argparse.Namespace, environment: Mapping[str, str] = os.envi
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_explain(error, values, origin)) from None
-    settings.check_exposure()
+    if listens:
+        settings.check_exposure()
     return settings
 
 

@@ -235,7 +235,8 @@ class Pipeline:
             try:
                 with metrics.WINDOW_SECONDS.labels("prepare").time():
                     rows = prepare(window, self._remembered.known(), self._subscription)
-                    return Prepared(rows, encode_tables(rows))
+                    parts = self._writer.writes_parts
+                    return Prepared(rows, encode_tables(rows, with_parts=parts))
             except Exception as error:
                 metrics.UNCAUGHT_ERRORS.labels("prepare").inc()
                 log.exception("a window of %d requests cannot be prepared", len(window))

@@ -3,10 +3,13 @@
 `database` is what the service holds; the rest in the order of a start: `binaries` finds PostgreSQL,
 `account` says which user may run it and `places` how that user gets at the files, `leftovers` ends
 what a killed collector left running, `embedded` runs it; `servers` says what a server can do,
-`migrate` brings the schema `crucible` up to date; `connect` opens connections by intent;
-`maintenance` keeps what grows within bounds, and has `stalls` look for runs that have fallen silent.
+`migrate` brings the schema `crucible` up to date, which `roles` makes the owner's and `move` takes to
+TimescaleDB; `upgrade` does so without a collector; `connect` opens connections by intent;
+`rollups` has the sums over minutes, hours and days kept; `maintenance` keeps what grows within bounds,
+and has `stalls` look for runs that have fallen silent.
 
 In the order in which a window meets them: `partitions` makes room ahead of it, `window` writes it in
 one transaction (its statements are in `ingest`), `copy` its rows (`binary_copy` makes the bytes) and
-`merge` what rows share. `read` answers the questions named in `queries`.
+`merge` what rows share. `read` answers the questions named in `queries`; `examine`, with
+`examine_storage`, those of the doctor.
 """

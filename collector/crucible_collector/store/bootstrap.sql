@@ -1,6 +1,13 @@
 -- What migrations themselves stand on. Run before the first one; may be run again.
 
-create schema if not exists crucible;
+-- Not `if not exists`, for which one needs the right to create schemas even where there is one.
+do $$
+begin
+    if to_regnamespace('crucible') is null then
+        create schema crucible;
+    end if;
+end
+$$;
 
 create table if not exists crucible.migrations (
     name text collate "C" primary key,

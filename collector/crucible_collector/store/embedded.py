@@ -32,6 +32,7 @@ from crucible_collector.store.places import Doorway, clear_socket, socket_direct
 
 DATABASE = "crucible"
 ROLE = "collector"  # not named as the schema, which would be searched without being asked for
+SOCKET_NOTE = "socket.path"
 PORT = 5432  # only names the socket: no TCP port is opened
 READY_TIMEOUT_S = 300.0  # recovery after a crash replays at most MAX_WAL_SIZE
 READY_POLL_S = 0.02
@@ -122,6 +123,7 @@ class EmbeddedServer:
             self._initialise(self._account, self._binaries)
         leftovers.end(self._data, self._log)
         self._sockets = socket_directory(self.directory, self._account, PORT)
+        (self.directory / SOCKET_NOTE).write_text(str(self._sockets), encoding="utf-8")
         self._stopping = False
         self._launch()
         return self.dsn
@@ -296,6 +298,20 @@ class EmbeddedServer:
         code = self._process.returncode if self._process else None
         ended = "" if code is None else f", exit code {code}"
         return f"PostgreSQL {self.version}, pid {self.pid}{ended}"
+
+
+def running_dsn(directory: Path) -> str | None:
+    """How to reach the server that another process runs in `directory`; None: none runs there.
+
+    The server notes where its socket lies, which is not in the data directory where paths are long.
+    """
+    try:
+        sockets = Path((directory / SOCKET_NOTE).read_text(encoding="utf-8"))
+    except OSError:
+        return None
+    if not (sockets / f".s.PGSQL.{PORT}").exists():
+        return None
+    return conninfo.make_conninfo(host=str(sockets), port=PORT, user=ROLE, dbname=DATABASE)
 
 
 def _environment() -> dict[str, str]:

@@ -4,6 +4,7 @@
   autovacuum, but drops requests beyond 256 at once; and what is not summarised is read whole by
   every look-up of a trace (100,000 spans, the most that arrive meanwhile, are 43 MB).
 - every AHEAD_S: room for today and tomorrow, and for days that sit in a default partition.
+- every FOLD_S: parts of portable roll-ups are folded into minutes, hours and days (see rollups).
 - every FORGET_S: digests of requests that nobody will resend any more go.
 - every STALLS_S: runs that have fallen silent are declared stalled (see stalls).
 """
@@ -21,11 +22,14 @@ import psycopg
 
 from crucible_collector.metrics import UNCAUGHT_ERRORS
 from crucible_collector.store.partitions import RELATIONS, Connection, Partitions, default_days
+from crucible_collector.store.rollups.fold import Folding
 from crucible_collector.store.servers import Capabilities
 from crucible_collector.store.stalls import PATIENCE, Patience, Stalls
 
 SUMMARISE_S = 5.0
 AHEAD_S = 600.0
+# Readers of roll-ups read every part there is. More often, a minute's rows would be written more often.
+FOLD_S = 60.0
 FORGET_S = 3600.0
 STALLS_S = 5.0
 RETRY_S = 5.0
@@ -73,6 +77,8 @@ class Maintenance:
         self._clock = clock
         self._partitions = Partitions(capabilities, log)
         self._stalls = Stalls(patience, log)
+        self._is_folding = capabilities.rollups == "portable"
+        self._folding = Folding(self._partitions, log)
         self._summarised_bytes: dict[str, int] = {}
 
     def run(self, stopping: threading.Event) -> None:
@@ -89,12 +95,14 @@ class Maintenance:
             stopping.wait(RETRY_S)
 
     def _work(self, conn: Connection, stopping: threading.Event) -> None:
-        steps: tuple[tuple[float, Callable[[Connection], object]], ...] = (
+        steps: list[tuple[float, Callable[[Connection], object]]] = [
             (AHEAD_S, self.make_room),
             (FORGET_S, self.forget_requests),
             (SUMMARISE_S, self.summarise),
             (STALLS_S, self._stalls.notice),
-        )
+        ]
+        if self._is_folding:
+            steps.append((FOLD_S, self._folding.fold))
         due = [0.0] * len(steps)
         while not stopping.is_set():
             for number, (every_s, step) in enumerate(steps):
@@ -123,6 +131,9 @@ class Maintenance:
                     ).fetchone()
             except (psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable):
                 continue  # vacuum does it, or the part has been dropped
+            except psycopg.errors.InsufficientPrivilege:  # a writer's: autovacuum does it, later
+                self._summarised_bytes[index] = heap_bytes
+                continue
             range_count += row[0] if row else 0
             self._summarised_bytes[index] = heap_bytes
         return range_count

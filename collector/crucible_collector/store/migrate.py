@@ -21,8 +21,11 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from crucible_collector.errors import DatabaseError
+from crucible_collector.errors import DatabaseError, NewerDatabaseError
+from crucible_collector.store import rollups
 from crucible_collector.store.connect import MAINTENANCE, connect
+from crucible_collector.store.move import move_to_hypertables
+from crucible_collector.store.roles import act_as_owner, grant_rights, make_roles, role_state
 from crucible_collector.store.servers import (
     Capabilities,
     TimescaleSetting,
@@ -50,19 +53,33 @@ class Migration:
 
 
 def migrate(
-    dsn: str, log: logging.Logger, *, timescaledb: TimescaleSetting = "auto"
+    dsn: str,
+    log: logging.Logger,
+    *,
+    timescaledb: TimescaleSetting = "auto",
+    moves: bool = False,
 ) -> Capabilities:
     """Apply what is missing and return what the server can do. Safe to call at every start.
 
-    Raises DatabaseError where the server, its rights or its contents do not allow it.
+    With `moves`, a store on plain PostgreSQL moves to TimescaleDB where that is there by now.
+    Raises NewerDatabaseError where the database is ahead of this version, and DatabaseError where
+    the server, its rights or its contents do not allow it.
     """
     try:
         with connect(dsn, MAINTENANCE) as conn:
             capabilities = check_server(conn)
             conn.execute(sql.SQL("set lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
             capabilities = _choose_timescaledb(conn, capabilities, timescaledb, log)
+            may_move = moves and timescaledb == "auto" and not capabilities.timescaledb
+            has_timescaledb = may_move and _create_extension(conn, log)
+            _make_roles(conn, log)
+            applied_count = 0
             while _apply_next(conn, capabilities, log):
-                pass
+                applied_count += 1
+            if has_timescaledb:
+                capabilities = _move(conn, capabilities, log)
+            capabilities = _with_rollups(conn, capabilities, log)
+            _grant_rights(conn, log, tells=moves or applied_count > 0)
             return capabilities
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseError(
@@ -74,6 +91,14 @@ def migrate(
         raise DatabaseError(
             f"another session kept the database locked for {LOCK_TIMEOUT}: {error}"
         ) from error
+
+
+def not_applied(conn: psycopg.Connection[Any]) -> list[str]:
+    """Return the names of what a start would apply; NewerDatabaseError or DatabaseError as there."""
+    applied = _applied(conn)
+    _refuse_strangers(applied)
+    missing = [each.name for each in migrations() if each.name not in applied]
+    return missing or ([] if applied.get(OBJECTS_NAME) == _objects().sha256 else [OBJECTS_NAME])
 
 
 @cache
@@ -119,7 +144,10 @@ def _choose_timescaledb(
     if hypertables is None:
         hypertables = setting == "auto" and _create_extension(conn, log)
     elif not hypertables and setting == "auto" and timescaledb_is_loaded(conn):
-        log.info("TimescaleDB is there but this store was made without it and stays so")
+        log.info(
+            "TimescaleDB is there but this store was made without it:"
+            " crucible-collector migrate moves it"
+        )
     if not hypertables:
         return capabilities
     return replace(capabilities, timescaledb=timescaledb_version(conn))
@@ -140,6 +168,42 @@ def _create_extension(conn: psycopg.Connection[Any], log: logging.Logger) -> boo
         )
         return False
     return timescaledb_version(conn) is not None
+
+
+def _make_roles(conn: psycopg.Connection[Any], log: logging.Logger) -> None:
+    with conn.transaction():
+        _lock(conn)
+        make_roles(conn, log)
+    act_as_owner(conn)
+
+
+def _grant_rights(conn: psycopg.Connection[Any], log: logging.Logger, *, tells: bool) -> None:
+    """Grant what is due, and say what others have to do where that is of use; ends acting as owner."""
+    try:
+        with conn.transaction():
+            _lock(conn)
+            grant_rights(conn)
+    except psycopg.errors.InsufficientPrivilege as error:
+        log.info("could not grant the roles their rights: %s", error.diag.message_primary)
+    conn.execute("reset role")
+    state = role_state(conn)
+    if tells and not state.is_complete:
+        log.info("the roles for people and programs are not complete: %s", state.remedy())
+
+
+def _move(
+    conn: psycopg.Connection[Any], capabilities: Capabilities, log: logging.Logger
+) -> Capabilities:
+    """Make hypertables of what is partitioned, unless another has by now."""
+    with conn.transaction():
+        _lock(conn)
+        if not relations_are_hypertables(conn):
+            move_to_hypertables(conn, _make_objects, log)
+    return replace(capabilities, timescaledb=timescaledb_version(conn))
+
+
+def _make_objects(conn: psycopg.Connection[Any]) -> None:
+    conn.execute(_objects().text.encode())
 
 
 def _apply_next(
@@ -169,6 +233,16 @@ def _apply_next(
     return True
 
 
+def _with_rollups(
+    conn: psycopg.Connection[Any], capabilities: Capabilities, log: logging.Logger
+) -> Capabilities:
+    """Make the roll-ups, which are no migration: the server's licence decides what they are."""
+    with conn.transaction():
+        _lock(conn)
+        kind = rollups.ensure(conn, log, has_hypertables=capabilities.timescaledb is not None)
+    return replace(capabilities, rollups=kind)
+
+
 def _lock(conn: psycopg.Connection[Any]) -> None:
     conn.execute("select pg_advisory_xact_lock(%s)", (LOCK_KEY,))
 
@@ -185,7 +259,7 @@ def _refuse_strangers(applied: dict[str, str]) -> None:
         if name == OBJECTS_NAME:
             continue
         if name not in known:
-            raise DatabaseError(
+            raise NewerDatabaseError(
                 f"the database has migration {name}, which this version does not know: "
                 "it was made by a newer collector; use that one"
             )

@@ -31,6 +31,8 @@ EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
 # Readers queue behind an attach that waits, so it must not wait long.
 LOCK_TIMEOUT = "200ms"
 RETRY_S = 10.0
+# A user without the right is not given it every few seconds.
+RIGHTS_RETRY_S = 600.0
 # Moving shuts out readers, for about 10 µs a row; a fuller default partition keeps what it has.
 MOVED_ROWS_MAX = 50_000
 LOCK_KEY = int.from_bytes(b"parts")
@@ -117,6 +119,17 @@ class Partitions:
                 type(error).__name__,
             )
             return False
+        except psycopg.errors.FeatureNotSupported:
+            made = True  # TimescaleDB's Apache edition: the first row makes the chunk
+        except psycopg.errors.InsufficientPrivilege as error:
+            self._retry_at[key] = self._clock() + RIGHTS_RETRY_S
+            self._log.warning(
+                "no room in %s for %s: the user may not make it (grant crucible_owner to it): %s",
+                relation,
+                day,
+                error.diag.message_primary,
+            )
+            return False
         if not made:
             self._retry_at[key] = self._clock() + RETRY_S
             return False
@@ -162,7 +175,22 @@ def _make_partition(conn: Connection, relation: str, day: dt.date) -> bool:
             "alter table {relation} attach partition {part} for values from ({first}) to ({end})"
         ).format(**bounds)
     )
+    _give_to_owner_of(conn, relation, part)
     return True
+
+
+def _give_to_owner_of(conn: Connection, relation: str, part: str) -> None:
+    """Whoever of the owner's members made it, any other may drop it."""
+    row = conn.execute(
+        "select whole.relowner::regrole::text from pg_class whole, pg_class part"
+        " where whole.oid = %s::regclass and part.oid = %s::regclass"
+        " and whole.relowner <> part.relowner",
+        (f"{SCHEMA}.{relation}", f"{SCHEMA}.{part}"),
+    ).fetchone()
+    if row is not None:
+        conn.execute(
+            sql.SQL("alter table {} owner to {}").format(_name(part), sql.SQL(str(row[0])))
+        )
 
 
 def _move_from_default(conn: Connection, bounds: dict[str, Any]) -> bool:
@@ -197,6 +225,8 @@ def _make_chunk(conn: Connection, relation: str, day: dt.date) -> bool:
     `create_chunk` is what TimescaleDB itself uses to restore chunks. It is not documented, so
     where it is missing the chunk is left to be made by the first row.
     """
+    if relation_kind(conn, relation) == "p":  # made before the store moved to TimescaleDB
+        return _make_partition(conn, relation, day)
     interval = conn.execute(
         "select (extract(epoch from time_interval) * 1000000)::bigint"
         " from timescaledb_information.dimensions"

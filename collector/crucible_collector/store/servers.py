@@ -18,10 +18,14 @@ TIMESCALEDB_MIN = (2, 28)
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """`timescaledb` is its version where relations are hypertables, else None."""
+    """`timescaledb` is its version where relations are hypertables, else None.
+
+    `rollups` says who keeps the roll-ups: TimescaleDB, or we in tables of our own.
+    """
 
     server_version: str
     timescaledb: str | None = None
+    rollups: Literal["continuous", "portable"] = "portable"
 
 
 def check_server(conn: psycopg.Connection[Any]) -> Capabilities:

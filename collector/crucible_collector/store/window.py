@@ -19,9 +19,10 @@ import pyarrow as pa
 
 from crucible_collector.batch import Reason, Signal
 from crucible_collector.rows import SetAside, Table, WindowRows
-from crucible_collector.store import merge
+from crucible_collector.store import merge, rollups
 from crucible_collector.store.copy import Stream, copy, copy_what_fits, encode
 from crucible_collector.store.ingest import optional_timestamp, statement, timestamp
+from crucible_collector.store.rollups.parts import EncodedPart, copy_parts, parts_of
 
 # What the driver raises, for those who may not know which driver it is.
 DriverError = psycopg.Error
@@ -33,10 +34,14 @@ class PositionMovedError(Exception):
 
 @dataclass(slots=True)
 class Encoded:
-    """A table and its COPY bytes, made before the transaction begins."""
+    """A table and its COPY bytes, made before the transaction begins.
+
+    `parts`: what it adds to portable roll-ups; None where nobody has computed that yet.
+    """
 
     table: Table
     data: Stream
+    parts: list[EncodedPart] | None = None
 
 
 @dataclass(slots=True)
@@ -48,9 +53,16 @@ class Written:
     set_aside: list[SetAside] = field(default_factory=list)
 
 
-def encode_tables(rows: WindowRows) -> list[Encoded]:
-    """COPY bytes of every table of the window; releases the GIL for most of its time."""
-    return [Encoded(table, encode(table.batch)) for table in rows.tables]
+def encode_tables(rows: WindowRows, *, with_parts: bool = False) -> list[Encoded]:
+    """COPY bytes of every table of the window; releases the GIL for most of its time.
+
+    With `with_parts` (a writer's `writes_parts`) also of what portable roll-ups get; without, the
+    writer makes these itself if it needs them.
+    """
+    return [
+        Encoded(table, encode(table.batch), parts_of(table) if with_parts else None)
+        for table in rows.tables
+    ]
 
 
 class WindowWriter:
@@ -72,6 +84,8 @@ class WindowWriter:
         self._journal_id = journal_id
         self._description = description
         self._connection: psycopg.Connection | None = None
+        # Whether the database has portable roll-ups, as of the last connection.
+        self.writes_parts = False
         # Since when requests are taken without a break, ns; the pipeline sets it, None at its end.
         self.heard_since_ns: int | None = None
 
@@ -79,6 +93,7 @@ class WindowWriter:
         """The connection, made anew if the last one is gone."""
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
+            self.writes_parts = rollups.kind_of(self._connection) == "portable"
         return self._connection
 
     def close(self) -> None:
@@ -153,7 +168,10 @@ class WindowWriter:
             if careful:
                 connection.execute("set constraints all immediate")
             for each in encoded:
-                _copy_table(connection, each, written, careful=careful)
+                stored = _copy_table(connection, each, written, careful=careful)
+                if self.writes_parts:
+                    parts = parts_of(stored.table) if stored.parts is None else stored.parts
+                    copy_parts(connection, parts, careful=careful)
             merge.dimensions(connection, rows, careful=careful)
             merge.facts(connection, rows, careful=careful)
             self._add_to_ledger(connection, rows, written)
@@ -229,20 +247,19 @@ def _take_in_requests(connection: psycopg.Connection, rows: WindowRows) -> set[i
 
 def _copy_table(
     connection: psycopg.Connection, encoded: Encoded, written: Written, *, careful: bool
-) -> None:
-    table, data = encoded.table, encoded.data
+) -> Encoded:
+    """Write the rows but for those of duplicates, and return what was stored."""
     if written.duplicates:
-        fresh = ~np.isin(table.request, list(written.duplicates))
+        fresh = ~np.isin(encoded.table.request, list(written.duplicates))
         if not fresh.all():
-            table = _only(table, fresh)
-            data = encode(table.batch)
-    refused = 0
+            table = _only(encoded.table, fresh)
+            encoded = Encoded(table, encode(table.batch))
+    table, data = encoded.table, encoded.data
     if not table.batch.num_rows:
-        return
+        return encoded
     if careful:
-        rows = copy_what_fits(connection, table.relation, table.batch)
-        refused = len(rows)
-        for row in rows:
+        refused = copy_what_fits(connection, table.relation, table.batch)
+        for row in refused:
             written.set_aside.append(
                 SetAside(
                     int(table.request[row.row]),
@@ -253,10 +270,15 @@ def _copy_table(
                     is_record=table.principal,
                 )
             )
+        if refused:
+            fits = np.ones(table.batch.num_rows, np.bool_)
+            fits[[row.row for row in refused]] = False
+            table = _only(table, fits)
+            encoded = Encoded(table, b"")
     else:
         copy(connection, table.relation, table.batch.schema.names, data)
-    stored = table.batch.num_rows - refused
-    written.rows[table.relation] = written.rows.get(table.relation, 0) + stored
+    written.rows[table.relation] = written.rows.get(table.relation, 0) + table.batch.num_rows
+    return encoded
 
 
 def _only(table: Table, keep: np.ndarray[Any, np.dtype[np.bool_]]) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from crucible_collector.errors import DatabaseError
 from crucible_collector.store import migrate as migrate_module
 from crucible_collector.store import servers
 from crucible_collector.store.migrate import Migration, frozen, migrate, migrations
+from crucible_collector.store.rollups.families import FAMILIES
 from databases import TestServer
 
 LOG = logging.getLogger("test")
 LISTING = Path(__file__).with_name("schema.txt")
+LISTING_PORTABLE = Path(__file__).with_name("schema_portable.txt")
 
 COLUMNS = """
 select c.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
@@ -30,6 +33,14 @@ where c.relnamespace = 'crucible'::regnamespace and c.relkind in ('r', 'p', 'v')
   and not c.relispartition
 order by c.relname, a.attnum
 """
+SILENT_COLUMNS = """
+select format('%I.%I', relname, attname)
+from pg_class
+join pg_attribute on attrelid = pg_class.oid and attnum > 0 and not attisdropped
+where relnamespace = 'crucible'::regnamespace and relkind in ('r', 'p', 'v', 'm') and not relispartition
+  and col_description(pg_class.oid, attnum) is null
+order by 1
+"""
 INDEXES = """
 select regexp_replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ')
 from pg_index i
@@ -39,11 +50,24 @@ order by 1
 """
 
 
-def listing(dsn: str) -> str:
-    """Every column and index of the schema, one a line."""
+PORTABLE = {
+    relation
+    for family in FAMILIES
+    for relation in (family.parts, *(family.table(level) for level in family.levels))
+}
+
+
+def listing(dsn: str, *, portable: bool = False) -> str:
+    """Every column and index of the schema, one a line; of the portable roll-ups' tables or all else."""
     with psycopg.connect(dsn) as conn:
         rows = conn.execute(COLUMNS).fetchall() + conn.execute(INDEXES).fetchall()
-    return "".join(f"{row[0]}\n" for row in rows)
+    return "".join(f"{row[0]}\n" for row in rows if (_relation(row[0]) in PORTABLE) == portable)
+
+
+def _relation(line: str) -> str:
+    found = re.search(r"(?<= ON crucible\.)\w+|^\w+(?=\.)", line)
+    assert found is not None
+    return found[0]
 
 
 def applied(dsn: str) -> list[tuple[str, str]]:
@@ -56,14 +80,24 @@ def test_schema_is_the_sum_of_its_migrations_on_both_kinds_of_server(database: s
     assert listing(database) == LISTING.read_text()
 
 
-def test_every_relation_has_a_comment(database: str) -> None:
+def test_tables_of_roll_ups_are_there_only_where_nobody_else_keeps_them(
+    plain_database: str, timescale_server: TestServer
+) -> None:
+    assert listing(plain_database, portable=True) == LISTING_PORTABLE.read_text()
+    with timescale_server.database() as dsn:
+        assert not listing(dsn, portable=True)
+
+
+def test_every_relation_and_column_has_a_comment(database: str) -> None:
     with psycopg.connect(database) as conn:
         silent = conn.execute(
             "select relname from pg_class where relnamespace = 'crucible'::regnamespace"
             " and relkind in ('r', 'p', 'v') and not relispartition"
             " and obj_description(oid, 'pg_class') is null"
         ).fetchall()
+        silent_columns = conn.execute(SILENT_COLUMNS).fetchall()
     assert silent == []
+    assert silent_columns == []
 
 
 def test_migrations_are_frozen() -> None:

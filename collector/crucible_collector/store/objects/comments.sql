@@ -115,3 +115,13 @@ comment on column crucible.logs.original_event_name is
 comment on column crucible.logs.severity_number is 'OTLP: 1 to 4 trace, debug 5, info 9, warn 13, error 17, fatal 21';
 comment on column crucible.logs.body is 'OTLP AnyValue; marks as in crucible.resources';
 comment on column crucible.logs.correlation_id is 'Null: the trace id in hex, if there is one';
+
+comment on column crucible.spans.count_variance is
+    'Term of the variance of count in span_rollup, clustered by trace; null: 0';
+comment on column crucible.spans.duration_variance is
+    'The same of duration_sum_ns, ns squared; null: 0';
+comment on column crucible.spans.input_token_variance is 'The same of input_token_sum; null: 0';
+comment on column crucible.spans.output_token_variance is 'The same of output_token_sum; null: 0';
+comment on column crucible.spans.cost_variance is 'The same of cost_sum_usd, USD squared; null: 0';
+comment on column crucible.spans.latency_variance is
+    'The same of count in span_latency, whose rows are durations of nearly one length; null: 0';

@@ -153,6 +153,7 @@ def _span_row(rows: list[Row]) -> Row:
     made = _counts(rows, "count_variance")
     made["error_count"] = made["count"] if rows[0]["status_code"] == 2 else 0
     made["probability_min"] = min(row["sample_probability"] for row in rows)
+    made["last_time"] = max(row["time"] for row in rows)
     made["duration_min_ns"] = min(row["duration_ns"] for row in rows)
     for what, unit, column in (
         ("duration", "_ns", "duration_ns"),

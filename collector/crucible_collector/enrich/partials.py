@@ -153,6 +153,7 @@ def _rolled_up(
         "count_variance": _total(groups, batch, "count_variance"),
         "error_count": _unless_zero(groups.sum(np.where(status == STATUS_ERROR, weight, 0.0))),
         "probability_min": pa.array(groups.least(probability)),
+        "last_time": _timestamps(groups.largest(time)),
         **_weighted(groups, "duration", "_ns", duration, probability),
         "duration_variance": _total(groups, batch, "duration_variance"),
         "duration_min_ns": pa.array(groups.least(duration)),

@@ -270,6 +270,9 @@ SPANS = Family(
             "min(sample_probability)",
             "Least inclusion probability of any span that was kept",
         ),
+        Measure(
+            "last_time", "timestamptz", "max", "max(time)", "When the latest of them began, UTC"
+        ),
         *_weighted("duration", "_ns", "duration_ns", "true", "durations in ns"),
         Measure(
             "duration_min_ns",

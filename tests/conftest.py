@@ -1,7 +1,11 @@
-"""Fixtures for whole servers and for one fresh database a test.
+"""Fixtures for whole servers and for one fresh database a test; the store conformance suite.
 
-`database` runs a test twice, on plain PostgreSQL and on TimescaleDB; the summary at the end says
-which servers those were, so that a missing one cannot pass for a tested one.
+The suite is what asks for `any_server`, for `module_server` or for a fixture that stands on either
+(`database`, `empty_database`): it runs on plain PostgreSQL, on TimescaleDB and on every further server
+that CRUCIBLE_TEST_POSTGRES_BIN names; what asks for `timescale_server` runs on each that has
+TimescaleDB. `-m conformance` chooses it. Migrations, room for rows, windows, roll-ups, views, upkeep,
+questions and the API are in it. The summary at the end says which servers those were, so that a
+missing one cannot pass for a tested one.
 """
 
 from __future__ import annotations
@@ -13,22 +17,51 @@ from pathlib import Path
 import pytest
 
 import databases
-from databases import TestServer
+from databases import Servers, TestServer
 
 _numbers = itertools.count()
 
-SERVERS = pytest.StashKey[dict[str, str]]()
+SERVERS = pytest.StashKey[Servers]()
+FURTHER = pytest.StashKey[tuple[str, ...]]()
+NO_TIMESCALEDB = (
+    "no TimescaleDB: install it, start Docker or set"
+    f" {databases.URL_VARIABLE} or {databases.BIN_VARIABLE}"
+)
+SUITE = {"any_server", "module_server", "timescale_server"}
+KINDS = ("plain", "timescale")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[SERVERS] = {}
+    config.addinivalue_line("markers", "conformance: the store's promises, on every server found")
+    config.stash[SERVERS] = Servers()
+    try:
+        config.stash[FURTHER] = tuple(databases.further_servers())
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    further = metafunc.config.stash[FURTHER]
+    for fixture in SUITE & set(metafunc.fixturenames):
+        if fixture != "timescale_server":
+            metafunc.parametrize(fixture, (*KINDS, *further), indirect=True)
+        elif further:
+            metafunc.parametrize(fixture, ("timescale", *further), indirect=True)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if SUITE & set(getattr(item, "fixturenames", ())):
+        item.add_marker("conformance")
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    for kind, source in sorted(config.stash[SERVERS].items()):
-        terminalreporter.write_line(f"database server ({kind}): {source}")
+    skipped = terminalreporter.stats.get("skipped", [])
+    missed = sum(NO_TIMESCALEDB in str(report.longrepr) for report in skipped)
+    for name, source in sorted(config.stash[SERVERS].sources().items()):
+        says = source or f"NONE FOUND, {missed} tests skipped"
+        terminalreporter.write_line(f"database server ({name}): {says}")
 
 
 @pytest.fixture(scope="session")
@@ -43,29 +76,42 @@ def _own_state(_states: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def plain_server(pytestconfig: pytest.Config) -> Iterator[TestServer]:
-    """PostgreSQL without TimescaleDB, as the collector embeds it."""
-    with databases.plain_server() as server:
-        pytestconfig.stash[SERVERS]["plain"] = server.source
-        yield server
+def servers(pytestconfig: pytest.Config) -> Iterator[Servers]:
+    """Every server of the session; started when first used, stopped at its end."""
+    started = pytestconfig.stash[SERVERS]
+    yield started
+    started.close()
+
+
+def _server(servers: Servers, name: str) -> TestServer:
+    server = servers.get(name)
+    if server is None:
+        pytest.skip(NO_TIMESCALEDB)
+    return server
 
 
 @pytest.fixture(scope="session")
-def timescale_server(pytestconfig: pytest.Config) -> Iterator[TestServer]:
-    """TimescaleDB; a test is skipped, and the summary says so, where none is found."""
-    with databases.timescale_server() as server:
-        if server is None:
-            pytestconfig.stash[SERVERS]["timescale"] = "NONE FOUND: its tests were skipped"
-            pytest.skip(f"no TimescaleDB: install it, start Docker or set {databases.URL_VARIABLE}")
-        pytestconfig.stash[SERVERS]["timescale"] = server.source
-        yield server
+def plain_server(servers: Servers) -> TestServer:
+    """PostgreSQL without TimescaleDB, as the collector embeds it."""
+    return _server(servers, "plain")
 
 
-@pytest.fixture(params=["plain", "timescale"])
-def any_server(request: pytest.FixtureRequest) -> TestServer:
-    """Each kind of server in turn."""
-    server: TestServer = request.getfixturevalue(f"{request.param}_server")
-    return server
+@pytest.fixture(scope="session")
+def timescale_server(request: pytest.FixtureRequest, servers: Servers) -> TestServer:
+    """TimescaleDB, each further one in turn; a test is skipped, and the summary says so, without any."""
+    return _server(servers, getattr(request, "param", "timescale"))
+
+
+@pytest.fixture
+def any_server(request: pytest.FixtureRequest, servers: Servers) -> TestServer:
+    """Each server in turn."""
+    return _server(servers, request.param)
+
+
+@pytest.fixture(scope="module")
+def module_server(request: pytest.FixtureRequest, servers: Servers) -> TestServer:
+    """Each server in turn, for what a module's tests fill once and share."""
+    return _server(servers, request.param)
 
 
 @pytest.fixture

@@ -3,6 +3,9 @@
 A server is started once a session and migrated once, into a template; a test's database is a copy
 of that (tens of milliseconds). `create database … template` refuses a template that anybody is using,
 and on TimescaleDB a background worker may be: our own server runs none, another's are ended first.
+
+One server of each kind, `plain` and `timescale`, is used by every test. The store conformance suite
+(see conftest) runs over each further one, too, that CRUCIBLE_TEST_POSTGRES_BIN names.
 """
 
 from __future__ import annotations
@@ -10,11 +13,12 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +30,7 @@ from crucible_collector.store.embedded import EmbeddedServer
 from crucible_collector.store.migrate import migrate
 
 URL_VARIABLE = "CRUCIBLE_TEST_DATABASE_URL"
+BIN_VARIABLE = "CRUCIBLE_TEST_POSTGRES_BIN"
 TIMESCALE_IMAGE = "timescale/timescaledb:2.28.3-pg18"
 TEMPLATE = f"crucible_template_{os.getpid()}"
 COPY_ATTEMPTS = 10
@@ -55,6 +60,7 @@ class TestServer:
     source: str
     admin_dsn: str
     embedded: EmbeddedServer | None = None
+    bin_dir: Path | None = None
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _has_template: bool = False
 
@@ -118,29 +124,128 @@ def plain_server() -> Iterator[TestServer]:
 
 
 @contextmanager
-def timescale_server(**settings: str) -> Iterator[TestServer | None]:
+def timescale_server() -> Iterator[TestServer | None]:
     """Yield a TimescaleDB: the one that CRUCIBLE_TEST_DATABASE_URL names, else one of the system's
-    binaries, else one in Docker; None where there is none.
-
-    `settings` are for the system's binaries alone, and rule out the others.
+    binaries, else the first of CRUCIBLE_TEST_POSTGRES_BIN, else one in Docker; None without any.
     """
     url = os.environ.get(URL_VARIABLE)
-    installed = next((found for found in _system_binaries() if found.has_timescaledb), None)
-    if url and not settings:
-        server = TestServer("timescale", URL_VARIABLE, url)
+    installed = _timescale_binaries()
+    if url:
+        server = TestServer("timescale", f"{versions(url)} of {URL_VARIABLE}", url)
         try:
             yield server
         finally:
             server.drop_template()
     elif installed:
-        with _started(installed.directory, FAST | QUIET_TIMESCALEDB | settings) as embedded:
-            source = f"PostgreSQL {installed.version} with TimescaleDB in {installed.directory}"
-            yield TestServer("timescale", source, embedded.dsn, embedded)
-    elif settings:
-        yield None
+        with timescale_of(installed.directory) as server:
+            yield server
     else:
         with _container() as contained:
             yield contained
+
+
+@contextmanager
+def timescale_of(bin_dir: Path, **settings: str) -> Iterator[TestServer]:
+    """Yield a TimescaleDB of the given programs, `settings` beside those of tests."""
+    with _started(bin_dir, FAST | QUIET_TIMESCALEDB | settings) as embedded:
+        source = f"{versions(embedded.dsn)} in {bin_dir}"
+        yield TestServer("timescale", source, embedded.dsn, embedded, bin_dir)
+
+
+def versions(dsn: str) -> str:
+    """What a server with TimescaleDB says that it is, and what it would create."""
+    with psycopg.connect(dsn) as conn:
+        row = conn.execute(
+            "select format('PostgreSQL %s with TimescaleDB %s',"
+            " split_part(current_setting('server_version'), ' ', 1),"
+            " (select default_version from pg_available_extensions where name = 'timescaledb'))"
+        ).fetchone()
+    return str(row[0]) if row else "PostgreSQL"
+
+
+def further_servers() -> dict[str, Path]:
+    """The programs of CRUCIBLE_TEST_POSTGRES_BIN that no other server of the tests runs, by a name.
+
+    ValueError, with what is wrong, where a directory has no PostgreSQL with TimescaleDB.
+    """
+    installed = None if os.environ.get(URL_VARIABLE) else _timescale_binaries()
+    used = {installed.directory.resolve()} if installed else set()
+    found: dict[str, Path] = {}
+    for given in _given_binaries():
+        if given.directory.resolve() in used:
+            continue
+        used.add(given.directory.resolve())
+        name = f"timescale-{_timescaledb_version(given.directory)}-pg{given.version}"
+        if name in found:
+            name = f"{name}-{len(found) + 1}"
+        found[name] = given.directory
+    return found
+
+
+class Servers:
+    """The servers of a session by name, each started when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._running: dict[str, TestServer | None] = {}
+
+    def get(self, name: str) -> TestServer | None:
+        """Return `plain`, `timescale` or a further one; None where no TimescaleDB was found."""
+        if name not in self._running:
+            self._running[name] = self._stack.enter_context(_server(name))
+        return self._running[name]
+
+    def sources(self) -> dict[str, str]:
+        """What was asked for, and how it was come by."""
+        return {name: server.source if server else "" for name, server in self._running.items()}
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+@contextmanager
+def _server(name: str) -> Iterator[TestServer | None]:
+    if name == "plain":
+        with plain_server() as server:
+            yield server
+    elif name == "timescale":
+        with timescale_server() as found:
+            yield found
+    else:
+        with timescale_of(further_servers()[name]) as server:
+            yield server
+
+
+def _timescale_binaries() -> binaries.Binaries | None:
+    installed = next((found for found in _system_binaries() if found.has_timescaledb), None)
+    return installed or next(_given_binaries(), None)
+
+
+def _given_binaries() -> Iterator[binaries.Binaries]:
+    for directory in filter(None, os.environ.get(BIN_VARIABLE, "").split(os.pathsep)):
+        found = binaries.inspect(Path(directory))
+        if found is None:
+            raise ValueError(f"{BIN_VARIABLE}: {directory} has no working postgres and initdb")
+        if found.major < binaries.MAJOR_MIN:
+            raise ValueError(
+                f"{BIN_VARIABLE}: {directory} has PostgreSQL {found.version};"
+                f" {binaries.MAJOR_MIN} or newer is needed"
+            )
+        if not found.has_timescaledb:
+            raise ValueError(
+                f"{BIN_VARIABLE}: PostgreSQL {found.version} in {directory} has no TimescaleDB"
+            )
+        yield found
+
+
+def _timescaledb_version(bin_dir: Path) -> str:
+    """The version that `create extension` takes, without a server to ask."""
+    answer = subprocess.run(
+        [bin_dir / "pg_config", "--sharedir"], capture_output=True, text=True, check=True
+    )
+    control = Path(answer.stdout.strip(), "extension", "timescaledb.control").read_text("utf-8")
+    match = re.search(r"^default_version\s*=\s*'(.+)'", control, re.MULTILINE)
+    return match[1] if match else "unknown"
 
 
 def _system_binaries() -> Iterator[binaries.Binaries]:
@@ -176,4 +281,5 @@ def _container() -> Iterator[TestServer | None]:
     from testcontainers.postgres import PostgresContainer
 
     with PostgresContainer(TIMESCALE_IMAGE, driver=None) as container:
-        yield TestServer("timescale", f"Docker {TIMESCALE_IMAGE}", container.get_connection_url())
+        url = container.get_connection_url()
+        yield TestServer("timescale", f"{versions(url)} in Docker ({TIMESCALE_IMAGE})", url)

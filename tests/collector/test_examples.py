@@ -131,13 +131,10 @@ def entry_of(payload: dict[str, Any]) -> Entry:
     ).entry
 
 
-@pytest.fixture(scope="module", params=["plain", "timescale"])
-def stored(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stored]:
-    server: TestServer = request.getfixturevalue(f"{request.param}_server")
+@pytest.fixture(scope="module")
+def stored(module_server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
     journal = tmp_path_factory.mktemp("journal")
-    with server.database() as dsn, ingest(dsn, journal) as collector:
+    with module_server.database() as dsn, ingest(dsn, journal) as collector:
         window = write_entries(collector.journal, map(entry_of, PAYLOADS.values()))
         collector.write(prepare(window, collector.remembered.known()))
         assert collector.buried == []

@@ -82,11 +82,10 @@ NAMES = """
 """
 
 
-@pytest.fixture(scope="module", params=["plain", "timescale"])
-def plans(request: pytest.FixtureRequest) -> Iterator[Plans]:
-    server: TestServer = request.getfixturevalue(f"{request.param}_server")
+@pytest.fixture(scope="module")
+def plans(module_server: TestServer) -> Iterator[Plans]:
     log = logging.getLogger("tests.plans")
-    with server.database() as dsn:
+    with module_server.database() as dsn:
         capabilities = migrate(dsn, log)
         with psycopg.connect(dsn, autocommit=True) as conn:
             partitions = Partitions(capabilities, log)

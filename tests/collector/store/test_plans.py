@@ -44,10 +44,9 @@ from generate_series(0, %(count)s - 1) n
 """
 
 
-@pytest.fixture(scope="module", params=["plain", "timescale"])
-def reader(request: pytest.FixtureRequest) -> Iterator[Connection]:
-    server: TestServer = request.getfixturevalue(f"{request.param}_server")
-    with server.database() as dsn:
+@pytest.fixture(scope="module")
+def reader(module_server: TestServer) -> Iterator[Connection]:
+    with module_server.database() as dsn:
         fill(dsn)
         with closing(connect(dsn, READ)) as conn:
             yield conn

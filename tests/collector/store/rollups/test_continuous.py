@@ -157,11 +157,10 @@ def test_rows_from_before_the_roll_ups_are_in_them(timescale_server: TestServer)
 @pytest.fixture
 def apache_server(timescale_server: TestServer) -> Iterator[TestServer]:
     """The same TimescaleDB, as its Apache edition; skipped where the server is not ours to start."""
-    embedded = timescale_server.embedded
-    if embedded is None:
+    if timescale_server.bin_dir is None:
         pytest.skip("the TimescaleDB server is not ours to start with another licence")
-    with databases.timescale_server(**{"timescaledb.license": "apache"}) as server:
-        assert server is not None
+    licence = {"timescaledb.license": "apache"}
+    with databases.timescale_of(timescale_server.bin_dir, **licence) as server:
         yield server
 
 

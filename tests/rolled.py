@@ -24,12 +24,14 @@ from crucible_collector.store.connect import MAINTENANCE, connect
 from crucible_collector.store.copy import copy, encode
 from crucible_collector.store.migrate import migrate
 from crucible_collector.store.partitions import Connection, Partitions
-from crucible_collector.store.rollups.families import FAMILIES, Family, Level
+from crucible_collector.store.rollups.families import FAMILIES
+from crucible_collector.store.rollups.family import Family, Level
 from crucible_collector.store.rollups.fold import Folding
 from rows_of import rows_of
 
 LOG = logging.getLogger("tests.rolled")
 FINITE_MAX = 1e100
+USAGE = ("input_tokens", "output_tokens", "cost_usd")
 Row = dict[str, Any]
 VIEWS = [(family, level) for family in FAMILIES for level in family.levels]
 VIEW_NAMES = [family.view(level) for family, level in VIEWS]
@@ -152,6 +154,8 @@ def _counts(rows: list[Row], variance: str) -> Row:
 def _span_row(rows: list[Row]) -> Row:
     made = _counts(rows, "count_variance")
     made["error_count"] = made["count"] if rows[0]["status_code"] == 2 else 0
+    used = [r for r in rows if any(r[column] is not None for column in USAGE)]
+    made["usage_count"] = math.fsum(1 / row["sample_probability"] for row in used)
     made["probability_min"] = min(row["sample_probability"] for row in rows)
     made["last_time"] = max(row["time"] for row in rows)
     made["duration_min_ns"] = min(row["duration_ns"] for row in rows)
@@ -170,10 +174,19 @@ def _span_row(rows: list[Row]) -> Row:
     return made
 
 
+def _anomaly_row(rows: list[Row]) -> Row:
+    return {
+        "flag_count": len(rows),
+        "period_count": sum(row["starts_period"] for row in rows),
+        "score_max": max(row["score"] for row in rows),
+    }
+
+
 _SUMMED: dict[str, Callable[[list[Row]], Row]] = {
     "point_rollup": _point_row,
     "span_rollup": _span_row,
     "span_latency": lambda rows: _counts(rows, "latency_variance"),
+    "anomaly_rollup": _anomaly_row,
 }
 
 

@@ -25,7 +25,7 @@ from crucible_collector.batch import I64
 from crucible_collector.store.servers import Capabilities, relation_kind
 
 SCHEMA = "crucible"
-RELATIONS = ("spans", "points", "histograms", "logs")
+RELATIONS = ("spans", "points", "histograms", "logs", "anomalies")
 DAY_US = 86_400_000_000
 EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
 # Readers queue behind an attach that waits, so it must not wait long.

@@ -1,7 +1,8 @@
 """The roll-ups, in the one of two ways that the server allows; relations and columns are the same.
 
-`families` says what they are. `continuous` has TimescaleDB Community keep them. `portable` keeps them
-in tables of our own: each window adds its `parts`, `fold` sums them up. What an earlier start chose stays chosen: either way rows outlive what they were made of.
+`family` says what a roll-up is, `families` which there are. `continuous` has TimescaleDB Community
+keep them. `portable` keeps them in tables of our own: each window adds its `parts`, `fold` sums them
+up. What an earlier start chose stays chosen: either way rows outlive what they were made of.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import psycopg
 from psycopg import sql
 
 from crucible_collector.store.rollups import continuous, portable
-from crucible_collector.store.rollups.families import FAMILIES, POINTS, SCHEMA, Family
+from crucible_collector.store.rollups.families import FAMILIES, POINTS
+from crucible_collector.store.rollups.family import SCHEMA, Family
 from crucible_collector.store.servers import relation_kind
 
 Kind = Literal["continuous", "portable"]

@@ -20,9 +20,9 @@ import psycopg
 from psycopg import sql
 
 from crucible_collector.errors import DatabaseError
-from crucible_collector.store.rollups.families import (
+from crucible_collector.store.rollups.families import FAMILIES
+from crucible_collector.store.rollups.family import (
     DAY,
-    FAMILIES,
     HOUR,
     MINUTE,
     SCHEMA,

@@ -1,11 +1,9 @@
-"""The roll-ups as data: what each is made of, from which everything that has its columns is derived.
+"""Which roll-ups there are, and what each is made of: from here comes everything that has its columns.
 
-A roll-up is a relation of rows that can be added up again: each measure has a rule by which two rows
-of one key become one, so minutes make hours, hours make days, and the parts that windows write make
-minutes. Continuous aggregates, portable tables, views, folds and comments all come from here; that
-is why their SQL is composed and not written out seven times.
+Continuous aggregates, portable tables, views, folds and comments are all derived from these; that is
+why their SQL is composed and not written out ten times.
 
-What one could not guess is in `FINITE`. PostgreSQL raises an error where a float8 sum or product
+What one could not guess is in `FINITE_MAX`. PostgreSQL raises an error where a float8 sum or product
 leaves its range, downwards too (1e-200 squared), and a continuous aggregate that fails on one row of
 a diverged training never refreshes again. So numbers count as finite only up to a bound of which
 squares, weighted and summed, stay in range, and squares of the tiniest are 0.
@@ -13,94 +11,11 @@ squares, weighted and summed, stay in range, and squares of the tiniest are 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from crucible_collector.store.rollups.family import DAY, HOUR, MINUTE, Family, Key, Measure
 
-Type = Literal["bigint", "float8", "int", "smallint", "text", "timestamptz"]
-Rule = Literal["sum", "min", "max", "first", "last"]
-
-SCHEMA = "crucible"
 # Squares of 1e100 by weights of 2^56 squared by any count of rows stay below 1.8e308.
 FINITE_MAX = 1e100
 SQUARE_MIN = 1e-100
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A column that rows are grouped by; `raw` is it over the rows that are rolled up."""
-
-    name: str
-    type: Type
-    raw: str
-    comment: str
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A column that is computed; `raw` is the aggregate over the rows that are rolled up.
-
-    For the rules first and last, `raw` is the value, `by` the column that tells when, and `where`
-    which rows count.
-    """
-
-    name: str
-    type: Type
-    rule: Rule
-    raw: str
-    comment: str
-    by: str = ""
-    where: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """One width of bucket; `table` is the suffix of where portable roll-ups keep it."""
-
-    suffix: str
-    width: str
-    table: str
-
-
-MINUTE = Level("1m", "1 minute", "minutes")
-HOUR = Level("1h", "1 hour", "hours")
-DAY = Level("1d", "1 day", "days")
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A roll-up at its levels, narrowest first.
-
-    `indexes`: column lists by which it is asked for, besides time alone.
-    """
-
-    name: str
-    source: str
-    where: str
-    levels: tuple[Level, ...]
-    keys: tuple[Key, ...]
-    measures: tuple[Measure, ...]
-    indexes: tuple[tuple[str, ...], ...]
-    comment: str
-
-    def view(self, level: Level) -> str:
-        return f"{self.name}_{level.suffix}"
-
-    def table(self, level: Level) -> str:
-        return f"{self.name}_{level.table}"
-
-    @property
-    def parts(self) -> str:
-        return f"{self.name}_parts"
-
-    @property
-    def own_columns(self) -> tuple[Key | Measure, ...]:
-        """All but time, in the order of the relation."""
-        return (*self.keys, *self.measures)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of all, time first."""
-        return ("time", *(each.name for each in self.own_columns))
 
 
 def _finite(column: str) -> str:
@@ -264,6 +179,14 @@ SPANS = Family(
             "Of count, those with an error: all or none, as the status is a key",
         ),
         Measure(
+            "usage_count",
+            "float8",
+            "sum",
+            "coalesce(sum(1 / sample_probability) filter (where input_tokens is not null"
+            " or output_tokens is not null or cost_usd is not null), 0)",
+            "Of count, those that told tokens or a cost",
+        ),
+        Measure(
             "probability_min",
             "float8",
             "min",
@@ -325,4 +248,31 @@ LATENCIES = Family(
     comment="How long spans took, for crucible.duration_percentiles, by experiment, event, model and status",
 )
 
-FAMILIES = (POINTS, SPANS, LATENCIES)
+ANOMALIES = Family(
+    name="anomaly_rollup",
+    source="anomalies",
+    where="",
+    levels=(HOUR, DAY),
+    keys=(
+        _EXPERIMENT,
+        _RUN,
+        Key("metric", "text", "metric", "What was watched, such as loss"),
+        Key("severity", "text", "severity", "info, warning or critical"),
+        Key("label", "text", "label", "Empty: found in the stream; else the label of a scan"),
+    ),
+    measures=(
+        Measure("flag_count", "bigint", "sum", "count(*)", "Values that were flagged"),
+        Measure(
+            "period_count",
+            "bigint",
+            "sum",
+            "count(*) filter (where starts_period)",
+            "Of these, those that began a period of anomalies",
+        ),
+        Measure("score_max", "float8", "max", "max(score)", "Largest score"),
+    ),
+    indexes=(("run_id",), ("experiment_id",)),
+    comment="Anomalies by experiment, run, metric, severity and label",
+)
+
+FAMILIES = (POINTS, SPANS, LATENCIES, ANOMALIES)

@@ -11,7 +11,8 @@ import functools
 import logging
 
 from crucible_collector.store.partitions import Connection, Partitions, default_days
-from crucible_collector.store.rollups.families import FAMILIES, SCHEMA, Family, Level, Measure
+from crucible_collector.store.rollups.families import FAMILIES
+from crucible_collector.store.rollups.family import SCHEMA, Family, Level, Measure
 from crucible_collector.store.rollups.portable import bucket, by_day, identity, summed
 
 LOCK_KEY = int.from_bytes(b"fold")

@@ -14,14 +14,8 @@ from typing import Any
 
 import psycopg
 
-from crucible_collector.store.rollups.families import (
-    FAMILIES,
-    MINUTE,
-    SCHEMA,
-    Family,
-    Level,
-    Measure,
-)
+from crucible_collector.store.rollups.families import FAMILIES
+from crucible_collector.store.rollups.family import MINUTE, SCHEMA, Family, Level, Measure
 from crucible_collector.store.servers import relation_kind
 
 # Parts come and go within minutes: what they leave behind is cleared by the fold itself.

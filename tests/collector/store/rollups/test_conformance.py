@@ -22,7 +22,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from crucible_collector.store.connect import READ, connect
 from crucible_collector.store.migrate import migrate
-from crucible_collector.store.rollups.families import Family, Level
+from crucible_collector.store.rollups.family import Family, Level
 from crucible_collector.store.window import PositionMovedError
 from databases import TestServer
 from rolled import VIEW_NAMES, VIEWS, drop_rollups, expected, put, rolled_up, settle
@@ -94,6 +94,35 @@ def spans(
     return pa.RecordBatch.from_pydict(columns)
 
 
+def anomalies(seed: int, count: int = 60, *, start_s: float = 0) -> pa.RecordBatch:
+    """Flags of two metrics over two hours, in the stream and of a scan; infinite scores among them."""
+    random = np.random.default_rng(seed)
+
+    def some(*values: Any) -> pa.Array:
+        return pa.array([values[at] for at in random.integers(len(values), size=count)])
+
+    return pa.RecordBatch.from_pydict(
+        {
+            "time": seconds(*(start_s + np.sort(random.uniform(0, 7000, count)))),
+            "series_id": some(5, 9, None),
+            "value": some(0.5, math.nan, None),
+            "score": some(1.0, 1.5, 80.0, math.inf),
+            "starts_period": some(True, False, False),
+            "period_id": pa.array([n.to_bytes(16) for n in range(count)], pa.binary(16)),
+            "metric": some("loss", "cost_usd"),
+            "detector": some("ewma", "rarity"),
+            "severity": some("info", "warning", "critical"),
+            "label": some("", "scan-1"),
+            "experiment_id": some("one", "two", None),
+            "run_id": some("a", "b", "", None),
+        }
+    )
+
+
+def only_columns(batch: pa.RecordBatch, *left_out: str) -> pa.RecordBatch:
+    return batch.select([name for name in batch.schema.names if name not in left_out])
+
+
 DIVERGED = [2.5, -1e-200, 1e-90, math.nan, 1e200, None, -math.inf, 1e99, 0.0, -3.0]
 
 
@@ -126,6 +155,8 @@ def test_roll_ups_say_what_rows_say_before_they_are_settled_and_after(database: 
     put(database, "points", points(9, [math.nan, None, math.inf]))
     put(database, "spans", spans(1))
     put(database, "spans", spans(2, sampled=True))
+    put(database, "anomalies", anomalies(1))
+    put(database, "anomalies", only_columns(anomalies(2), "label", "starts_period", "run_id"))
     assert_rolled_up(database)
     settle(database)
     assert_rolled_up(database)
@@ -138,6 +169,7 @@ def test_what_comes_later_is_added_at_any_age(database: str) -> None:
     for number, age_s in enumerate((0.0, -2 * DAY_S, -25 * DAY_S, 3600.0)):
         put(database, "points", points(5, [7.0, *DIVERGED], start_s=age_s + 1))
         put(database, "spans", spans(10 + number, 60, start_s=age_s, sampled=number % 2 == 1))
+        put(database, "anomalies", anomalies(number, 20, start_s=age_s))
         settle(database)
         assert_rolled_up(database)
 
@@ -273,6 +305,7 @@ def test_both_ways_have_the_same_columns_and_rows(
         for dsn in (plain, timescale):
             put(dsn, "points", points(5, [*DIVERGED, *range(50)], step_s=90))
             put(dsn, "spans", spans(3, sampled=True))
+            put(dsn, "anomalies", anomalies(3))
             settle(dsn)
         for view in VIEW_NAMES:
             portable, continuous = rolled_up(plain, view), rolled_up(timescale, view)

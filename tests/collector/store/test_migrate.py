@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 from psycopg import conninfo
 
+from collector.store.listings import LISTING, LISTING_PORTABLE, applied, listing
 from crucible_collector.errors import DatabaseError
 from crucible_collector.store import migrate as migrate_module
 from crucible_collector.store import servers
-from crucible_collector.store.migrate import Migration, frozen, migrate, migrations
-from crucible_collector.store.rollups.families import FAMILIES
+from crucible_collector.store.migrate import (
+    Migration,
+    frozen,
+    migrate,
+    migrations,
+    not_applied,
+)
 from databases import TestServer
+from rolled import drop_rollups
 
 LOG = logging.getLogger("test")
-LISTING = Path(__file__).with_name("schema.txt")
-LISTING_PORTABLE = Path(__file__).with_name("schema_portable.txt")
-
-COLUMNS = """
-select c.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
-    || case when a.attnotnull then ' not null' else '' end
-    || coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '')
-from pg_class c
-join pg_attribute a on a.attrelid = c.oid and attnum > 0 and not attisdropped
-left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
-where c.relnamespace = 'crucible'::regnamespace and c.relkind in ('r', 'p', 'v')
-  and not c.relispartition
-order by c.relname, a.attnum
-"""
 SILENT_COLUMNS = """
 select format('%I.%I', relname, attname)
 from pg_class
@@ -41,38 +33,12 @@ where relnamespace = 'crucible'::regnamespace and relkind in ('r', 'p', 'v', 'm'
   and col_description(pg_class.oid, attnum) is null
 order by 1
 """
-INDEXES = """
-select regexp_replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ')
-from pg_index i
-join pg_class c on c.oid = i.indrelid
-where c.relnamespace = 'crucible'::regnamespace and not c.relispartition
-order by 1
+
+WAITING = """
+select count(*) from pg_locks
+where locktype = 'advisory' and not granted
+  and database = (select oid from pg_database where datname = current_database())
 """
-
-
-PORTABLE = {
-    relation
-    for family in FAMILIES
-    for relation in (family.parts, *(family.table(level) for level in family.levels))
-}
-
-
-def listing(dsn: str, *, portable: bool = False) -> str:
-    """Every column and index of the schema, one a line; of the portable roll-ups' tables or all else."""
-    with psycopg.connect(dsn) as conn:
-        rows = conn.execute(COLUMNS).fetchall() + conn.execute(INDEXES).fetchall()
-    return "".join(f"{row[0]}\n" for row in rows if (_relation(row[0]) in PORTABLE) == portable)
-
-
-def _relation(line: str) -> str:
-    found = re.search(r"(?<= ON crucible\.)\w+|^\w+(?=\.)", line)
-    assert found is not None
-    return found[0]
-
-
-def applied(dsn: str) -> list[tuple[str, str]]:
-    with psycopg.connect(dsn) as conn:
-        return conn.execute("select name, sha256 from crucible.migrations order by name").fetchall()
 
 
 def test_schema_is_the_sum_of_its_migrations_on_both_kinds_of_server(database: str) -> None:
@@ -133,10 +99,15 @@ def test_collectors_that_start_together_migrate_once(empty_database: str) -> Non
     for thread in threads:
         thread.join()
     assert failures == []
-    assert [name for name, _ in applied(empty_database)] == [
-        *(each.name for each in migrations()),
-        "objects",
-    ]
+    assert_complete(empty_database)
+
+
+def assert_complete(dsn: str) -> None:
+    """Every migration is applied, and everything that is replaced when it changes is there."""
+    names = [name for name, _ in applied(dsn) if name.endswith(".sql")]
+    assert names == [each.name for each in migrations()]
+    with psycopg.connect(dsn) as conn:
+        assert not_applied(conn) == []
 
 
 def test_capabilities_tell_the_kind_of_server(any_server: TestServer) -> None:
@@ -161,12 +132,12 @@ def test_a_newer_collectors_database_is_refused(database: str) -> None:
 
 
 def test_a_migration_that_fails_leaves_those_before_it_and_nothing_of_its_own(
-    plain_server: TestServer, monkeypatch: pytest.MonkeyPatch
+    any_server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = Migration("9999_broken.sql", "create table crucible.half (a int); select 1 / 0;")
     known = migrations()
     monkeypatch.setattr(migrate_module, "migrations", lambda: (*known, broken))
-    with plain_server.database(migrated=False) as dsn:
+    with any_server.database(migrated=False) as dsn:
         with pytest.raises(psycopg.errors.DivisionByZero):
             migrate(dsn, LOG)
         assert [name for name, _ in applied(dsn)] == [each.name for each in known]
@@ -183,6 +154,35 @@ def test_functions_come_back_when_their_text_changed(database: str) -> None:
             "select obj_description('crucible.spans'::regclass, 'pg_class')"
         ).fetchone()
     assert comment != (None,)
+
+
+def views_on_rollups(dsn: str) -> list[tuple[str, str]]:
+    with psycopg.connect(dsn) as conn:
+        return conn.execute(
+            "select relname, coalesce(obj_description(oid, 'pg_class'), '') from pg_class"
+            " where relnamespace = 'crucible'::regnamespace"
+            " and relname in ('llm_cost', 'event_rate', 'metric_by_minute') order by 1"
+        ).fetchall()
+
+
+def test_views_on_roll_ups_come_back_when_their_text_changed(database: str) -> None:
+    before = views_on_rollups(database)
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("update crucible.migrations set sha256 = 'old' where name like 'objects_on%'")
+        conn.execute("comment on view crucible.event_rate is null")
+        assert not_applied(conn) == ["objects_on_rollups"]
+        migrate(database, LOG)
+        assert not_applied(conn) == []
+    assert views_on_rollups(database) == before
+
+
+def test_views_on_roll_ups_are_made_with_them(database: str) -> None:
+    before = views_on_rollups(database)
+    drop_rollups(database)
+    assert views_on_rollups(database) == []
+    migrate(database, LOG)
+    assert views_on_rollups(database) == before
+    assert len(before) == 3
 
 
 def test_another_encoding_is_refused_with_the_remedy(plain_server: TestServer) -> None:
@@ -230,14 +230,26 @@ def test_a_database_that_is_only_read_is_told(plain_server: TestServer) -> None:
             migrate(reading, LOG)
 
 
+def test_a_start_waits_for_another_and_then_does_what_is_left(empty_database: str) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with psycopg.connect(empty_database) as other:
+            other.execute("select pg_advisory_xact_lock(%s)", (migrate_module.LOCK_KEY,))
+            start = pool.submit(migrate, empty_database, LOG)
+            while other.execute(WAITING).fetchone() == (0,):
+                assert not start.done()
+            assert applied(empty_database) == []
+        start.result()
+    assert_complete(empty_database)
+
+
 def test_a_start_does_not_wait_for_ever_for_another(
-    plain_server: TestServer, monkeypatch: pytest.MonkeyPatch
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrate_module, "LOCK_TIMEOUT", "50ms")
-    with plain_server.database(migrated=False) as dsn, psycopg.connect(dsn) as other:
+    with psycopg.connect(empty_database) as other:
         other.execute("select pg_advisory_xact_lock(%s)", (migrate_module.LOCK_KEY,))
         with pytest.raises(DatabaseError, match="kept the database locked for 50ms"):
-            migrate(dsn, LOG)
+            migrate(empty_database, LOG)
 
 
 def test_a_store_made_without_timescaledb_stays_without(timescale_server: TestServer) -> None:

@@ -7,6 +7,7 @@ names, the TOML keys and the reference in the README follow from that.
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import os
 import re
 import tomllib
@@ -19,6 +20,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from crucible_collector.errors import SettingsError
+from crucible_collector.retention import from_setting
 
 ENVIRONMENT_PREFIX = "CRUCIBLE_"
 # Read by others: --config's own, what the SDK is told (CRUCIBLE_EVENTS_… are for both), and tests.
@@ -88,6 +90,7 @@ def _names(value: Any) -> Any:
 
 
 _Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+_Kept = Annotated[dict[str, dt.timedelta] | None, BeforeValidator(from_setting)]
 _MIB = 1024 * 1024
 # The earliest time that is taken stays after 1970, the latest within 64 bits of nanoseconds.
 _PAST_DAYS_MAX = 20_000
@@ -156,6 +159,11 @@ class Settings(BaseModel):
     events_deny: _Names = Field(
         (),
         description="events that are not; of all that fit a name the longest decides, and this where both have it",
+    )
+    retention: _Kept = Field(
+        None,
+        description="for how long rows are kept, as in spans=30d,logs=14d, and what is not named for ever;"
+        " default: as the database has it",
     )
     kernel_cache_dir: Path | None = Field(
         None, description="where the compiled decoder is kept; default: the user's cache directory"

@@ -6,6 +6,7 @@ import argparse
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,7 @@ OTHER_THAN_DEFAULT: dict[str, tuple[str, object]] = {
     "ahead_s": ("60", 60.0),
     "events_allow": ("crucible_train, forge.*", ("crucible_train", "forge.*")),
     "events_deny": ("crucible_train.batch,", ("crucible_train.batch",)),
+    "retention": ("spans=30d, logs=36h", {"spans": timedelta(30), "logs": timedelta(1.5)}),
     "kernel_cache_dir": ("/cache", Path("/cache")),
     "stall_after_intervals": ("5", 5.0),
     "stall_after_min_s": ("60", 60.0),
@@ -110,6 +112,7 @@ def test_every_setting_can_be_given_by_environment_and_by_flag() -> None:
         (("--timescaledb", "maybe"), ("timescaledb = 'maybe'", "'auto' or 'off'")),
         (("--body-bytes-max", "1"), ("body_bytes_max = '1'", "1024")),
         (("--events-deny", "a, b c"), ("events_deny = 'a, b c'", "'b c'", "crucible_train.batch")),
+        (("--retention", "spans=3"), ("retention = 'spans=3' (command line)", "30d or 36h")),
         (("--events-allow", "crucible*"), ("events_allow", "'crucible*'", "up to a dot")),
     ],
 )

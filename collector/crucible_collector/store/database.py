@@ -6,6 +6,7 @@ and the pipeline asks again until it is there. The collector's own database must
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import threading
 from typing import Any
@@ -86,7 +87,12 @@ class Database:
         """Migrate once in the life of the process; psycopg.Error, DatabaseError."""
         with self._migrating:
             if self.capabilities is None:
-                self.capabilities = migrate(self.dsn, log, timescaledb=self._settings.timescaledb)
+                self.capabilities = migrate(
+                    self.dsn,
+                    log,
+                    timescaledb=self._settings.timescaledb,
+                    retention=self._settings.retention,
+                )
 
     def connect(self) -> psycopg.Connection[Any]:
         """A connection for writing windows, to a database that is up to date."""
@@ -114,6 +120,7 @@ class Database:
             self.capabilities,
             log,
             patience=Patience(settings.stall_after_intervals, settings.stall_after_min_s),
+            past=dt.timedelta(days=settings.past_days),
         ).run(self._stopping)
 
     def json_rows(self, question: str, /, **parameters: object) -> list[str]:

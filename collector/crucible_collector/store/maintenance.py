@@ -5,6 +5,7 @@
   every look-up of a trace (100,000 spans, the most that arrive meanwhile, are 43 MB).
 - every AHEAD_S: room for today and tomorrow, and for days that sit in a default partition.
 - every FOLD_S: parts of portable roll-ups are folded into minutes, hours and days (see rollups).
+- every RETENTION_S: what is no longer kept goes, once an hour (see retention).
 - every FORGET_S: digests of requests that nobody will resend any more go.
 - every STALLS_S: runs that have fallen silent are declared stalled (see stalls).
 """
@@ -22,6 +23,7 @@ import psycopg
 
 from crucible_collector.metrics import UNCAUGHT_ERRORS
 from crucible_collector.store.partitions import RELATIONS, Connection, Partitions, default_days
+from crucible_collector.store.retention import Retention
 from crucible_collector.store.rollups.fold import Folding
 from crucible_collector.store.servers import Capabilities
 from crucible_collector.store.stalls import PATIENCE, Patience, Stalls
@@ -30,6 +32,8 @@ SUMMARISE_S = 5.0
 AHEAD_S = 600.0
 # Readers of roll-ups read every part there is. More often, a minute's rows would be written more often.
 FOLD_S = 60.0
+# Retention has an hour of its own: more often, where somebody was in the way.
+RETENTION_S = 60.0
 FORGET_S = 3600.0
 STALLS_S = 5.0
 RETRY_S = 5.0
@@ -70,6 +74,7 @@ class Maintenance:
         log: logging.Logger,
         *,
         patience: Patience = PATIENCE,
+        past: dt.timedelta | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._connect = connect
@@ -79,6 +84,7 @@ class Maintenance:
         self._stalls = Stalls(patience, log)
         self._is_folding = capabilities.rollups == "portable"
         self._folding = Folding(self._partitions, log)
+        self._retention = Retention(capabilities, log, past=past)
         self._summarised_bytes: dict[str, int] = {}
 
     def run(self, stopping: threading.Event) -> None:
@@ -103,6 +109,8 @@ class Maintenance:
         ]
         if self._is_folding:
             steps.append((FOLD_S, self._folding.fold))
+        # After the fold: what that adds to buckets of old goes with them.
+        steps.append((RETENTION_S, self._retention.keep))
         due = [0.0] * len(steps)
         while not stopping.is_set():
             for number, (every_s, step) in enumerate(steps):

@@ -10,8 +10,10 @@ The same files make both kinds of store: where there is no TimescaleDB, the mark
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -25,6 +27,7 @@ from crucible_collector.errors import DatabaseError, NewerDatabaseError
 from crucible_collector.store import rollups
 from crucible_collector.store.connect import MAINTENANCE, connect
 from crucible_collector.store.move import move_to_hypertables
+from crucible_collector.store.retention.chosen import choose
 from crucible_collector.store.roles import act_as_owner, grant_rights, make_roles, role_state
 from crucible_collector.store.servers import (
     Capabilities,
@@ -58,10 +61,12 @@ def migrate(
     *,
     timescaledb: TimescaleSetting = "auto",
     moves: bool = False,
+    retention: Mapping[str, dt.timedelta] | None = None,
 ) -> Capabilities:
     """Apply what is missing and return what the server can do. Safe to call at every start.
 
     With `moves`, a store on plain PostgreSQL moves to TimescaleDB where that is there by now.
+    `retention` is chosen anew for every collector of the database; None leaves it as it is.
     Raises NewerDatabaseError where the database is ahead of this version, and DatabaseError where
     the server, its rights or its contents do not allow it.
     """
@@ -79,6 +84,10 @@ def migrate(
             if has_timescaledb:
                 capabilities = _move(conn, capabilities, log)
             capabilities = _with_rollups(conn, capabilities, log)
+            if retention is not None:
+                with conn.transaction():
+                    _lock(conn)
+                    choose(conn, retention, log)
             _grant_rights(conn, log, tells=moves or applied_count > 0)
             return capabilities
     except psycopg.errors.InsufficientPrivilege as error:

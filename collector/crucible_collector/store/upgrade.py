@@ -1,7 +1,8 @@
 """What `crucible-collector migrate` does: the database brought up to date while no collector needs to run.
 
 Beyond what every start does, it moves a store to TimescaleDB where the extension has come since, and
-makes room ahead, so that collectors may be given the writer's rights only.
+makes room ahead and drops what is no longer kept, so that collectors may be given the writer's rights
+only.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from crucible_collector.store.database import EMBEDDED_DIRECTORY
 from crucible_collector.store.embedded import EmbeddedServer
 from crucible_collector.store.migrate import migrate, migrations
 from crucible_collector.store.partitions import Partitions
+from crucible_collector.store.retention import Retention
 
 
 def upgrade(settings: Settings, log: logging.Logger) -> str:
@@ -32,9 +34,16 @@ def upgrade(settings: Settings, log: logging.Logger) -> str:
     """
     with _reached(settings, log) as dsn:
         try:
-            capabilities = migrate(dsn, log, timescaledb=settings.timescaledb, moves=True)
+            capabilities = migrate(
+                dsn,
+                log,
+                timescaledb=settings.timescaledb,
+                moves=True,
+                retention=settings.retention,
+            )
             with closing(connect(dsn, MAINTENANCE)) as conn:
                 Partitions(capabilities, log).ensure_ahead(conn, dt.datetime.now(dt.UTC))
+                Retention(capabilities, log).keep(conn)
         except psycopg.OperationalError as error:
             raise DatabaseAwayError(f"the database does not answer: {str(error).strip()}") from None
     kind = f" with TimescaleDB {capabilities.timescaledb}" if capabilities.timescaledb else ""

@@ -26,6 +26,16 @@ comment on table crucible.requests is
 comment on column crucible.requests.digest is
     'First 16 bytes of SHA-256 over the signal and the body as received, decompressed';
 
+comment on table crucible.retention is
+    'For how long the rows of each relation are kept, as last chosen by a setting; empty: all for ever';
+comment on column crucible.retention.relation is 'A relation with a time, or a roll-up by its view';
+comment on column crucible.retention.kept is
+    'Rows older than this are dropped, part by part or within the hour; null: none ever';
+comment on column crucible.retention.dropped_before is
+    'Rows older than this may be gone by what was chosen earlier, UTC; null: none are';
+comment on column crucible.retention.last_run_at is
+    'When a collector last dropped what is older, UTC; null: not yet, or TimescaleDB does it';
+
 comment on table crucible.experiments is 'One experiment: its name and when it was seen';
 comment on column crucible.experiments.first_seen is 'Earliest time of any of its records';
 comment on column crucible.experiments.last_seen is 'Latest time of any of its records';

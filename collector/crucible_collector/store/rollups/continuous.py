@@ -70,7 +70,7 @@ def licence(conn: psycopg.Connection[Any]) -> str | None:
 
 def create(conn: psycopg.Connection[Any]) -> None:
     """Make every aggregate, empty of what is stored already: the first refresh fills them."""
-    schema = _extension_schema(conn)
+    schema = extension_schema(conn)
     for family in FAMILIES:
         for index, level in enumerate(family.levels):
             below = family.levels[index - 1] if index else None
@@ -123,7 +123,7 @@ def refresh_by_themselves(conn: psycopg.Connection[Any], kept: Mapping[str, dt.t
     does not name is kept for ever. To be called again, and before retention is, when that changes.
     DatabaseError where rows are dropped before what is made of them could be refreshed.
     """
-    schema = _extension_schema(conn)
+    schema = extension_schema(conn)
     for family in FAMILIES:
         below = family.source
         for level in family.levels:
@@ -132,11 +132,16 @@ def refresh_by_themselves(conn: psycopg.Connection[Any], kept: Mapping[str, dt.t
             below = family.view(level)
 
 
+def complete_after(level: Level) -> dt.timedelta:
+    """For how long rows have to be there until this level of theirs is refreshed for good."""
+    refresh = _REFRESHES[level]
+    return CLEAR_OF_RETENTION + refresh.end + 2 * refresh.width  # the least window there may be
+
+
 def _reach(kept: dt.timedelta | None, below: str, level: Level) -> dt.timedelta | None:
     if kept is None:
         return None
-    refresh = _REFRESHES[level]
-    least = CLEAR_OF_RETENTION + refresh.end + 2 * refresh.width  # the least window there may be
+    least = complete_after(level)
     if kept < least:
         raise DatabaseError(
             f"{below} is to be dropped after {kept}, before its roll-up by {level.width} is"
@@ -174,7 +179,7 @@ def _refresh_by_itself(
     )
 
 
-def _extension_schema(conn: psycopg.Connection[Any]) -> str:
+def extension_schema(conn: psycopg.Connection[Any]) -> str:
     row = conn.execute(
         "select quote_ident(nspname) from pg_extension join pg_namespace"
         " on pg_namespace.oid = extnamespace where extname = 'timescaledb'"

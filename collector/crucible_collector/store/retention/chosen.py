@@ -1,0 +1,98 @@
+"""What was chosen, in the table `crucible.retention`: the same for every collector of the database.
+
+A change also remembers how far back rows may be gone by what was chosen before. Keeping rows longer from
+now on does not bring them back, and a roll-up that is refreshed over a range whose rows are gone becomes
+empty there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from crucible_collector.errors import DatabaseError
+from crucible_collector.retention import RELATIONS, check, spelled
+from crucible_collector.store.partitions import Connection
+
+READ = """
+-- For how long is each relation kept, and for how long were its rows kept without a gap? One row a relation.
+select relation, kept, now() - dropped_before from crucible.retention
+"""
+
+WRITE = """
+-- Chooses anew; gives what that changed. By the primary key.
+insert into crucible.retention as old (relation, kept)
+select * from unnest(%(relations)s::text[], %(kept)s::interval[])
+on conflict (relation) do update
+    set kept = excluded.kept, dropped_before = greatest(old.dropped_before, now() - old.kept)
+    where old.kept is distinct from excluded.kept
+returning relation
+"""
+
+MAY_CHANGE = """
+-- May this user do what only owners may? All that is the collector's has one owner.
+select pg_has_role(current_user, relowner, 'USAGE') from pg_class
+where oid = 'crucible.retention'::regclass
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`kept` lacks what is kept for ever; `relations` are those of which anything was chosen.
+
+    `whole` says for how long back no row is missing, where rows were dropped under an earlier choice.
+    """
+
+    kept: dict[str, dt.timedelta]
+    relations: frozenset[str]
+    whole: dict[str, dt.timedelta]
+
+    @property
+    def is_made(self) -> bool:
+        return bool(self.relations)
+
+
+def read(conn: Connection) -> Choice:
+    """Return what the database has; DatabaseError where somebody put there what cannot be."""
+    rows = conn.execute(READ).fetchall()
+    kept = {relation: length for relation, length, _ in rows if length is not None}
+    try:
+        check(kept)
+    except ValueError as error:
+        raise DatabaseError(f"crucible.retention has {error}") from None
+    whole = {relation: age for relation, _, age in rows if age is not None}
+    return Choice(kept, frozenset(relation for relation, *_ in rows), whole)
+
+
+def choose(conn: Connection, wanted: Mapping[str, dt.timedelta], log: logging.Logger) -> None:
+    """Write what a setting says, within the caller's transaction; all that it lacks is for ever.
+
+    Without the right to do it, what is there stays, and the log says so.
+    """
+    before = read(conn)
+    if before.is_made and before.kept == wanted:
+        return
+    if not may_change(conn):
+        log.warning(
+            "retention stays as it is in the database, not as set: the user may not change it"
+            " (grant crucible_owner to it, or run crucible-collector migrate)"
+        )
+        return
+    kept = [wanted.get(relation) for relation in RELATIONS]
+    changed = conn.execute(WRITE, {"relations": list(RELATIONS), "kept": kept}).fetchall()
+    if changed:
+        log.info("retention: %s", told(wanted))
+
+
+def may_change(conn: Connection) -> bool:
+    """Whether this user owns what there is, or may act as its owner."""
+    row = conn.execute(MAY_CHANGE).fetchone()
+    return bool(row and row[0])
+
+
+def told(kept: Mapping[str, dt.timedelta]) -> str:
+    """What is kept for how long, in a few words."""
+    named = [f"{relation} {spelled(kept[relation])}" for relation in RELATIONS if relation in kept]
+    return ", ".join(named) + "; all else for ever" if named else "everything is kept for ever"

@@ -1,11 +1,12 @@
 """Rows put straight into the database, and the real API over them: for tests of what answers say.
 
 Each `Stored` method writes one row; a test names the columns that matter to it and the rest have
-values that are valid and dull.
+values that are valid and dull. What a row adds to portable roll-ups is written with it, as windows do.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import uuid
@@ -17,6 +18,7 @@ from typing import Any
 
 import httpx
 import psycopg
+import pyarrow as pa
 from fastapi.routing import APIRoute
 from psycopg import sql
 from pydantic import TypeAdapter
@@ -24,11 +26,31 @@ from starlette.routing import Match
 
 from crucible_collector.api import ComponentStatus, api_server, create_app
 from crucible_collector.api.app import PREFIX, ROUTERS
+from crucible_collector.enrich.partials import partials
+from crucible_collector.store import rollups
 from crucible_collector.store.connect import reader_pool
+from crucible_collector.store.copy import copy, encode
 from crucible_collector.store.read import Reader
 
 T0 = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)
 RESOURCE, SCOPE = 11, 12
+_TIME = pa.timestamp("us", "UTC")
+# The columns that roll-ups look at.
+_ROLLED_UP: dict[str, dict[str, pa.DataType]] = {
+    "points": {"time": _TIME, "series_id": pa.int64(), "value": pa.float64()},
+    "spans": {
+        "time": _TIME,
+        "status_code": pa.int16(),
+        **dict.fromkeys(("experiment_id", "run_id", "event_name", "model"), pa.string()),
+        **dict.fromkeys(("duration_ns", "input_tokens", "output_tokens"), pa.int64()),
+        **dict.fromkeys(("sample_probability", "cost_usd"), pa.float64()),
+        **{
+            f"{what}_variance": pa.float64()
+            for what in ("count", "duration", "input_token", "output_token", "cost", "latency")
+        },
+    },
+}
+_DEFAULTS = {"status_code": 0, "sample_probability": 1.0}
 TRACE = uuid.UUID("5b8efff798038103d269b633813fc60c")
 
 
@@ -44,6 +66,23 @@ class Stored:
     conn: psycopg.Connection[Any]
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1000))
 
+    @functools.cached_property
+    def _writes_parts(self) -> bool:
+        return rollups.kind_of(self.conn) == "portable"
+
+    def _add_parts(self, relation: str, rows: list[Mapping[str, Any]]) -> None:
+        if not self._writes_parts or relation not in _ROLLED_UP:
+            return
+        columns = _ROLLED_UP[relation]
+        batch = pa.RecordBatch.from_pydict(
+            {
+                name: pa.array([row.get(name, _DEFAULTS.get(name)) for row in rows], kind)
+                for name, kind in columns.items()
+            }
+        )
+        for part in partials(relation, batch):
+            copy(self.conn, part.relation, part.batch.schema.names, encode(part.batch))
+
     def insert(self, relation: str, values: Mapping[str, Any]) -> None:
         names = sql.SQL(", ").join(map(sql.Identifier, values))
         places = sql.SQL(", ").join([sql.Placeholder()] * len(values))
@@ -51,6 +90,7 @@ class Stored:
             sql.Identifier("crucible", relation), names, places
         )
         self.conn.execute(statement, [_adapted(value) for value in values.values()])
+        self._add_parts(relation, [values])
 
     def experiment(self, experiment_id: str = "sweep", **values: Any) -> None:
         row = {"experiment_id": experiment_id, "first_seen": at(0), "last_seen": at(9)}
@@ -104,9 +144,14 @@ class Stored:
         """One a second, steps counted from `start`."""
         with self.conn.cursor().copy(
             "copy crucible.points (series_id, time, step, value) from stdin"
-        ) as copy:
+        ) as copying:
             for step, value in enumerate(values, start):
-                copy.write_row((series_id, at(step), step, value))
+                copying.write_row((series_id, at(step), step, value))
+        rows = [
+            {"series_id": series_id, "time": at(step), "value": value}
+            for step, value in enumerate(values, start)
+        ]
+        self._add_parts("points", rows)
 
     def histogram(self, series_id: int, **values: Any) -> None:
         self.insert("histograms", {"series_id": series_id, "time": at(0), "count": 3, **values})

@@ -20,12 +20,13 @@ def listed(rows: list[str], limit: int, key_of: KeyOf, before: Cursor | None) ->
     return cut_out(cut(rows, limit, key_of, before), limit)
 
 
-def cut_out(page: Cut, limit: int) -> Response:
-    """One page that is cut already."""
+def cut_out(page: Cut, limit: int, **further: Any) -> Response:
+    """One page that is cut already; `further` is what else its meta says."""
     meta = {
         "limit": limit,
         "has_more": page.next_cursor is not None,
         "next_cursor": page.next_cursor,
+        **further,
     }
     return _answer(f"[{','.join(page.rows)}]", meta)
 

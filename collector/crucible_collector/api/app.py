@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crucible_collector.api import failures, site
+from crucible_collector.api.routes.aggregates import aggregates_router
 from crucible_collector.api.routes.events import events_router
 from crucible_collector.api.routes.experiments import experiments_router
 from crucible_collector.api.routes.ledger import ledger_router
@@ -28,6 +29,7 @@ ROUTERS = (
     events_router,
     traces_router,
     series_router,
+    aggregates_router,
     logs_router,
     ledger_router,
 )

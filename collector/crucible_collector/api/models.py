@@ -278,8 +278,9 @@ class EventCount(Model):
     count: float = Field(description="Estimated number: stored ones weighted where sampled.")
     count_standard_error: float = Field(description="0 where nothing was sampled away.")
     error_count: float = Field(description="Of these, with status error; weighted likewise.")
-    stored_count: int = Field(description="Rows in the database.")
+    stored_count: int = Field(description="Events that are or were in the database.")
     last_time: Time
+    estimated: bool = Field(description="Whether any of the events was sampled.")
 
 
 class TraceSpan(Event):

@@ -45,12 +45,12 @@ def decode_cursor(text: str | None, *names: str) -> Cursor | None:
         raise CursorError("not a cursor of this list") from error
     if type(skip) is not int or not 0 <= skip < 1 << 31 or len(key) != len(names):
         raise CursorError("not a cursor of this list")
-    if not all(type(part) is str and _is_storable(part) for part in key):
+    if not all(type(part) is str and is_storable(part) for part in key):
         raise CursorError("not a cursor of this list")
     return Cursor(tuple(key), skip)
 
 
-def _is_storable(text: str) -> bool:
+def is_storable(text: str) -> bool:
     """False for what JSON can escape and PostgreSQL cannot hold."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 

@@ -13,7 +13,15 @@ from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1000
@@ -24,6 +32,8 @@ POINTS_LIMIT_MAX = 10_000
 SPANS_LIMIT_MAX = 10_000
 # No stored name is longer than 256 bytes where it is indexed; longer ones cannot match anything.
 TEXT_LENGTH_MAX = 1024
+
+STATUS_CODES = {"unset": 0, "ok": 1, "error": 2}
 
 _TIME = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?)?"
@@ -84,6 +94,11 @@ def parse_severity(value: Any) -> int:
     if re.fullmatch(r"\d{1,2}", text, re.ASCII) and 1 <= int(text) <= 24:
         return int(text)
     raise ValueError(f"expected 1 to 24 or one of {', '.join(SEVERITIES)}")
+
+
+def id_64_text(number: int) -> str:
+    """The id as answers give it."""
+    return f"{number & (1 << 64) - 1:016x}"
 
 
 def _storable(value: str) -> str:
@@ -191,6 +206,56 @@ class EventCountFilter(Paged, Period):
     run: Text | None = Field(None, description="Run id.")
 
 
+Group = Literal["experiment", "run", "event", "model", "status"]
+
+
+def _parted(value: Any) -> Any:
+    """`a,b` and `a` and `b` given one after the other mean the same."""
+    given = value if isinstance(value, list) else [value]
+    return [part for text in given for part in str(text).split(",") if part]
+
+
+class EventAggregateFilter(Paged, Period):
+    interval: Literal["1m", "1h", "1d", "none"] = Field(
+        "none",
+        description="A row for each minute, hour or day (UTC), or one for all of the period.",
+    )
+    group_by: Annotated[list[Group], BeforeValidator(_parted)] = Field(
+        [],
+        description="A row for each of these, too: several with commas, or the parameter repeated.",
+        examples=[["event", "model"]],
+    )
+    experiment: Text | None = Field(None, description="Experiment id, as the events name it.")
+    run: Text | None = Field(None, description="Run id.")
+    event: Text | None = Field(
+        None, description="Event name.", examples=["crucible_train.epoch.stop"]
+    )
+    model: Text | None = Field(None, description="Model that was asked or that answered.")
+    status: Literal["unset", "ok", "error"] | None = Field(None, description="Span status.")
+    percentiles: bool | None = Field(
+        None,
+        description="Percentiles of durations. Without it: where roll-ups answer, that is unless a run or "
+        "a minute is asked for; those read every event of the period.",
+    )
+
+    def chosen(self) -> dict[str, Any]:
+        """The filters as parameters of queries of spans and their roll-ups."""
+        return {
+            "experiment": self.experiment,
+            "story": None,
+            "run": self.run,
+            "event": self.event,
+            "model": self.model,
+            "status": STATUS_CODES[self.status] if self.status else None,
+        }
+
+
+class PointAggregateFilter(Paged, Period):
+    interval: Literal["1m", "1h", "1d"] = Field(
+        "1h", description="A row for each minute, hour or day (UTC)."
+    )
+
+
 class LogFilter(Paged, Period):
     experiment: Text | None = Field(None, description="Experiment id.")
     run: Text | None = Field(None, description="Run id.")
@@ -226,3 +291,17 @@ class CurveFilter(PointFilter):
     rank: int | None = Field(None, ge=0, lt=1 << 63, description="Only this rank.")
     from_step: int | None = Field(None, ge=-(1 << 63), lt=1 << 63, description="First step.")
     to_step: int | None = Field(None, ge=-(1 << 63), lt=1 << 63, description="Before this step.")
+    points_max: int | None = Field(
+        None,
+        ge=2,
+        le=POINTS_LIMIT_MAX,
+        description="At most so many points, of all that match, in one answer: where there are more, those "
+        "that draw the same curve (first, last, and of each stretch the least, the largest and the first "
+        "that is no number). Without cursor; `limit` does not apply.",
+    )
+
+    @model_validator(mode="after")
+    def _all_at_once(self) -> CurveFilter:
+        if self.points_max is not None and self.cursor is not None:
+            raise ValueError("points_max answers at once: it takes no cursor")
+        return self

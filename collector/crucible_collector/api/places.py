@@ -6,10 +6,11 @@ comparison in them is `<=` or `>=`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from crucible_collector.api.paging import Cursor, CursorError, time_and_rest
+from crucible_collector.api.paging import Cursor, CursorError, Key, is_storable, time_and_rest
 from crucible_collector.api.parameters import parse_id_64, parse_trace_id
 
 T = TypeVar("T")
@@ -19,6 +20,7 @@ SPAN_KEY = ("time", "span_id")
 TIME_KEY = ("time",)
 SERIES_KEY = ("metric", "series_id")
 CURVE_KEY = ("time", "series_id")
+_GROUP = ("time", "experiment_id", "run_id", "event_name", "model", "status")
 
 
 def after_event(cursor: Cursor | None) -> dict[str, Any]:
@@ -65,8 +67,31 @@ def after_first_seen(cursor: Cursor | None) -> dict[str, Any]:
     }
 
 
+def group_key(row: dict[str, Any]) -> Key:
+    """What events were grouped by, as one text: parts of it may be null."""
+    return (json.dumps([row[name] for name in _GROUP], separators=(",", ":")),)
+
+
+def after_group(cursor: Cursor | None) -> dict[str, Any]:
+    """For lists whose key is `group_key`."""
+    return {
+        "last_key": _parsed(_group, cursor.key[0]) if cursor else None,
+        "skip": cursor.skip if cursor else 0,
+    }
+
+
+def _group(text: str) -> list[str | None]:
+    found = json.loads(text)
+    if not isinstance(found, list) or len(found) != len(_GROUP):
+        raise ValueError("expected a list of what was grouped by")
+    for part in found:
+        if part is not None and not (isinstance(part, str) and is_storable(part)):
+            raise ValueError("expected texts and nulls")
+    return found
+
+
 def _parsed(parse: Callable[[str], T], text: str) -> T:
     try:
         return parse(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CursorError("not a cursor of this list") from error

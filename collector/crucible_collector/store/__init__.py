@@ -11,6 +11,7 @@ and has `stalls` look for runs that have fallen silent.
 
 In the order in which a window meets them: `partitions` makes room ahead of it, `window` writes it in
 one transaction (its statements are in `ingest`), `copy` its rows (`binary_copy` makes the bytes) and
-`merge` what rows share. `read` answers the questions named in `queries`; `examine`, with
-`examine_storage`, those of the doctor.
+`merge` what rows share. `read` answers the questions named in `queries`, of which some are put
+together of the `pieces` that roll-ups answer; `examine`, with
+`examine_storage` and `examine_retention`, those of the doctor.
 """

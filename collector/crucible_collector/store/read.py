@@ -5,13 +5,16 @@ collector's interpreter, which also feeds the receivers, a string each and no ob
 spells what JSON cannot: a float8 NaN or infinity becomes the string "NaN", "Infinity" or "-Infinity",
 and a jsonb number keeps its decimal point.
 
-Queries live in `queries/`, one file a question. A line `-- include name` stands for that file.
+Queries live in `queries/`, one file a question. A line `-- include name` stands for that file. A line
+`-- each sums: name` stands for a branch for each piece of the period in the parameter `sums`, joined by
+`union all`: of `name_rolled` with the roll-up of the piece's level, or of `name_raw`.
 """
 
 from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, Protocol, cast
 
@@ -20,6 +23,7 @@ from psycopg.rows import scalar_row
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from crucible_collector.errors import DatabaseAwayError, QueryTooSlowError
+from crucible_collector.store.pieces import Piece
 
 # The embedded database restarts in well under a second; waiting longer would only fill the server's
 # threads with questions that end in 503 and Retry-After anyhow.
@@ -28,6 +32,8 @@ CONNECTION_TIMEOUT_S = 2.0
 ATTEMPTS_MAX = 3
 
 _INCLUDE = re.compile(r"^-- include (\w+)\n", re.MULTILINE)
+_EACH = re.compile(r"^-- each (\w+): (\w+)\n", re.MULTILINE)
+_LEVEL = re.compile(r"(?<=\bfrom )(crucible\.\w+)_1[mhd]\b")
 
 
 class Reads(Protocol):
@@ -46,6 +52,28 @@ def query_text(question: str) -> str:
     return _INCLUDE.sub(lambda found: query_text(found[1]), text)
 
 
+def compose(question: str, parameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The SQL of a named question about these parameters, and those that it is executed with."""
+    bound = dict(parameters)
+
+    def branches(found: re.Match[str]) -> str:
+        name, file = found.groups()
+        pieces: Sequence[Piece] = bound.pop(name)
+        made = []
+        for number, piece in enumerate(pieces):
+            begin, end = f"{name}_{number}_from", f"{name}_{number}_to"
+            bound.update({begin: piece.start, end: piece.end})
+            text = query_text(f"{file}_{'rolled' if piece.level else 'raw'}")
+            if piece.level:
+                text = _LEVEL.sub(rf"\1_{piece.level.suffix}", text)
+            made.append(
+                text.replace("(piece_from)", f"({begin})").replace("(piece_to)", f"({end})")
+            )
+        return "union all\n".join(made)
+
+    return _EACH.sub(branches, query_text(question)), bound
+
+
 class Reader:
     """Answers named questions over a pool of connections; any thread may ask."""
 
@@ -56,10 +84,11 @@ class Reader:
     def json_rows(self, question: str, /, **parameters: object) -> list[str]:
         """See `Reads`. DatabaseAwayError or QueryTooSlowError when there is no answer now."""
         # Only files of this package become SQL; what was asked travels as parameters.
-        statement = f"select row_to_json(answer)::text from (\n{query_text(question)}) answer"  # noqa: S608
+        text, bound = compose(question, parameters)
+        statement = f"select row_to_json(answer)::text from (\n{text}) answer"  # noqa: S608
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                return self._fetch(statement, parameters)
+                return self._fetch(statement, bound)
             except psycopg.errors.QueryCanceled as error:
                 raise QueryTooSlowError(
                     f"the query {question!r} ran into its time limit"

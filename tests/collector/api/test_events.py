@@ -195,6 +195,7 @@ def test_counts_by_name_are_exact_where_nothing_was_sampled(stored: Stored, api:
             "error_count": 1.0,
             "stored_count": 3,
             "last_time": "2026-11-23T10:00:02.000000000Z",
+            "estimated": False,
         },
         {
             "event_name": "b",
@@ -203,6 +204,7 @@ def test_counts_by_name_are_exact_where_nothing_was_sampled(stored: Stored, api:
             "error_count": 0.0,
             "stored_count": 1,
             "last_time": "2026-11-23T10:00:00.000000000Z",
+            "estimated": False,
         },
     ]
 

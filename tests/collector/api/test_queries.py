@@ -27,5 +27,7 @@ def test_every_query_is_asked_or_included_and_every_include_is_filled_in() -> No
     text = "".join(query_text(name) for name in NAMES)
     sources = "".join((QUERIES / f"{name}.sql").read_text() for name in NAMES)
     used = set(re.findall(r'"(\w+)"', code)) | set(re.findall(r"-- include (\w+)", sources))
+    for name in re.findall(r"-- each \w+: (\w+)", sources):
+        used |= {f"{name}_rolled", f"{name}_raw"}
     assert used >= NAMES
     assert "-- include" not in text

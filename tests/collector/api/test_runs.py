@@ -190,7 +190,13 @@ def test_nothing_is_cut_off_without_saying_so(stored: Stored, api: Api) -> None:
     assert len(answer["data"]) == answer["meta"]["limit"] == 1000
     assert answer["meta"]["has_more"] is True
     answer = api.get("/api/v1/runs/run-1/series/loss", limit=1001).json()
-    assert answer["meta"] == {"limit": 1001, "has_more": False, "next_cursor": None}
+    assert answer["meta"] == {
+        "limit": 1001,
+        "has_more": False,
+        "next_cursor": None,
+        "downsampled": False,
+        "point_count": None,
+    }
 
 
 def test_any_text_may_be_a_run_id_and_a_metric(stored: Stored, api: Api) -> None:

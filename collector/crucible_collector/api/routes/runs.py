@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from crucible_collector.api.answer import listed, single, whole
+from crucible_collector.api.aggregates import Curve
+from crucible_collector.api.answer import cut_out, listed, single, whole
 from crucible_collector.api.failures import NOT_FOUND
-from crucible_collector.api.models import CurvePoint, One, Page, Run, RunInFull, RunSeries
-from crucible_collector.api.paging import decode_cursor, fields
+from crucible_collector.api.models import One, Page, Run, RunInFull, RunSeries
+from crucible_collector.api.paging import Cut, cut, decode_cursor, fields
 from crucible_collector.api.parameters import CurveFilter, MetricPath, Paged, RunFilter, RunIdPath
 from crucible_collector.api.places import (
     CURVE_KEY,
@@ -25,6 +26,7 @@ from crucible_collector.store.read import Reads
 # Metrics listed with a run; a run that measures more has a list of series.
 LATEST_MAX = 1000
 
+_CURVE_CHOICE = {"event", "rank", "from_time", "to_time", "from_step", "to_step"}
 _RUN_KEY = ("first_seen", "run_id")
 
 
@@ -78,28 +80,51 @@ def _add_series(router: APIRouter, reads: Reads) -> None:
 
     @router.get(
         "/{run_id}/series/{metric:path}",
-        response_model=Page[CurvePoint],
+        response_model=Curve,
         responses=NOT_FOUND,
         summary="The points of one metric of a run, oldest first",
     )
     def curve(
         run_id: RunIdPath, metric: MetricPath, filters: Annotated[CurveFilter, Query()]
     ) -> Response:
-        """All ranks and events that measured it, unless the filters name one. Never thinned."""
+        """All ranks and events that measured it, unless the filters name one.
+
+        All points, page by page, unless `points_max` asks for few that draw the same curve.
+        """
         cursor = decode_cursor(filters.cursor, *CURVE_KEY)
-        rows = reads.json_rows(
-            "run_curve",
-            run=run_id,
-            metric=metric,
-            event=filters.event,
-            rank=filters.rank,
-            from_time=filters.from_time,
-            to_time=filters.to_time,
-            from_step=filters.from_step,
-            to_step=filters.to_step,
-            **after_curve_point(cursor),
-            limit=filters.limit + 1,
-        )
-        if not rows and cursor is None:
+        chosen = {
+            "run": run_id,
+            "metric": metric,
+            **filters.model_dump(include=_CURVE_CHOICE),
+        }
+        if filters.points_max is None:
+            rows = reads.json_rows(
+                "run_curve", **chosen, **after_curve_point(cursor), limit=filters.limit + 1
+            )
+            page, point_count = cut(rows, filters.limit, fields(*CURVE_KEY), cursor), None
+        else:
+            page, point_count = _few(reads, chosen, filters.points_max)
+        if not page.rows and cursor is None:
             single(reads.json_rows("run", run=run_id), "run", run_id)
-        return listed(rows, filters.limit, fields(*CURVE_KEY), cursor)
+        return cut_out(
+            page,
+            filters.points_max or filters.limit,
+            downsampled=point_count is not None and point_count > len(page.rows),
+            point_count=point_count,
+        )
+
+
+def _few(reads: Reads, chosen: dict[str, Any], points_max: int) -> tuple[Cut, int]:
+    """At most so many points of a curve, and how many there are.
+
+    Each bucket gives two points, or three where some are not finite; the first and the last of all
+    come on top. Buckets hold equally many points, not equally long times: a run that rests for a night
+    would have half of them empty, and curves are drawn over steps.
+    """
+    extent = json.loads(reads.json_rows("run_curve_extent", **chosen)[0])
+    count: int = extent["point_count"]
+    if count <= points_max:
+        rows = reads.json_rows("run_curve", **chosen, **after_curve_point(None), limit=points_max)
+        return Cut(rows, None), max(count, len(rows))
+    buckets = (points_max - 2) // (3 if extent["has_non_finite"] else 2)
+    return Cut(reads.json_rows("run_curve_thinned", **chosen, buckets=buckets), None), count

@@ -11,7 +11,12 @@ from crucible_collector.api.answer import listed, only, single
 from crucible_collector.api.failures import NOT_FOUND
 from crucible_collector.api.models import Distribution, One, Page, Point, Series
 from crucible_collector.api.paging import decode_cursor, fields
-from crucible_collector.api.parameters import PointFilter, SeriesFilter, SeriesIdPath
+from crucible_collector.api.parameters import (
+    PointFilter,
+    SeriesFilter,
+    SeriesIdPath,
+    id_64_text,
+)
 from crucible_collector.api.places import SERIES_KEY, TIME_KEY, after_series, after_time
 from crucible_collector.store.read import Reads
 
@@ -37,7 +42,9 @@ def series_router(reads: Reads) -> APIRouter:
         "/{series_id}", response_model=One[Series], responses=NOT_FOUND, summary="One series"
     )
     def one(series_id: SeriesIdPath) -> Response:
-        return only(reads.json_rows("series_one", series=series_id), "series", _hex(series_id))
+        return only(
+            reads.json_rows("series_one", series=series_id), "series", id_64_text(series_id)
+        )
 
     @router.get(
         "/{series_id}/points",
@@ -71,9 +78,5 @@ def _values(reads: Reads, question: str, series: int, filters: PointFilter) -> R
         limit=filters.limit + 1,
     )
     if not rows and cursor is None:
-        single(reads.json_rows("series_one", series=series), "series", _hex(series))
+        single(reads.json_rows("series_one", series=series), "series", id_64_text(series))
     return listed(rows, filters.limit, fields(*TIME_KEY), cursor)
-
-
-def _hex(series: int) -> str:
-    return f"{series & (1 << 64) - 1:016x}"

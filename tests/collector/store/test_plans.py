@@ -1,4 +1,4 @@
-"""Each question that the indexes exist for reads about as many rows as it returns.
+"""Each question that the indexes exist for reads about as many rows as it returns, of the days it asks for.
 
 Four days of data, in rows of realistic size; the reader's own settings; on both kinds of server.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -17,6 +18,7 @@ from crucible_collector.store.connect import MAINTENANCE, READ, connect
 from crucible_collector.store.maintenance import Maintenance
 from crucible_collector.store.migrate import migrate
 from crucible_collector.store.partitions import Connection, Partitions
+from crucible_collector.store.read import query_text
 from databases import TestServer
 
 LOG = logging.getLogger("test")
@@ -31,7 +33,7 @@ insert into crucible.spans (time, duration_ns, span_id, resource_id, scope_id, t
 select %(start)s::timestamptz + n * %(every)s::interval, 1, n, 1, 1, md5((n / 8)::text)::uuid, 'x',
     case when n %% 1000 = 0 then 'crucible_train.epoch.stop' else 'crucible_train.batch.stop' end,
     case when n %% 500 = 0 then 2 else 0 end,
-    case when n %% 10 > 0 then 'run-' || n %% %(runs)s end,
+    case when n %% 50 = 5 then 'run-long' when n %% 10 > 0 then 'run-' || n %% %(runs)s end,
     'experiment-' || n / 10 %% 40,
     case when n %% 10 = 0 then 'correlation-' || n / 1000 end,
     jsonb_build_object('filler', repeat('y', 200))
@@ -121,3 +123,111 @@ def rows_read(plan: dict[str, Any]) -> int:
         return inner
     removed = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
     return int((plan["Actual Rows"] + removed) * plan["Actual Loops"])
+
+
+# What a question of the API is given where a case does not say.
+NAMES = """
+    run event status trace correlation correlation_trace experiment from_time to_time last_time
+    last_rest last_trace last_span last_series metric rank from_step to_step series
+"""
+NOTHING = dict.fromkeys(NAMES.split()) | {"skip": 0, "limit": 101}
+
+
+@pytest.fixture(scope="module")
+def days(reader: Connection) -> dict[str, int]:
+    """The day, counted from START, that each partition or chunk is of; a default partition has none."""
+    found: dict[str, int] = {}
+    for relation in ("spans", "points"):
+        rows = reader.execute(
+            "select relname, extract(day from min(time) - %s)::int"
+            f" from crucible.{relation} r join pg_class on pg_class.oid = r.tableoid group by 1".encode(),
+            (START,),
+        )
+        found |= dict(rows.fetchall())
+    assert sorted(found.values()) == sorted([*range(DAYS)] * 2)
+    return found
+
+
+def rows_by_day(
+    reader: Connection, days: dict[str, int], question: str, **parameters: object
+) -> dict[int, int]:
+    """How many rows the answer reads of each day that its plan has a scan for."""
+    row = reader.execute(
+        f"explain (analyze, format json) {query_text(question)}".encode(), NOTHING | parameters
+    ).fetchone()
+    assert row is not None
+    found: defaultdict[int, int] = defaultdict(int)
+    for scan in scans(row[0][0]["Plan"]):
+        if scan["Relation Name"] in days:
+            found[days[scan["Relation Name"]]] += rows_read(scan)
+    return dict(found)
+
+
+def scans(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    inner = [scan for each in plan.get("Plans", []) for scan in scans(each)]
+    return [plan] if "Relation Name" in plan and not inner else inner
+
+
+def at(day: float) -> dt.datetime:
+    return START + day * dt.timedelta(days=1)
+
+
+TRACE = "c4ca4238a0b923820dcc509a6f75849b"  # md5('1'): spans 8 to 15
+BOUNDED: list[tuple[str, dict[str, object], set[int]]] = [
+    ("events", {"run": "run-long", "from_time": at(1), "to_time": at(2)}, {1}),
+    ("events", {"run": "run-long", "from_time": at(1.9), "to_time": at(2.1)}, {1, 2}),
+    ("events", {"from_time": at(2.5), "to_time": at(2.6)}, {2}),
+    ("events", {"status": 2, "from_time": at(3)}, {3}),
+    ("series_points", {"series": 5, "from_time": at(1), "to_time": at(2)}, {1}),
+    ("series_points", {"series": 5, "to_time": at(0.5)}, {0}),
+    ("trace", {"trace": TRACE, "from_time": at(0), "to_time": at(0.01)}, {0}),
+    ("events_of_trace", {"trace": TRACE, "from_time": at(0), "to_time": at(0.01)}, {0}),
+    (
+        "correlation_events",
+        {"correlation": "correlation-7", "from_time": at(1), "to_time": at(2)},
+        {1},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "parameters", "asked"),
+    BOUNDED,
+    ids=[f"{question}-{'-'.join(parameters)}-{asked}" for question, parameters, asked in BOUNDED],
+)
+def test_a_bound_in_time_leaves_other_days_out_of_the_plan(
+    reader: Connection,
+    days: dict[str, int],
+    question: str,
+    parameters: dict[str, object],
+    asked: set[int],
+) -> None:
+    assert set(rows_by_day(reader, days, question, **parameters)) == asked
+
+
+def test_without_a_bound_every_day_is_planned(reader: Connection, days: dict[str, int]) -> None:
+    """Else the test above would hold whatever it was asked."""
+    for question, asked in (("events", {"run": "run-long"}), ("series_points", {"series": 5})):
+        assert set(rows_by_day(reader, days, question, **asked)) == set(range(DAYS))
+
+
+A_DAY = SPANS_A_DAY // 50  # of the long run
+
+
+@pytest.mark.parametrize(("limit", "day_count"), [(101, 1), (A_DAY + 100, 2)])
+def test_the_newest_events_of_a_run_come_from_the_newest_days_alone(
+    reader: Connection, days: dict[str, int], limit: int, day_count: int
+) -> None:
+    read = rows_by_day(reader, days, "events", run="run-long", limit=limit)
+    newest = [read[day] for day in reversed(range(DAYS))]
+    assert sum(newest[:day_count]) <= limit + DAYS
+    # Beside a default partition, partitions are merged: each gives one row before the first is known.
+    assert max(newest[day_count:]) <= 1
+
+
+def test_the_next_page_of_a_run_begins_on_its_day(reader: Connection, days: dict[str, int]) -> None:
+    cursor = {"last_time": at(1.5), "last_rest": 999, "last_trace": TRACE, "last_span": 0}
+    read = rows_by_day(reader, days, "events", run="run-long", limit=51, **cursor)
+    assert set(read) == {0, 1}
+    assert read[1] <= 51 + DAYS
+    assert read[0] <= 1

@@ -17,7 +17,7 @@ import psycopg
 
 from crucible_collector.errors import DatabaseError
 from crucible_collector.retention import RAW, spelled
-from crucible_collector.store.partitions import Connection
+from crucible_collector.store.partitions import IN_THE_WAY, Connection
 from crucible_collector.store.retention import chosen, policies
 from crucible_collector.store.retention.dropping import drop
 from crucible_collector.store.retention.targets import targets
@@ -57,6 +57,11 @@ class Retention:
         except psycopg.errors.InsufficientPrivilege as error:
             self._tell(f"the user may not drop rows: {error.diag.message_primary}")
             is_done = True
+        except IN_THE_WAY as error:
+            self._log.info(
+                "retention is not as chosen yet, somebody is in the way: %s", type(error).__name__
+            )
+            is_done = False
         except DatabaseError as error:
             self._tell(f"nothing is dropped: {error}")
             is_done = True

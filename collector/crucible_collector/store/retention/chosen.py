@@ -31,6 +31,12 @@ on conflict (relation) do update
 returning relation
 """
 
+GONE = """
+-- Remembers that rows older than this may be gone. By the primary key.
+update crucible.retention set dropped_before = greatest(dropped_before, now() - %(kept)s::interval)
+where relation = %(relation)s
+"""
+
 MAY_CHANGE = """
 -- May this user do what only owners may? All that is the collector's has one owner.
 select pg_has_role(current_user, relowner, 'USAGE') from pg_class
@@ -84,6 +90,11 @@ def choose(conn: Connection, wanted: Mapping[str, dt.timedelta], log: logging.Lo
     changed = conn.execute(WRITE, {"relations": list(RELATIONS), "kept": kept}).fetchall()
     if changed:
         log.info("retention: %s", told(wanted))
+
+
+def remember_gone(conn: Connection, relation: str, kept: dt.timedelta) -> None:
+    """Rows of a relation that has its row here were dropped after `kept`, until now."""
+    conn.execute(GONE, {"relation": relation, "kept": kept})
 
 
 def may_change(conn: Connection) -> bool:

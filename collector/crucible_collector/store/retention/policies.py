@@ -16,7 +16,7 @@ from psycopg import sql
 
 from crucible_collector.retention import least, spelled
 from crucible_collector.store.partitions import SCHEMA, Connection
-from crucible_collector.store.retention.chosen import Choice
+from crucible_collector.store.retention.chosen import Choice, remember_gone
 from crucible_collector.store.retention.targets import Target
 from crucible_collector.store.rollups import continuous
 from crucible_collector.store.rollups.families import FAMILIES
@@ -56,10 +56,13 @@ def _keep(conn: Connection, choice: Choice, places: list[Target], log: logging.L
     before: dict[str, dt.timedelta] = dict(conn.execute(FOUND).fetchall())
     chosen = [target for target in places if target.relation in choice.relations]
     longer = [each for each in chosen if _is_longer(choice.kept.get(each.relation), before, each)]
+    whole = dict(choice.whole)
     with conn.transaction():
         for target in longer:
+            was = before.pop(target.table)
+            remember_gone(conn, target.relation, was)  # it may have been somebody's own policy
+            whole[target.relation] = min(whole.get(target.relation, was), was)
             _set(conn, target, choice.kept.get(target.relation))
-            before.pop(target.table)
     shorter = [
         each
         for each in chosen
@@ -72,7 +75,7 @@ def _keep(conn: Connection, choice: Choice, places: list[Target], log: logging.L
         _complete(conn, {each.relation for each in shorter})
     with conn.transaction():
         if views_are_policies:
-            continuous.refresh_by_themselves(conn, reach(before | choice.kept, choice.whole))
+            continuous.refresh_by_themselves(conn, reach(before | choice.kept, whole))
         for target in shorter:
             _set(conn, target, choice.kept[target.relation])
     for target in (*longer, *shorter):

@@ -94,9 +94,8 @@ def scans_of(plan: dict[str, Any], raw: dict[str, str]) -> Iterator[tuple[str, i
         yield raw[name], int((plan["Actual Rows"] + removed) * plan["Actual Loops"])
 
 
-@pytest.fixture(scope="module", params=["plain", "timescale"])
-def plans(request: pytest.FixtureRequest) -> Iterator[Plans]:
-    server: TestServer = request.getfixturevalue(f"{request.param}_server")
+@pytest.fixture(scope="module")
+def plans(module_server: TestServer) -> Iterator[Plans]:
     facts = {
         "start": START,
         "every": timedelta(days=1) / SPANS_A_DAY,
@@ -105,7 +104,7 @@ def plans(request: pytest.FixtureRequest) -> Iterator[Plans]:
         "series": SERIES,
         "sampled": SAMPLED,
     }
-    with server.database() as dsn:
+    with module_server.database() as dsn:
         with psycopg.connect(dsn, autocommit=True) as conn:
             partitions = Partitions(migrate(dsn, LOG), LOG)
             drop_rollups(dsn)

@@ -200,3 +200,13 @@ def percentiles(dsn: str, fractions: list[float], *, view: str = "span_latency_1
     assert row is not None
     found: list[float] = row[0]
     return found
+
+
+def rows_read(plan: dict[str, Any]) -> float:
+    """By all scans of a plan, whether they kept them or not."""
+    inner: float = sum(rows_read(each) for each in plan.get("Plans", []))
+    if "Relation Name" not in plan:
+        return inner
+    removed = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
+    loops: int = plan["Actual Loops"]
+    return inner + loops * float(plan["Actual Rows"] + removed)

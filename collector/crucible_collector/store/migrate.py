@@ -42,7 +42,9 @@ from crucible_collector.store.servers import (
 MARK = "/* partitioned by time */"
 LOCK_KEY = int.from_bytes(b"crucible")  # any 63-bit number that nobody else is likely to take
 LOCK_TIMEOUT = "60s"  # another collector's migration of a large table may take a while
-OBJECTS_NAME = "objects"  # the row that remembers which functions, views and comments are there
+# The rows that remember which functions, views and comments are there. Those that read roll-ups can be
+# made only after these, which are no migration, and are the same whichever way the roll-ups are kept.
+OBJECTS_NAME, ON_ROLLUPS_NAME = "objects", "objects_on_rollups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ def not_applied(conn: psycopg.Connection[Any]) -> list[str]:
     applied = _applied(conn)
     _refuse_strangers(applied)
     missing = [each.name for each in migrations() if each.name not in applied]
-    return missing or ([] if applied.get(OBJECTS_NAME) == _objects().sha256 else [OBJECTS_NAME])
+    objects = (_objects(), _objects_on_rollups())
+    return missing or [each.name for each in objects if applied.get(each.name) != each.sha256]
 
 
 @cache
@@ -138,8 +141,14 @@ def _read(folder: str) -> tuple[Migration, ...]:
 def _objects() -> Migration:
     """Functions, views and comments, as one: they are replaced whenever any of them changed."""
     bootstrap = _folder("bootstrap.sql").read_text("utf-8")
-    parts = [bootstrap, *(part.text for part in _read("objects"))]
+    parts = [bootstrap, *(part.text for part in _read(OBJECTS_NAME))]
     return Migration(OBJECTS_NAME, "\n".join(parts))
+
+
+@cache
+def _objects_on_rollups() -> Migration:
+    """The views that read roll-ups, with their comments."""
+    return Migration(ON_ROLLUPS_NAME, "\n".join(part.text for part in _read(ON_ROLLUPS_NAME)))
 
 
 def _choose_timescaledb(
@@ -213,6 +222,8 @@ def _move(
 
 def _make_objects(conn: psycopg.Connection[Any]) -> None:
     conn.execute(_objects().text.encode())
+    if rollups.kind_of(conn) is not None:
+        conn.execute(_objects_on_rollups().text.encode())
 
 
 def _apply_next(
@@ -228,18 +239,31 @@ def _apply_next(
             if not applied:
                 conn.execute(_folder("bootstrap.sql").read_bytes())
             conn.execute(_for_server(missing, capabilities).encode())
-        elif applied.get(OBJECTS_NAME) != _objects().sha256:
-            missing = _objects()
-            conn.execute(missing.text.encode())
         else:
-            return False
-        conn.execute(
-            "insert into crucible.migrations (name, sha256) values (%s, %s)"
-            " on conflict (name) do update set sha256 = excluded.sha256, applied_at = now()",
-            (missing.name, missing.sha256),
-        )
+            missing = _changed_objects(conn, applied)
+            if missing is None:
+                return False
+            conn.execute(missing.text.encode())
+        _remember(conn, missing)
     log.info("migrated the database: %s", missing.name)
     return True
+
+
+def _changed_objects(conn: psycopg.Connection[Any], applied: dict[str, str]) -> Migration | None:
+    """What of functions, views and comments is to be made anew; on roll-ups, where there are any."""
+    if applied.get(OBJECTS_NAME) != _objects().sha256:
+        return _objects()
+    if applied.get(ON_ROLLUPS_NAME) == _objects_on_rollups().sha256:
+        return None
+    return None if rollups.kind_of(conn) is None else _objects_on_rollups()
+
+
+def _remember(conn: psycopg.Connection[Any], applied: Migration) -> None:
+    conn.execute(
+        "insert into crucible.migrations (name, sha256) values (%s, %s)"
+        " on conflict (name) do update set sha256 = excluded.sha256, applied_at = now()",
+        (applied.name, applied.sha256),
+    )
 
 
 def _with_rollups(
@@ -248,7 +272,11 @@ def _with_rollups(
     """Make the roll-ups, which are no migration: the server's licence decides what they are."""
     with conn.transaction():
         _lock(conn)
+        is_first = rollups.kind_of(conn) is None
         kind = rollups.ensure(conn, log, has_hypertables=capabilities.timescaledb is not None)
+        if is_first:
+            conn.execute(_objects_on_rollups().text.encode())
+            _remember(conn, _objects_on_rollups())
     return replace(capabilities, rollups=kind)
 
 
@@ -265,7 +293,7 @@ def _applied(conn: psycopg.Connection[Any]) -> dict[str, str]:
 def _refuse_strangers(applied: dict[str, str]) -> None:
     known = {each.name: each.sha256 for each in migrations()}
     for name, sha256 in applied.items():
-        if name == OBJECTS_NAME:
+        if name in (OBJECTS_NAME, ON_ROLLUPS_NAME):
             continue
         if name not in known:
             raise NewerDatabaseError(

@@ -111,7 +111,7 @@ def test_every_row_moves_and_nothing_differs_from_a_store_made_there(
 
 def test_roll_ups_stay_as_they_are(plain_store: str) -> None:
     """They outlive the rows that they were made of, so they are not made anew."""
-    names = ("point_rollup_1d", "span_rollup_1h", "span_latency_1d")
+    names = ("point_rollup_1d", "span_rollup_1h", "span_latency_1d", "event_rate", "llm_cost")
 
     def sums() -> list[list[Any]]:
         with psycopg.connect(plain_store) as conn:
@@ -127,8 +127,12 @@ def test_roll_ups_stay_as_they_are(plain_store: str) -> None:
             "insert into crucible.point_rollup_parts (series_id, time, count, sum)"
             " values (1, now(), 2, 3.5)"
         )
+        conn.execute(
+            "insert into crucible.span_rollup_parts (time, row_count, count, usage_count)"
+            " values (now(), 2, 2, 1)"
+        )
     before = sums()
-    assert before[0]
+    assert [len(rows) for rows in before] == [1, 1, 0, 1, 1]
     migrate(plain_store, LOG, moves=True)
     assert sums() == before
 

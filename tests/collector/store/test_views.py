@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from stored import RESOURCE, T0, Stored, at
+from stored import RESOURCE, TRACE, Stored, at
 
 LOSS = "crucible_train.batch.stop"
 
@@ -122,21 +123,30 @@ def test_errors_come_newest_first(stored: Stored) -> None:
     assert [each["span_id"] for each in found] == last[::-1]
 
 
-def test_cost_is_weighted_by_what_a_sampled_row_stands_for(stored: Stored) -> None:
-    call = {"model": "m", "experiment_id": "sweep", "input_tokens": 10, "output_tokens": 3}
-    stored.span(cost_usd=0.5, **call)
-    stored.span(cost_usd=0.25, sample_probability=0.25, status_code=2, **call)
-    stored.span(model="m", event_name=LOSS)  # a training of the model calls nothing
-    found = row(stored, "select * from crucible.llm_cost")
-    assert (found["call_count"], found["error_count"]) == (5.0, 4.0)
-    assert (found["input_tokens"], found["output_tokens"], found["cost_usd"]) == (50.0, 15.0, 1.5)
-
-
-def test_days_are_those_of_utc_whatever_the_session_says(stored: Stored) -> None:
-    for hour in (0, 23):
-        stored.span(time=T0.replace(hour=hour, minute=59), model="m", cost_usd=1.0)
-    found = row(stored, "select * from crucible.llm_cost")
-    assert found["day"] == T0.replace(hour=0, minute=0)
+def test_a_period_of_anomalies_says_how_long_it_lasted_and_what_became_of_it(
+    stored: Stored,
+) -> None:
+    stored.series(5, run_id="run-1", unit="USD")
+    known = {
+        "started_at": at(10),
+        "last_flag_at": at(40),
+        "state_at": at(10),
+        "flag_count": 7,
+        "peak_score": 3.5,
+        "metric": "cost",
+        "detector": "rarity",
+        "severity": "warning",
+        "run_id": "run-1",
+    }
+    stored.insert("anomaly_periods", {**known, "period_id": TRACE, "series_id": 5})
+    ended = {"ended_at": at(100), "state": "resolved", "state_by": "ada", "state_reason": "tuned"}
+    stored.insert("anomaly_periods", {**known, **ended, "period_id": uuid.UUID(int=1)})
+    lasting, over = rows(
+        stored, "select * from crucible.anomaly_period_summary order by duration_s"
+    )
+    assert (lasting["duration_s"], lasting["state"], lasting["unit"]) == (30.0, "active", "USD")
+    assert (over["duration_s"], over["state"], over["unit"]) == (90.0, "resolved", None)
+    assert (over["state_by"], over["state_reason"], over["label"]) == ("ada", "tuned", "")
 
 
 def test_delivery_and_collectors_add_up_over_journals(stored: Stored) -> None:
@@ -161,6 +171,9 @@ def test_delivery_and_collectors_add_up_over_journals(stored: Stored) -> None:
         "crucible.epoch_summary where run_id = 'run-1'",
         "crucible.slowest_spans where time > now() - interval '1 hour' limit 10",
         "crucible.recent_errors limit 10",
+        "crucible.anomaly_period_summary where run_id = 'run-1'",
+        "crucible.anomaly_period_summary where state = 'active' order by started_at desc limit 10",
+        "crucible.anomaly_period_summary order by started_at desc limit 10",
     ],
 )
 def test_a_condition_reaches_the_indexes(stored: Stored, question: str) -> None:

@@ -33,7 +33,8 @@ begin atomic
         from unnest(buckets, counts) as given (bucket, count)
         group by bucket having sum(count) > 0
     ),
-    reached as (
+    -- Materialized: else it is made anew for every fraction, as PostgreSQL sees it asked for only once.
+    reached as materialized (
         select bucket, sum(count) over (order by bucket) as count, sum(count) over () as total
         from grouped
     )

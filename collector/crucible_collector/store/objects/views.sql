@@ -164,24 +164,6 @@ order by s.time desc;
 
 comment on view crucible.recent_errors is 'Spans that failed, the newest first: set a limit';
 
-create or replace view crucible.llm_cost as
-select
-    date_trunc('day', s.time, 'UTC') as day,
-    s.model,
-    s.experiment_id,
-    s.run_id,
-    sum(1 / s.sample_probability) as call_count,
-    coalesce(sum(1 / s.sample_probability) filter (where s.status_code = 2), 0) as error_count,
-    sum(s.input_tokens / s.sample_probability) as input_tokens,
-    sum(s.output_tokens / s.sample_probability) as output_tokens,
-    sum(s.cost_usd / s.sample_probability) as cost_usd
-from crucible.spans s
-where s.input_tokens is not null or s.output_tokens is not null or s.cost_usd is not null
-group by 1, 2, 3, 4;
-
-comment on view crucible.llm_cost is
-    'Calls of models that cost tokens or money, by day (UTC), model, experiment and run; weighted where sampled';
-
 create or replace view crucible.delivery_summary as
 select signal, outcome, reason, sum(count)::bigint as record_count
 from crucible.ledger
@@ -212,19 +194,15 @@ begin
         from (values
             ('accuracy', 'Share that was right, 0 to 1, at its end'),
             ('active_duration_s', 'Work on its newest stretch, pauses left out, seconds'),
-            ('call_count', 'Calls, estimated where sampled'),
             ('completed_count', 'Runs that ended well'),
             ('condition', 'The arm of the experiment, such as lr=1e-3'),
             ('config', 'What the training was configured with'),
-            ('cost_usd', 'US dollars, estimated where sampled'),
             ('dataset_name', 'What it is trained on'),
-            ('day', 'Midnight (UTC) at which the day begins'),
             ('description', 'Host and data directory of the collector'),
             ('duration_ms', 'From start to end, milliseconds'),
             ('duration_s', 'From start to end, seconds; of a run that goes on, until its newest record'),
             ('ended_at', 'When it ended, UTC; null: it has not'),
             ('epoch', 'From 0'),
-            ('error_count', 'Of the calls, those that failed'),
             ('event_name', 'The event, such as crucible_train.epoch.stop'),
             ('experiment_id', 'The experiment''s key'),
             ('experiment_name', 'The experiment''s name'),
@@ -234,7 +212,6 @@ begin
             ('heard_since', 'Since when it takes requests without a break, by its own clock, UTC'),
             ('host_name', 'Where it ran'),
             ('hypothesis', 'What it is to show'),
-            ('input_tokens', 'Tokens sent to the model, estimated where sampled'),
             ('is_error', 'Whether it failed'),
             ('journal_id', 'The journal''s key'),
             ('kind', 'training or pipeline; null where only a run id was seen'),
@@ -250,7 +227,6 @@ begin
             ('model_version', 'Its version'),
             ('name', 'Its name'),
             ('outcome', 'received, stored, filtered, rejected or duplicate'),
-            ('output_tokens', 'Tokens that the model gave, estimated where sampled'),
             ('owner', 'Whose it is'),
             ('parent_run_id', 'The run that it is a part of'),
             ('rank', 'Rank of the process in a distributed training; null: not said'),
@@ -282,8 +258,8 @@ begin
         join pg_class on pg_class.oid = attrelid
         where relnamespace = 'crucible'::regnamespace and relkind = 'v'
           and relname in ('experiment_summary', 'run_summary', 'metric_curve', 'loss_curve',
-                          'epoch_summary', 'slowest_spans', 'recent_errors', 'llm_cost',
-                          'delivery_summary', 'collector_summary')
+                          'epoch_summary', 'slowest_spans', 'recent_errors', 'delivery_summary',
+                          'collector_summary')
         order by relname, attnum
     loop
         execute format('comment on column crucible.%I.%I is %L', each.relname, each.attname, each.meaning);

@@ -25,7 +25,7 @@ from crucible_collector.store.migrate import migrate
 from crucible_collector.store.rollups.family import Family, Level
 from crucible_collector.store.window import PositionMovedError
 from databases import TestServer
-from rolled import VIEW_NAMES, VIEWS, drop_rollups, expected, put, rolled_up, settle
+from rolled import VIEW_NAMES, VIEWS, drop_rollups, expected, put, rolled_up, rows_read, settle
 from rows_of import Ingest, at, execute, ingest, metrics, rows_of, span_of, traces
 from traffic import key_value
 
@@ -285,16 +285,6 @@ def test_a_question_about_a_run_reads_its_rows_alone(database: str, level: str) 
         ).fetchone()
     assert found is not None
     assert rows_read(found[0][0]["Plan"]) < 3 * 48
-
-
-def rows_read(plan: dict[str, Any]) -> float:
-    """By all scans of a plan, whether they kept them or not."""
-    inner: float = sum(rows_read(each) for each in plan.get("Plans", []))
-    if "Relation Name" not in plan:
-        return inner
-    removed = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
-    loops: int = plan["Actual Loops"]
-    return inner + loops * float(plan["Actual Rows"] + removed)
 
 
 def test_both_ways_have_the_same_columns_and_rows(

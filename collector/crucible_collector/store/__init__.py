@@ -5,9 +5,9 @@
 what a killed collector left running, `embedded` runs it; `servers` says what a server can do,
 `migrate` brings the schema `crucible` up to date, which `roles` makes the owner's and `move` takes to
 TimescaleDB; `upgrade` does so without a collector; `connect` opens connections by intent;
-`rollups` has the sums over minutes, hours and days kept, `retention` has dropped what is no longer
-wanted; `maintenance` keeps what grows within bounds,
-and has `stalls` look for runs that have fallen silent.
+`rollups` has the sums over minutes, hours and days kept, `columnstore` has old rows packed and
+`retention` has dropped what is no longer wanted; `maintenance` keeps what grows within bounds, and has
+`stalls` look for runs that have fallen silent.
 
 In the order in which a window meets them: `partitions` makes room ahead of it, `window` writes it in
 one transaction (its statements are in `ingest`), `copy` its rows (`binary_copy` makes the bytes) and

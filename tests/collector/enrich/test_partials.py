@@ -69,7 +69,7 @@ def test_times_before_1970_fall_into_the_minute_before() -> None:
     assert hours == [-HOUR_US, 0]
 
 
-@pytest.mark.parametrize("relation", ["points", "spans", "logs", "histograms"])
+@pytest.mark.parametrize("relation", ["points", "spans", "logs", "histograms", "anomalies"])
 def test_no_rows_add_nothing(relation: str) -> None:
     assert partials(relation, spans(0)) == []
 
@@ -93,3 +93,20 @@ def test_numbers_whose_squares_leave_the_range_are_not_summed() -> None:
     assert (row["count"], row["non_finite_count"]) == (3, 3)
     assert row["sum_squares"] == pytest.approx(2e200)
     assert (row["min"], row["max"], row["first"], row["last"]) == (-1e100, 1e100, 1e100, 1e-200)
+
+
+def test_a_score_that_is_no_number_counts_as_the_largest() -> None:
+    """As it does for PostgreSQL, which may add these rows up itself."""
+    batch = pa.RecordBatch.from_pydict(
+        {
+            "time": pa.array([0, 1, 2]).view(pa.timestamp("us", "UTC")),
+            "metric": ["loss", "loss", "cost"],
+            "severity": ["info"] * 3,
+            "score": [np.nan, 9.0, 2.0],
+        }
+    )
+    (found,) = partials("anomalies", batch)
+    rows = {row["metric"]: row for row in found.batch.to_pylist()}
+    assert np.isnan(rows["loss"]["score_max"])
+    assert (rows["loss"]["flag_count"], rows["loss"]["label"]) == (2, "")
+    assert (rows["cost"]["score_max"], rows["cost"]["flag_count"]) == (2.0, 1)

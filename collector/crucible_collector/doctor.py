@@ -6,6 +6,7 @@ sends through (see `canary`).
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 from collections import Counter
@@ -48,7 +49,7 @@ def diagnose(settings: Settings, *, sends: bool) -> Iterator[Finding]:
         remedy = "start the collector, or give the --data-dir or --database-url that it has"
         yield Finding("connection", "wrong", says, remedy)
     else:
-        yield from examine(dsn)
+        yield from examine(dsn, past=dt.timedelta(days=settings.past_days))
     yield disk(settings)
     yield from check_collector(settings, sends=sends)
 

@@ -6,6 +6,7 @@ order in which one makes sense of the next, and one that fails costs only itself
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,6 +16,7 @@ import psycopg
 from crucible_collector.errors import DatabaseError, SettingsError
 from crucible_collector.findings import Finding
 from crucible_collector.store.connect import READ_TIMEOUT, Intent, check_understood, connect
+from crucible_collector.store.examine_retention import retention
 from crucible_collector.store.examine_storage import jobs, room, sizes
 from crucible_collector.store.migrate import not_applied
 from crucible_collector.store.partitions import Connection
@@ -57,10 +59,12 @@ from crucible.positions order by description, journal_id
 """
 
 
-def examine(dsn: str, clock: Callable[[], float] = time.time) -> Iterator[Finding]:
+def examine(
+    dsn: str, clock: Callable[[], float] = time.time, *, past: dt.timedelta | None = None
+) -> Iterator[Finding]:
     """Yield what is found in the database of `dsn`; never raises for what the database says.
 
-    `clock` is the collector's, Unix seconds.
+    `clock` is the collector's, Unix seconds; `past` is how old a record may be that it takes.
     """
     try:
         check_understood(dsn)
@@ -86,6 +90,7 @@ def examine(dsn: str, clock: Callable[[], float] = time.time) -> Iterator[Findin
             return
         for name, check in _WITH_SCHEMA:
             yield from _attempt(conn, name, check)
+        yield from _attempt(conn, "retention", lambda own: retention(own, past))
 
 
 def _attempt(

@@ -22,7 +22,7 @@ from contextlib import closing
 import psycopg
 
 from crucible_collector.metrics import UNCAUGHT_ERRORS
-from crucible_collector.store.partitions import RELATIONS, Connection, Partitions, default_days
+from crucible_collector.store.partitions import RELATIONS, Connection, Partitions
 from crucible_collector.store.retention import Retention
 from crucible_collector.store.rollups.fold import Folding
 from crucible_collector.store.servers import Capabilities
@@ -123,7 +123,7 @@ class Maintenance:
         """Make room ahead of time, and for what had to go to a default partition."""
         self._partitions.ensure_ahead(conn, dt.datetime.fromtimestamp(self._clock(), dt.UTC))
         for relation in RELATIONS:
-            self._partitions.ensure(conn, relation, default_days(conn, relation))
+            self._partitions.ensure_default(conn, relation)
 
     def summarise(self, conn: Connection) -> int:
         """Bring BRIN indexes up to date; return how many page ranges were summarised."""

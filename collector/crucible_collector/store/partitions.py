@@ -93,6 +93,12 @@ class Partitions:
         have_room = [self._ensure_day(conn, relation, day) for day in days]
         return all(have_room)
 
+    def ensure_default(self, conn: Connection, relation: str) -> bool:
+        """Make room for what lies in the default partition, whatever room there was: it was dropped."""
+        days = default_days(conn, relation)
+        self._has_room.difference_update((relation, day) for day in days)
+        return self.ensure(conn, relation, days)
+
     def ensure_ahead(self, conn: Connection, now: dt.datetime) -> bool:
         """Make room in every relation for today and tomorrow."""
         days = [now.astimezone(dt.UTC).date() + dt.timedelta(days=ahead) for ahead in (0, 1)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import logging
 
-from crucible_collector.store.partitions import Connection, Partitions, default_days
+from crucible_collector.store.partitions import Connection, Partitions
 from crucible_collector.store.rollups.families import FAMILIES
 from crucible_collector.store.rollups.family import SCHEMA, Family, Level, Measure
 from crucible_collector.store.rollups.portable import bucket, by_day, identity, summed
@@ -62,9 +62,8 @@ class Folding:
             "select distinct (time at time zone 'UTC')::date"  # noqa: S608
             f" from {SCHEMA}.{family.parts} order by 1".encode()
         ).fetchall()
-        self._partitions.ensure(
-            conn, relation, sorted({day for (day,) in days} | set(default_days(conn, relation)))
-        )
+        self._partitions.ensure(conn, relation, [day for (day,) in days])
+        self._partitions.ensure_default(conn, relation)
 
 
 @functools.cache

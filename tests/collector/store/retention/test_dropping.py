@@ -147,6 +147,25 @@ def test_several_drop_while_others_write_and_fold_without_a_deadlock(plain_datab
     assert row == (0,)
 
 
+def test_rows_of_a_day_whose_part_was_dropped_get_room_again_when_kept_longer(
+    plain_database: str,
+) -> None:
+    work = Maintenance(
+        lambda: connect(plain_database, MAINTENANCE), migrate(plain_database, LOG), LOG
+    )
+    with closing(connect(plain_database, MAINTENANCE)) as conn:
+        put_old(plain_database, 9.5, makes_room=False)
+        work.make_room(conn)
+        choose(plain_database, "points=7d,spans=7d")
+        keep(plain_database)
+        choose(plain_database, "forever")
+        put_old(plain_database, 9.5, makes_room=False)
+        work.make_room(conn)
+        row = conn.execute("select count(*) from crucible.points_default").fetchone()
+    assert row == (0,)
+    assert len(ages(plain_database)) == 1
+
+
 def test_the_maintenance_thread_sees_to_it(plain_database: str) -> None:
     put_old(plain_database, 0.1, 9.5)
     choose(plain_database, "points=7d,spans=7d")

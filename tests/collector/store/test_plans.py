@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -18,8 +17,8 @@ from crucible_collector.store.connect import MAINTENANCE, READ, connect
 from crucible_collector.store.maintenance import Maintenance
 from crucible_collector.store.migrate import migrate
 from crucible_collector.store.partitions import Connection, Partitions
-from crucible_collector.store.read import query_text
 from databases import TestServer
+from planned import Planned
 
 LOG = logging.getLogger("test")
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
@@ -43,6 +42,12 @@ FILL_POINTS = """
 insert into crucible.points (series_id, time, step, value)
 select n %% %(series)s, %(start)s::timestamptz + n * %(every)s::interval, n, n
 from generate_series(0, %(count)s - 1) n
+"""
+FILL_RUN = """
+with run as (
+    insert into crucible.runs (run_id, first_seen, last_seen) values ('run-long', %(start)s, %(start)s))
+insert into crucible.series (series_id, metric, source, kind, run_id, first_seen, last_seen)
+values (5, 'loss', 'event', 'measurement', 'run-long', %(start)s, %(start)s)
 """
 
 
@@ -69,6 +74,7 @@ def fill(dsn: str) -> None:
             assert Partitions(capabilities, LOG).ensure(conn, relation, days)
         conn.execute(FILL, facts)
         conn.execute(FILL_POINTS, facts)
+        conn.execute(FILL_RUN, facts)
         Maintenance(lambda: conn, capabilities, LOG).summarise(conn)
         conn.execute("analyze crucible.spans")
         conn.execute("analyze crucible.points")
@@ -125,14 +131,6 @@ def rows_read(plan: dict[str, Any]) -> int:
     return int((plan["Actual Rows"] + removed) * plan["Actual Loops"])
 
 
-# What a question of the API is given where a case does not say.
-NAMES = """
-    run event status trace correlation correlation_trace experiment from_time to_time last_time
-    last_rest last_trace last_span last_series metric rank from_step to_step series
-"""
-NOTHING = dict.fromkeys(NAMES.split()) | {"skip": 0, "limit": 101}
-
-
 @pytest.fixture(scope="module")
 def days(reader: Connection) -> dict[str, int]:
     """The day, counted from START, that each partition or chunk is of; a default partition has none."""
@@ -148,86 +146,83 @@ def days(reader: Connection) -> dict[str, int]:
     return found
 
 
-def rows_by_day(
-    reader: Connection, days: dict[str, int], question: str, **parameters: object
-) -> dict[int, int]:
-    """How many rows the answer reads of each day that its plan has a scan for."""
-    row = reader.execute(
-        f"explain (analyze, format json) {query_text(question)}".encode(), NOTHING | parameters
-    ).fetchone()
-    assert row is not None
-    found: defaultdict[int, int] = defaultdict(int)
-    for scan in scans(row[0][0]["Plan"]):
-        if scan["Relation Name"] in days:
-            found[days[scan["Relation Name"]]] += rows_read(scan)
-    return dict(found)
+@pytest.fixture
+def planned(reader: Connection) -> Planned:
+    return Planned(reader)
 
 
-def scans(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    inner = [scan for each in plan.get("Plans", []) for scan in scans(each)]
-    return [plan] if "Relation Name" in plan and not inner else inner
+def by_day(planned: Planned, days: dict[str, int]) -> dict[int, int]:
+    """How many rows the answer read of each day that its plans have a scan for."""
+    return {days[part]: count for part, count in planned.rows_read(set(days)).items()}
 
 
-def at(day: float) -> dt.datetime:
-    return START + day * dt.timedelta(days=1)
+def at(day: float) -> str:
+    return (START + day * dt.timedelta(days=1)).isoformat()
 
 
-TRACE = "c4ca4238a0b923820dcc509a6f75849b"  # md5('1'): spans 8 to 15
+TRACE = "/traces/c4ca4238a0b923820dcc509a6f75849b"  # md5('1'): spans 8 to 15
 BOUNDED: list[tuple[str, dict[str, object], set[int]]] = [
-    ("events", {"run": "run-long", "from_time": at(1), "to_time": at(2)}, {1}),
-    ("events", {"run": "run-long", "from_time": at(1.9), "to_time": at(2.1)}, {1, 2}),
-    ("events", {"from_time": at(2.5), "to_time": at(2.6)}, {2}),
-    ("events", {"status": 2, "from_time": at(3)}, {3}),
-    ("series_points", {"series": 5, "from_time": at(1), "to_time": at(2)}, {1}),
-    ("series_points", {"series": 5, "to_time": at(0.5)}, {0}),
-    ("trace", {"trace": TRACE, "from_time": at(0), "to_time": at(0.01)}, {0}),
-    ("events_of_trace", {"trace": TRACE, "from_time": at(0), "to_time": at(0.01)}, {0}),
-    (
-        "correlation_events",
-        {"correlation": "correlation-7", "from_time": at(1), "to_time": at(2)},
-        {1},
-    ),
+    ("/events", {"run": "run-long", "from_": at(1), "to": at(2)}, {1}),
+    ("/events", {"run": "run-long", "from_": at(1.9), "to": at(2.1)}, {1, 2}),
+    ("/events", {"from_": at(2.5), "to": at(2.6)}, {2}),
+    ("/events", {"status": "error", "from_": at(3)}, {3}),
+    ("/events", {"trace": TRACE[8:], "from_": at(0), "to": at(0.01)}, {0}),
+    ("/series/0000000000000005/points", {"from_": at(1), "to": at(2)}, {1}),
+    ("/series/0000000000000005/points", {"to": at(0.5)}, {0}),
+    ("/runs/run-long/series/loss", {"from_": at(1), "to": at(2)}, {1}),
+    (TRACE, {"from_": at(0), "to": at(0.01)}, {0}),
+    ("/correlations/correlation-7", {"from_": at(1), "to": at(2)}, {1}),
 ]
 
 
 @pytest.mark.parametrize(
-    ("question", "parameters", "asked"),
+    ("path", "parameters", "asked"),
     BOUNDED,
-    ids=[f"{question}-{'-'.join(parameters)}-{asked}" for question, parameters, asked in BOUNDED],
+    ids=[f"{path}-{'-'.join(parameters)}-{asked}" for path, parameters, asked in BOUNDED],
 )
 def test_a_bound_in_time_leaves_other_days_out_of_the_plan(
-    reader: Connection,
+    planned: Planned,
     days: dict[str, int],
-    question: str,
+    path: str,
     parameters: dict[str, object],
     asked: set[int],
 ) -> None:
-    assert set(rows_by_day(reader, days, question, **parameters)) == asked
+    planned.ask(path, **parameters)
+    assert set(by_day(planned, days)) == asked
 
 
-def test_without_a_bound_every_day_is_planned(reader: Connection, days: dict[str, int]) -> None:
+@pytest.mark.parametrize("path", ["/events?run=run-long", "/series/0000000000000005/points"])
+def test_without_a_bound_every_day_is_planned(
+    planned: Planned, days: dict[str, int], path: str
+) -> None:
     """Else the test above would hold whatever it was asked."""
-    for question, asked in (("events", {"run": "run-long"}), ("series_points", {"series": 5})):
-        assert set(rows_by_day(reader, days, question, **asked)) == set(range(DAYS))
+    planned.ask(path)
+    assert set(by_day(planned, days)) == set(range(DAYS))
 
 
 A_DAY = SPANS_A_DAY // 50  # of the long run
 
 
-@pytest.mark.parametrize(("limit", "day_count"), [(101, 1), (A_DAY + 100, 2)])
+@pytest.mark.parametrize(("limit", "day_count"), [(100, 1), (A_DAY + 100, 2)])
 def test_the_newest_events_of_a_run_come_from_the_newest_days_alone(
-    reader: Connection, days: dict[str, int], limit: int, day_count: int
+    planned: Planned, days: dict[str, int], limit: int, day_count: int
 ) -> None:
-    read = rows_by_day(reader, days, "events", run="run-long", limit=limit)
-    newest = [read[day] for day in reversed(range(DAYS))]
-    assert sum(newest[:day_count]) <= limit + DAYS
+    planned.ask("/events", run="run-long", limit=limit)
+    assert_read_to_the_limit(by_day(planned, days), limit, day_count)
+
+
+def test_the_next_page_of_a_run_begins_where_the_first_ended(
+    planned: Planned, days: dict[str, int]
+) -> None:
+    first = planned.ask("/events", run="run-long", limit=A_DAY + 10)
+    planned.ask("/events", run="run-long", limit=100, cursor=first["meta"]["next_cursor"])
+    read = by_day(planned, days)
+    assert_read_to_the_limit({day + 1: read.pop(day) for day in (0, 1, 2)}, 100, 1)
+    assert read == {}  # the newest day is left out
+
+
+def assert_read_to_the_limit(read: dict[int, int], limit: int, day_count: int) -> None:
+    newest = [read[day] for day in sorted(read, reverse=True)]
+    assert sum(newest[:day_count]) <= limit + 1 + DAYS
     # Beside a default partition, partitions are merged: each gives one row before the first is known.
     assert max(newest[day_count:]) <= 1
-
-
-def test_the_next_page_of_a_run_begins_on_its_day(reader: Connection, days: dict[str, int]) -> None:
-    cursor = {"last_time": at(1.5), "last_rest": 999, "last_trace": TRACE, "last_span": 0}
-    read = rows_by_day(reader, days, "events", run="run-long", limit=51, **cursor)
-    assert set(read) == {0, 1}
-    assert read[1] <= 51 + DAYS
-    assert read[0] <= 1

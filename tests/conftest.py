@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     further = metafunc.config.stash[FURTHER]
-    for fixture in SUITE & set(metafunc.fixturenames):
+    for fixture in sorted(SUITE & set(metafunc.fixturenames)):
         if fixture != "timescale_server":
             metafunc.parametrize(fixture, (*KINDS, *further), indirect=True)
         elif further:

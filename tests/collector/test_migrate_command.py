@@ -16,6 +16,7 @@ from crucible_collector.store import migrate as migrate_module
 from crucible_collector.store.migrate import migrations
 from databases import TestServer
 from harness import collector
+from kept import ages, put_old, run_policies
 
 TIMEOUT_S = 120
 
@@ -104,6 +105,23 @@ def test_it_waits_for_another_that_is_at_it(plain_server: TestServer) -> None:
             thread.join()
         assert [answer.returncode for answer in answers] == [0, 0]
         assert applied(dsn) == [*(each.name for each in migrations()), "objects"]
+
+
+def test_what_is_no_longer_kept_goes_without_a_collector_and_the_choice_stays(
+    database: str,
+) -> None:
+    put_old(database, 0.1, 60)
+    first = run("migrate", "--database-url", database, "--retention", "points=7d,spans=7d")
+    assert first.returncode == 0, first.stderr
+    assert "retention: spans 7d, points 7d; all else for ever" in first.stderr
+    with psycopg.connect(database, autocommit=True) as conn:
+        run_policies(conn)
+    assert ages(database) == ages(database, "spans") == [0.1]
+    second = run("migrate", "--database-url", database)
+    assert (second.returncode, "retention" in second.stderr) == (0, False)
+    with psycopg.connect(database) as conn:
+        kept = "select count(*) from crucible.retention where kept = interval '7 days'"
+        assert conn.execute(kept).fetchone() == (2,)
 
 
 def test_the_collectors_own_database_is_migrated_while_no_collector_runs(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +99,10 @@ def test_it_asks_for_what_refreshing_needs() -> None:
     """The refreshes themselves refuse less; the setting tells before there is a database."""
     levels = {level for family in FAMILIES for level in family.levels}
     assert {level.suffix: complete_after(level) for level in levels} == COMPLETE_AFTER
+
+
+def test_the_examples_of_the_guide_are_accepted() -> None:
+    guide = Path(__file__).parents[2] / "collector" / "README.md"
+    examples = re.findall(r"--retention (\S*=\S+)", guide.read_text())
+    assert examples
+    assert all(map(parse, examples))

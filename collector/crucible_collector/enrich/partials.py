@@ -154,9 +154,11 @@ def _rolled_up(
 
 def _tells_usage(batch: pa.RecordBatch) -> Bool:
     """Which spans have tokens or a cost, a cost that is not finite included."""
-    names = ("input_tokens", "output_tokens", "cost_usd")
-    is_null: Bool = np.logical_and.reduce([floats(batch, name)[1] for name in names])
-    return ~is_null
+    found: Bool = np.zeros(batch.num_rows, np.bool_)
+    for name in ("input_tokens", "output_tokens", "cost_usd"):
+        if name in batch.schema.names:
+            found |= batch.column(name).is_valid().to_numpy(zero_copy_only=False)
+    return found
 
 
 def _weighted(

@@ -6,12 +6,12 @@ what a killed collector left running, `embedded` runs it; `servers` says what a 
 `migrate` brings the schema `crucible` up to date, which `roles` makes the owner's and `move` takes to
 TimescaleDB; `upgrade` does so without a collector; `connect` opens connections by intent;
 `rollups` has the sums over minutes, hours and days kept, `columnstore` has old rows packed and
-`retention` has dropped what is no longer wanted; `maintenance` keeps what grows within bounds, and has
-`stalls` look for runs that have fallen silent.
+`retention` has dropped what is no longer wanted, `trace_hints` know in which days a trace lies;
+`maintenance` keeps what grows within bounds, and has `stalls` look for runs that have fallen silent.
 
 In the order in which a window meets them: `partitions` makes room ahead of it, `window` writes it in
 one transaction (its statements are in `ingest`), `copy` its rows (`binary_copy` makes the bytes) and
 `merge` what rows share. `read` answers the questions named in `queries`, of which some are put
 together of the `pieces` that roll-ups answer; `examine`, with
-`examine_storage` and `examine_retention`, those of the doctor.
+`examine_storage`, `examine_retention` and `examine_traces`, those of the doctor.
 """

@@ -18,6 +18,7 @@ from crucible_collector.findings import Finding
 from crucible_collector.store.connect import READ_TIMEOUT, Intent, check_understood, connect
 from crucible_collector.store.examine_retention import retention
 from crucible_collector.store.examine_storage import jobs, room, sizes
+from crucible_collector.store.examine_traces import traces
 from crucible_collector.store.migrate import not_applied
 from crucible_collector.store.partitions import Connection
 from crucible_collector.store.roles import role_state
@@ -240,4 +241,5 @@ _WITH_SCHEMA = (
     ("jobs", jobs),
     ("lag", journals),
     ("sizes", sizes),
+    ("traces", traces),
 )

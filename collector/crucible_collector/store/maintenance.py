@@ -7,6 +7,7 @@
 - every FOLD_S: parts of portable roll-ups are folded into minutes, hours and days (see rollups).
 - every RETENTION_S: what is no longer kept goes, once an hour (see retention).
 - every FORGET_S: digests of requests that nobody will resend any more go.
+- every HINTS_S, where due: filters that say in which days a trace has rows (see trace_hints).
 - every STALLS_S: runs that have fallen silent are declared stalled (see stalls).
 """
 
@@ -27,6 +28,7 @@ from crucible_collector.store.retention import Retention
 from crucible_collector.store.rollups.fold import Folding
 from crucible_collector.store.servers import Capabilities
 from crucible_collector.store.stalls import PATIENCE, Patience, Stalls
+from crucible_collector.store.trace_hints.building import TraceHints
 
 SUMMARISE_S = 5.0
 AHEAD_S = 600.0
@@ -36,6 +38,8 @@ FOLD_S = 60.0
 RETENTION_S = 60.0
 FORGET_S = 3600.0
 STALLS_S = 5.0
+# Hints have an hour of their own: more often, where days are to be made up for, one each time.
+HINTS_S = 5.0
 RETRY_S = 5.0
 # Stock clients resend for minutes; forwarders with a queue on disk, after a weekend's outage.
 REQUESTS_KEPT = dt.timedelta(days=7)
@@ -85,6 +89,7 @@ class Maintenance:
         self._is_folding = capabilities.rollups == "portable"
         self._folding = Folding(self._partitions, log)
         self._retention = Retention(capabilities, log, past=past)
+        self._hints = TraceHints(log)
         self._summarised_bytes: dict[str, int] = {}
 
     def run(self, stopping: threading.Event) -> None:
@@ -111,6 +116,8 @@ class Maintenance:
             steps.append((FOLD_S, self._folding.fold))
         # After the fold: what that adds to buckets of old goes with them.
         steps.append((RETENTION_S, self._retention.keep))
+        # Last at a start: it may take seconds, the rest is soon done.
+        steps.append((HINTS_S, self._hints.keep))
         due = [0.0] * len(steps)
         while not stopping.is_set():
             for number, (every_s, step) in enumerate(steps):

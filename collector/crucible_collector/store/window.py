@@ -8,6 +8,7 @@ key, experiments, runs, ledger), so that several collectors never deadlock.
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from crucible_collector.store import merge, rollups
 from crucible_collector.store.copy import Stream, copy, copy_what_fits, encode
 from crucible_collector.store.ingest import optional_timestamp, statement, timestamp
 from crucible_collector.store.rollups.parts import EncodedPart, copy_parts, parts_of
+from crucible_collector.store.trace_hints.late import note_late
 
 # What the driver raises, for those who may not know which driver it is.
 DriverError = psycopg.Error
@@ -161,17 +163,20 @@ class WindowWriter:
         connection = self.open()
         self._make_room(connection, rows)
         with connection.transaction():
-            self._move_position(connection, rows)
+            late_before = self._move_position(connection, rows)
             duplicates = _take_in_requests(connection, rows)
             found = [each for each in rows.set_aside if each.request not in duplicates]
             written = Written(duplicates=duplicates, set_aside=found)
             if careful:
                 connection.execute("set constraints all immediate")
+            copied = []
             for each in encoded:
                 stored = _copy_table(connection, each, written, careful=careful)
+                copied.append((stored.table.relation, stored.table.batch))
                 if self.writes_parts:
                     parts = parts_of(stored.table) if stored.parts is None else stored.parts
                     copy_parts(connection, parts, careful=careful)
+            note_late(connection, copied, late_before)
             merge.dimensions(connection, rows, careful=careful)
             merge.facts(connection, rows, careful=careful)
             self._add_to_ledger(connection, rows, written)
@@ -179,7 +184,8 @@ class WindowWriter:
                 bury(written.set_aside)
         return written
 
-    def _move_position(self, connection: psycopg.Connection, rows: WindowRows) -> None:
+    def _move_position(self, connection: psycopg.Connection, rows: WindowRows) -> dt.date | None:
+        """Before which day the window writes down what it has of traces; None: of none."""
         moved = connection.execute(
             statement("position"),
             {
@@ -190,8 +196,11 @@ class WindowWriter:
                 "heard_since": optional_timestamp(self.heard_since_ns),
             },
         )
-        if moved.rowcount != 1:
+        row = moved.fetchone()
+        if row is None:
             raise PositionMovedError
+        late_before: dt.date | None = row[0]
+        return late_before
 
     def _add_to_ledger(
         self, connection: psycopg.Connection, rows: WindowRows, written: Written

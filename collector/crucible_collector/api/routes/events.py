@@ -21,6 +21,7 @@ from crucible_collector.api.places import EVENT_KEY, after_event
 from crucible_collector.store.pieces import cut
 from crucible_collector.store.read import Reads
 from crucible_collector.store.rollups.family import DAY, HOUR, MINUTE
+from crucible_collector.store.trace_hints.asking import periods, rows_within
 
 
 def events_router(reads: Reads) -> APIRouter:
@@ -29,20 +30,21 @@ def events_router(reads: Reads) -> APIRouter:
     @router.get("", response_model=Page[Event], summary="Events, newest first")
     def events(filters: Annotated[EventFilter, Query()]) -> Response:
         cursor = decode_cursor(filters.cursor, *EVENT_KEY)
-        rows = reads.json_rows(
-            _question(filters),
-            experiment=filters.experiment,
-            run=filters.run,
-            event=filters.event,
-            correlation=filters.correlation,
-            correlation_trace=as_trace_id(filters.correlation or ""),
-            trace=filters.trace,
-            status=STATUS_CODES[filters.status] if filters.status else None,
-            from_time=filters.from_time,
-            to_time=filters.to_time,
+        asked: dict[str, Any] = {
+            "experiment": filters.experiment,
+            "run": filters.run,
+            "event": filters.event,
+            "status": STATUS_CODES[filters.status] if filters.status else None,
+            "from_time": filters.from_time,
+            "to_time": filters.to_time,
             **after_event(cursor),
-            limit=filters.limit + 1,
-        )
+            "limit": filters.limit + 1,
+        }
+        if filters.trace or filters.correlation is not None:
+            rows = _together(reads, filters, asked)
+        else:
+            question = "events" if filters.experiment is None else "events_of_experiment"
+            rows = reads.json_rows(question, **asked)
         return listed(rows, filters.limit, fields(*EVENT_KEY), cursor)
 
     @router.get("/counts", response_model=Page[EventCount], summary="How many, by event name")
@@ -91,8 +93,12 @@ def _with_errors_of_whole_traces(reads: Reads, rows: list[str], asked: dict[str,
     return [compact(count) for count in counts]
 
 
-def _question(filters: EventFilter) -> str:
-    """Which indexes can help decides; all filters hold in each of these."""
-    if filters.trace or filters.correlation is not None:
-        return "events_of_trace"
-    return "events" if filters.experiment is None else "events_of_experiment"
+def _together(reads: Reads, filters: EventFilter, asked: dict[str, Any]) -> list[str]:
+    """Of a trace, or under a correlation id; all other filters hold, too."""
+    under: dict[str, Any] = {
+        "trace": filters.trace,
+        "correlation": filters.correlation,
+        "correlation_trace": as_trace_id(filters.correlation or ""),
+    }
+    within = periods(reads, **under, start=filters.from_time, end=filters.to_time)
+    return rows_within(reads, "events_of_trace", within, **under, **asked)

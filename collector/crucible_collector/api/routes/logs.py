@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
@@ -13,6 +13,7 @@ from crucible_collector.api.paging import decode_cursor, fields
 from crucible_collector.api.parameters import LogFilter
 from crucible_collector.api.places import TIME_KEY, after_time
 from crucible_collector.store.read import Reads
+from crucible_collector.store.trace_hints.asking import periods, rows_within
 
 
 def logs_router(reads: Reads) -> APIRouter:
@@ -21,24 +22,27 @@ def logs_router(reads: Reads) -> APIRouter:
     @router.get("", response_model=Page[Log], summary="Log records, newest first")
     def logs(filters: Annotated[LogFilter, Query()]) -> Response:
         cursor = decode_cursor(filters.cursor, *TIME_KEY)
-        rows = reads.json_rows(
-            _question(filters),
-            experiment=filters.experiment,
-            run=filters.run,
-            trace=filters.trace,
-            severity=filters.severity,
-            from_time=filters.from_time,
-            to_time=filters.to_time,
+        asked: dict[str, Any] = {
+            "experiment": filters.experiment,
+            "run": filters.run,
+            "severity": filters.severity,
+            "from_time": filters.from_time,
+            "to_time": filters.to_time,
             **after_time(cursor),
-            limit=filters.limit + 1,
-        )
+            "limit": filters.limit + 1,
+        }
+        if filters.trace:
+            rows = _of_trace(reads, filters, asked)
+        else:
+            question = "logs" if filters.experiment is None else "logs_of_experiment"
+            rows = reads.json_rows(question, **asked)
         return listed(rows, filters.limit, fields(*TIME_KEY), cursor)
 
     return router
 
 
-def _question(filters: LogFilter) -> str:
-    """Which indexes can help decides; all filters hold in each of these."""
-    if filters.trace:
-        return "logs_of_trace"
-    return "logs" if filters.experiment is None else "logs_of_experiment"
+def _of_trace(reads: Reads, filters: LogFilter, asked: dict[str, Any]) -> list[str]:
+    """Of a trace; all other filters hold, too."""
+    under: dict[str, Any] = {"trace": filters.trace, "correlation": None, "correlation_trace": None}
+    within = periods(reads, **under, start=filters.from_time, end=filters.to_time)
+    return rows_within(reads, "logs_of_trace", within, **under, **asked)

@@ -16,6 +16,7 @@ from crucible_collector.api.models import Correlated, Page, TraceSpan
 from crucible_collector.api.paging import Cursor, Cut, Key, cut, decode_cursor, fields
 from crucible_collector.api.parameters import (
     CorrelationIdPath,
+    Period,
     TimelineFilter,
     TraceFilter,
     TraceIdPath,
@@ -23,7 +24,9 @@ from crucible_collector.api.parameters import (
 )
 from crucible_collector.api.places import SPAN_KEY, after_event, after_span, after_time
 from crucible_collector.api.tree import in_tree_order
+from crucible_collector.store.pieces import Pieces
 from crucible_collector.store.read import Reads
+from crucible_collector.store.trace_hints.asking import periods, rows_within
 
 _LOWEST_TRACE_ID = "0" * 32
 _LOWEST_SPAN_ID = "8" + "0" * 15  # span ids are signed where they are kept
@@ -39,14 +42,16 @@ def traces_router(reads: Reads) -> APIRouter:
         summary="The spans of one trace, each after its parent",
     )
     def trace(trace_id: TraceIdPath, filters: Annotated[TraceFilter, Query()]) -> Response:
-        """Siblings oldest first. A period, where it is known, makes this fast on a large store."""
+        """Siblings oldest first. Where the trace is that old, the store knows its days."""
         cursor = decode_cursor(filters.cursor, *SPAN_KEY)
-        rows = reads.json_rows(
+        under: dict[str, Any] = {"trace": trace_id, "correlation": None, "correlation_trace": None}
+        place = after_span(cursor)
+        rows = rows_within(
+            reads,
             "trace",
-            trace=trace_id,
-            from_time=filters.from_time,
-            to_time=filters.to_time,
-            **after_span(cursor),
+            _periods(reads, under, filters, place),
+            **under,
+            **place,
             limit=filters.limit + 1,
         )
         if not rows and cursor is None:
@@ -74,25 +79,30 @@ def traces_router(reads: Reads) -> APIRouter:
     return router
 
 
+def _periods(reads: Reads, under: dict[str, Any], filters: Period, place: dict[str, Any]) -> Pieces:
+    """What a list that begins with the oldest, here at `place`, has to look into."""
+    start, last = filters.from_time, place["last_time"]
+    start = last if start is None else max(start, last or start)
+    return periods(reads, **under, start=start, end=filters.to_time)
+
+
 def _timeline(
     reads: Reads, correlation: str, filters: TimelineFilter, cursor: Cursor | None
 ) -> Iterator[str]:
     """Events and logs merged by time; of the same time events come first."""
-    asked: dict[str, Any] = {
+    under: dict[str, Any] = {
+        "trace": None,
         "correlation": correlation,
-        "trace": as_trace_id(correlation),
-        "from_time": filters.from_time,
-        "to_time": filters.to_time,
-        "limit": filters.limit + 1,
+        "correlation_trace": as_trace_id(correlation),
     }
-    among_logs = cursor is not None and cursor.key[1] == "log"
-    events = reads.json_rows(
-        "correlation_events", **asked, **_after_events(cursor, among_logs=among_logs)
-    )
     after_log = after_time(cursor)
-    logs = reads.json_rows(
-        "correlation_logs", **asked, **{**after_log, "skip": after_log["skip"] if among_logs else 0}
-    )
+    within = _periods(reads, under, filters, after_log)
+    asked = {**under, "limit": filters.limit + 1}
+    among_logs = cursor is not None and cursor.key[1] == "log"
+    after_events = _after_events(cursor, among_logs=among_logs)
+    events = rows_within(reads, "correlation_events", within, **asked, **after_events)
+    after_logs = {**after_log, "skip": after_log["skip"] if among_logs else 0}
+    logs = rows_within(reads, "correlation_logs", within, **asked, **after_logs)
     merged = heapq.merge(_entries("event", events), _entries("log", logs), key=_time_and_type)
     for entry, _ in zip(merged, range(filters.limit + 1), strict=False):
         yield compact(entry)

@@ -2,12 +2,7 @@
 -- Leans on spans_correlation and spans_trace (BRIN), materialized for the reason given in
 -- events_of_trace: an event without a correlation id is under that of its trace.
 with together as materialized (
-    select *
-    from crucible.spans
-    where (correlation_id = %(correlation)s or (correlation_id is null and trace_id = %(trace)s::uuid))
-      and (%(from_time)s::timestamptz is null or time >= %(from_time)s)
-      and (%(to_time)s::timestamptz is null or time < %(to_time)s)
-      and (%(last_time)s::timestamptz is null or time >= %(last_time)s)
+-- each periods: spans_together
 )
 select
 -- include event_columns

@@ -2,12 +2,7 @@
 -- Leans on logs_correlation and logs_trace (BRIN), materialized for the reason given in events_of_trace.
 -- Records of the very same time are ordered by all that a reader sees of them.
 with together as materialized (
-    select *
-    from crucible.logs
-    where (correlation_id = %(correlation)s or (correlation_id is null and trace_id = %(trace)s::uuid))
-      and (%(from_time)s::timestamptz is null or time >= %(from_time)s)
-      and (%(to_time)s::timestamptz is null or time < %(to_time)s)
-      and (%(last_time)s::timestamptz is null or time >= %(last_time)s)
+-- each periods: logs_together
 )
 select
 -- include log_columns

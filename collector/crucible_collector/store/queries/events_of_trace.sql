@@ -2,16 +2,7 @@
 -- Leans on spans_trace and spans_correlation (BRIN): materialized, since the planner would otherwise
 -- walk the time index in the hope of meeting one soon.
 with together as materialized (
-    select *
-    from crucible.spans
-    where (%(trace)s::uuid is null or trace_id = %(trace)s)
-      and (
-          %(correlation)s::text is null
-          or correlation_id = %(correlation)s
-          or (correlation_id is null and trace_id = %(correlation_trace)s::uuid)
-      )
-      and (%(from_time)s::timestamptz is null or time >= %(from_time)s)
-      and (%(to_time)s::timestamptz is null or time < %(to_time)s)
+-- each periods: spans_together
 )
 select
 -- include event_columns

@@ -2,11 +2,7 @@
 -- Leans on logs_trace (BRIN): materialized, since the planner would otherwise walk the time index in the
 -- hope of meeting one soon.
 with together as materialized (
-    select *
-    from crucible.logs
-    where trace_id = %(trace)s::uuid
-      and (%(from_time)s::timestamptz is null or time >= %(from_time)s)
-      and (%(to_time)s::timestamptz is null or time < %(to_time)s)
+-- each periods: logs_together
 )
 select
 -- include log_columns

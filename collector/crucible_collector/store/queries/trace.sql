@@ -1,12 +1,8 @@
 -- Which spans does a trace have, oldest first?
--- Leans on spans_trace (BRIN), materialized for the reason given in events_of_trace; a period narrows
--- the partitions that are looked into.
+-- Leans on spans_trace (BRIN), materialized for the reason given in events_of_trace; the periods say
+-- which chunks and partitions are looked into.
 with together as materialized (
-    select *
-    from crucible.spans
-    where trace_id = %(trace)s::uuid
-      and (%(from_time)s::timestamptz is null or time >= %(from_time)s)
-      and (%(to_time)s::timestamptz is null or time < %(to_time)s)
+-- each periods: spans_together
 )
 select
 -- include event_columns

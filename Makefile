@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo serve up down test integrations check format generate fuzz bench bench-sdk bench-peers clean
+.PHONY: help setup demo serve up down test integrations check format generate fuzz bench bench-sdk bench-peers bench-storage clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -62,6 +62,9 @@ bench: $(STAMP) ## the numbers of the README's table; writes build/bench/bench.j
 
 bench-sdk: $(STAMP) ## what instrumentation costs, beside OpenTelemetry's SDK (ARGS=--peers: and wandb, MLflow, trackio)
 	@$(BIN)/python tests/benchmarks/bench_sdk.py $(ARGS)
+
+bench-storage: $(STAMP) ## how fast a filled database answers (20 million spans; filled once, kept in ~/.cache)
+	@$(BIN)/python tests/benchmarks/storage.py $(ARGS)
 
 bench-peers: $(STAMP) ## the same load through rotel and MLflow, installed apart in build/peers
 	@$(BIN)/python tests/benchmarks/peers.py $(ARGS)

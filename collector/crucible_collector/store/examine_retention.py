@@ -112,7 +112,7 @@ def retention(conn: Connection, past: dt.timedelta | None = None) -> Iterator[Fi
     policies = {}
     if any(target.means == "policy" for target in found):
         policies = {name: (kept, last) for name, kept, last in conn.execute(POLICIES).fetchall()}
-    runs = dict(conn.execute(RUNS).fetchall())
+    runs: dict[str, dt.datetime | None] = dict(conn.execute(RUNS).fetchall())
     is_well = True
     for target in found:
         kept = choice.kept.get(target.relation)
@@ -144,7 +144,7 @@ def _capabilities(conn: Connection) -> Capabilities:
 
 def _held(conn: Connection, target: Target) -> _Held:
     table = f"{SCHEMA}.{target.table}"
-    question = sql.SQL(PARTITIONS)
+    question: sql.SQL | sql.Composed = sql.SQL(PARTITIONS)
     if target.means in {"policy", "chunks"}:
         row = conn.execute(MATERIALIZED, {"view": target.table}).fetchone()
         table = row[0] if row else table

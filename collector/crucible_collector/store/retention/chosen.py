@@ -62,12 +62,17 @@ class Choice:
 
 def read(conn: Connection) -> Choice:
     """Return what the database has; DatabaseError where somebody put there what cannot be."""
-    rows = conn.execute(READ).fetchall()
-    kept = {relation: length for relation, length, _ in rows if length is not None}
+    choice = _read(conn)
     try:
-        check(kept)
+        check(choice.kept)
     except ValueError as error:
         raise DatabaseError(f"crucible.retention has {error}") from None
+    return choice
+
+
+def _read(conn: Connection) -> Choice:
+    rows = conn.execute(READ).fetchall()
+    kept = {relation: length for relation, length, _ in rows if length is not None}
     whole = {relation: age for relation, _, age in rows if age is not None}
     return Choice(kept, frozenset(relation for relation, *_ in rows), whole)
 
@@ -77,7 +82,7 @@ def choose(conn: Connection, wanted: Mapping[str, dt.timedelta], log: logging.Lo
 
     Without the right to do it, what is there stays, and the log says so.
     """
-    before = read(conn)
+    before = _read(conn)  # as it is: this is how what cannot be is mended
     if before.is_made and before.kept == wanted:
         return
     if not may_change(conn):

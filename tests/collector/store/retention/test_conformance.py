@@ -173,6 +173,9 @@ def test_what_somebody_wrote_there_that_cannot_be_drops_nothing_and_is_told(
         "nothing is dropped: crucible.retention has span_rollup_1m = 3d: at least"
     )
     assert len(ages(database)) == 1
+    choose(database, "spans=9d,points=9d")
+    keep(database)
+    assert ages(database) == []
 
 
 def test_a_writer_neither_chooses_nor_drops_and_says_so_once(

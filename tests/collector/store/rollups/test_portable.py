@@ -82,8 +82,14 @@ def test_folded_parts_leave_nothing_to_be_read(plain_database: str, conn: Connec
         put(plain_database, "points", points(1_000, every_s=60, series=series))
     size = "select pg_relation_size('crucible.point_rollup_parts') > 0"
     assert conn.execute(size).fetchone() == (True,)
-    folding(plain_database).fold(conn)
-    assert conn.execute(size).fetchone() == (False,)
+    # An autovacuum that looks at any table just then keeps what is dead from being cleared: the next
+    # fold does it.
+    for round_ in range(5):
+        folding(plain_database).fold(conn)
+        if conn.execute(size).fetchone() == (False,):
+            return
+        put(plain_database, "points", points(1, series=100 + round_))
+    pytest.fail("five folds left what they had folded")
 
 
 def test_minutes_lie_in_the_partition_of_their_day(plain_database: str, conn: Connection) -> None:

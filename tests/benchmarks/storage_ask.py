@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, cast
 
 import httpx
 import numpy as np
 import psycopg
 from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool
 
 from benchmarks.storage_questions import Question, Request
 from benchmarks.storage_story import Story
@@ -39,7 +40,7 @@ class Statement:
     """What the API had the database execute."""
 
     text: str
-    parameters: dict[str, object]
+    parameters: Any
     ms: float
 
 
@@ -80,50 +81,63 @@ class Beside:
     difference: float  # largest, relative
 
 
-class _Timed(Reader):
-    """A Reader that remembers what it had executed, and how long that took."""
+class _Heard:
+    """A pool of connections that remembers what is executed on them, and how long each took."""
 
-    def __init__(self, pool: Any) -> None:
-        super().__init__(pool)
+    def __init__(self, pool: ConnectionPool[Any]) -> None:
+        self._pool = pool
         self.statements: list[Statement] = []
 
-    def _fetch(self, statement: str, parameters: dict[str, object]) -> list[str]:
-        began_s = time.perf_counter()
-        rows = super()._fetch(statement, parameters)
-        elapsed_ms = (time.perf_counter() - began_s) * 1e3
-        self.statements.append(Statement(statement, dict(parameters), elapsed_ms))
-        return rows
+    @contextmanager
+    def connection(self, timeout: float | None = None) -> Iterator[psycopg.Connection[Any]]:
+        heard = self.statements
+
+        class Heard(psycopg.Cursor[Any]):
+            def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+                began_s = time.perf_counter()
+                super().execute(query, params, **options)
+                elapsed_ms = (time.perf_counter() - began_s) * 1e3
+                heard.append(Statement(str(query), params, elapsed_ms))
+                return self
+
+        with self._pool.connection(timeout) as conn:
+            usual, conn.cursor_factory = conn.cursor_factory, Heard
+            try:
+                yield conn
+            finally:
+                conn.cursor_factory = usual  # the pool asks whether it is alive with the same
 
 
 class Asker:
     """The API over one database; `asking` makes it."""
 
-    def __init__(self, client: httpx.Client, reader: _Timed, dsn: str) -> None:
+    def __init__(self, client: httpx.Client, heard: _Heard, dsn: str) -> None:
         self._client = client
-        self._reader = reader
+        self._heard = heard
         self.dsn = dsn
 
     def ask(self, request: Request) -> Answer:
         """RuntimeError where the answer is none."""
-        self._reader.statements = []
+        self._heard.statements = []
         began_s = time.perf_counter()
         response = self._client.get(request.url)
         whole_ms = (time.perf_counter() - began_s) * 1e3
         if response.status_code != httpx.codes.OK:
             raise RuntimeError(f"{request.url}: {response.status_code} {response.text[:300]}")
-        return Answer(response.json()["data"], whole_ms, self._reader.statements)
+        return Answer(response.json()["data"], whole_ms, self._heard.statements)
 
 
 @contextmanager
 def asking(dsn: str) -> Iterator[Asker]:
     """Serve the API over a database until the block ends."""
     with reader_pool(dsn) as pool:
-        reader = _Timed(pool)
+        heard = _Heard(pool)
+        reader = Reader(cast("ConnectionPool[Any]", heard))
         server = api_server(create_app(reader, Health()), stop_grace_s=1)
         host, port = server.start("127.0.0.1", 0)
         try:
             with httpx.Client(base_url=f"http://{host}:{port}", timeout=TIMEOUT_S) as client:
-                yield Asker(client, reader, dsn)
+                yield Asker(client, heard, dsn)
         finally:
             server.stop()
 

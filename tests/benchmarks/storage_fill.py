@@ -55,7 +55,7 @@ SETTINGS = {
     "shared_buffers": "2GB",
     "maintenance_work_mem": "256MB",
     "work_mem": "64MB",
-    "max_wal_size": "8GB",
+    "max_wal_size": "4GB",
     "checkpoint_timeout": "1h",
     "wal_level": "minimal",
     "max_wal_senders": "0",

@@ -3,38 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self, cast
 
+import psycopg
 from fastapi.testclient import TestClient
+from psycopg.rows import tuple_row
+from psycopg_pool import ConnectionPool
 
 from crucible_collector.api import create_app
 from crucible_collector.api.app import PREFIX
 from crucible_collector.store.partitions import Connection
-from crucible_collector.store.read import compose
+from crucible_collector.store.read import Reader
 from stored import Health
 
 
 @dataclass
 class Planned:
-    """Answers the API's questions over one connection, and keeps the plan of each."""
+    """The API over one connection, in the place of a pool; keeps the plan of each statement."""
 
     conn: Connection
     plans: list[dict[str, Any]] = field(default_factory=list)
 
-    def json_rows(self, question: str, /, **parameters: object) -> list[str]:
-        text, bound = compose(question, parameters)
-        row = self.conn.execute(f"explain (analyze, format json) {text}".encode(), bound).fetchone()
-        assert row is not None
-        self.plans.append(row[0][0]["Plan"])
-        statement = f"select row_to_json(answer)::text from (\n{text}) answer"
-        return [row[0] for row in self.conn.execute(statement.encode(), bound).fetchall()]
+    @contextmanager
+    def connection(self, timeout: float | None = None) -> Iterator[psycopg.Connection[Any]]:  # noqa: ARG002
+        plans = self.plans
+
+        class Explaining(psycopg.Cursor[Any]):
+            def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+                cursor = psycopg.Cursor(self.connection, row_factory=tuple_row)
+                row = cursor.execute(f"explain (analyze, format json) {query}", params).fetchone()
+                assert row is not None
+                plans.append(row[0][0]["Plan"])
+                return super().execute(query, params, **options)
+
+        usual, self.conn.cursor_factory = self.conn.cursor_factory, Explaining
+        try:
+            yield self.conn
+        finally:
+            self.conn.cursor_factory = usual
 
     def ask(self, path: str, **parameters: object) -> dict[str, Any]:
         """A successful answer; `plans` are afterwards those that it took."""
         self.plans.clear()
         named = {name.rstrip("_"): str(value) for name, value in parameters.items()}
-        with TestClient(create_app(self, Health())) as client:
+        reader = Reader(cast("ConnectionPool[Any]", self))
+        with TestClient(create_app(reader, Health())) as client:
             response = client.get(f"{PREFIX}{path}", params=named)
         assert response.status_code == 200, response.text
         answer: dict[str, Any] = response.json()

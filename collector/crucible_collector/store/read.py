@@ -23,7 +23,11 @@ from psycopg.rows import scalar_row
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from crucible_collector.errors import DatabaseAwayError, QueryTooSlowError
+from crucible_collector.store import rollups
 from crucible_collector.store.pieces import Piece
+from crucible_collector.store.rollups import portable
+from crucible_collector.store.rollups.families import FAMILIES
+from crucible_collector.store.rollups.family import Level
 
 # The embedded database restarts in well under a second; waiting longer would only fill the server's
 # threads with questions that end in 503 and Retry-After anyhow.
@@ -33,7 +37,8 @@ ATTEMPTS_MAX = 3
 
 _INCLUDE = re.compile(r"^-- include (\w+)\n", re.MULTILINE)
 _EACH = re.compile(r"^-- each (\w+): (\w+)\n", re.MULTILINE)
-_LEVEL = re.compile(r"(?<=\bfrom )(crucible\.\w+)_1[mhd]\b")
+_ROLLUP = re.compile(r"(?<=\bfrom )crucible\.(\w+)_1[mhd]\b")
+_FAMILIES = {family.name: family for family in FAMILIES}
 
 
 class Reads(Protocol):
@@ -52,8 +57,13 @@ def query_text(question: str) -> str:
     return _INCLUDE.sub(lambda found: query_text(found[1]), text)
 
 
-def compose(question: str, parameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The SQL of a named question about these parameters, and those that it is executed with."""
+def compose(
+    question: str, parameters: Mapping[str, Any], kind: rollups.Kind | None = None
+) -> tuple[str, dict[str, Any]]:
+    """The SQL of a named question about these parameters, and those that it is executed with.
+
+    `kind`: which way the roll-ups are kept; None has them read by their views, which either way has.
+    """
     bound = dict(parameters)
 
     def branches(found: re.Match[str]) -> str:
@@ -65,7 +75,7 @@ def compose(question: str, parameters: Mapping[str, Any]) -> tuple[str, dict[str
             bound.update({begin: piece.start, end: piece.end})
             text = query_text(f"{file}_{'rolled' if piece.level else 'raw'}")
             if piece.level:
-                text = _LEVEL.sub(rf"\1_{piece.level.suffix}", text)
+                text = _ROLLUP.sub(functools.partial(_relation, piece.level, kind), text)
             made.append(
                 text.replace("(piece_from)", f"({begin})").replace("(piece_to)", f"({end})")
             )
@@ -74,21 +84,26 @@ def compose(question: str, parameters: Mapping[str, Any]) -> tuple[str, dict[str
     return _EACH.sub(branches, query_text(question)), bound
 
 
+def _relation(level: Level, kind: rollups.Kind | None, found: re.Match[str]) -> str:
+    family = _FAMILIES[found[1]]
+    if kind == "portable":
+        return portable.addends(family, level)
+    return f"crucible.{family.view(level)}"
+
+
 class Reader:
     """Answers named questions over a pool of connections; any thread may ask."""
 
     def __init__(self, pool: ConnectionPool[Any]) -> None:
         """The pool is the caller's to open and close; its connections should be in UTC."""
         self._pool = pool
+        self._kind: rollups.Kind | None = None  # what was chosen once stays
 
     def json_rows(self, question: str, /, **parameters: object) -> list[str]:
         """See `Reads`. DatabaseAwayError or QueryTooSlowError when there is no answer now."""
-        # Only files of this package become SQL; what was asked travels as parameters.
-        text, bound = compose(question, parameters)
-        statement = f"select row_to_json(answer)::text from (\n{text}) answer"  # noqa: S608
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                return self._fetch(statement, bound)
+                return self._fetch(question, parameters)
             except psycopg.errors.QueryCanceled as error:
                 raise QueryTooSlowError(
                     f"the query {question!r} ran into its time limit"
@@ -100,10 +115,15 @@ class Reader:
                     raise DatabaseAwayError("the database does not answer") from error
         raise AssertionError("unreachable")
 
-    def _fetch(self, statement: str, parameters: dict[str, object]) -> list[str]:
+    def _fetch(self, question: str, parameters: dict[str, object]) -> list[str]:
         with self._pool.connection(timeout=CONNECTION_TIMEOUT_S) as connection:
+            if self._kind is None and _EACH.search(query_text(question)):
+                self._kind = rollups.kind_of(connection)
+            # Only texts of this package become SQL; what was asked travels as parameters.
+            text, bound = compose(question, parameters, self._kind)
+            statement = f"select row_to_json(answer)::text from (\n{text}) answer"  # noqa: S608
             # prepare=False: filters that were not given fold away only in a plan made for the very
             # values, and after five runs a prepared statement may get a plan that fits none.
             cursor = connection.cursor(row_factory=scalar_row)
-            cursor.execute(cast("Any", statement), parameters, prepare=False)
+            cursor.execute(cast("Any", statement), bound, prepare=False)
             return cast("list[str]", cursor.fetchall())

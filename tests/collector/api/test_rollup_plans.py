@@ -21,6 +21,7 @@ from crucible_collector.store.migrate import migrate
 from crucible_collector.store.partitions import Connection, Partitions
 from crucible_collector.store.pieces import cut
 from crucible_collector.store.read import compose
+from crucible_collector.store.rollups import kind_of
 from crucible_collector.store.rollups.family import DAY, HOUR, MINUTE
 from databases import TestServer
 from rolled import drop_rollups, settle
@@ -52,7 +53,7 @@ class Plans:
 
     def scans(self, question: str, parameters: dict[str, Any]) -> list[tuple[str, int]]:
         """Which relations' rows were looked at, and how many."""
-        text, bound = compose(question, DULL | parameters)
+        text, bound = compose(question, DULL | parameters, kind_of(self.conn))
         statement = f"explain (analyze, format json) {text}".encode()
         row = self.conn.execute(statement, bound).fetchone()
         assert row is not None
@@ -158,7 +159,9 @@ def test_raw_rows_are_read_at_the_ends_alone(plans: Plans, asked: str, period: s
 def test_a_period_at_odd_ends_touches_the_chunks_of_its_ends_alone(plans: Plans) -> None:
     """The bounds of each piece are constants to the planner, which leaves the other chunks out."""
     start, end = ODD_ENDS
-    text, bound = compose("event_aggregate", DULL | {"sums": cut(start, end, ALL)})
+    text, bound = compose(
+        "event_aggregate", DULL | {"sums": cut(start, end, ALL)}, kind_of(plans.conn)
+    )
     row = plans.conn.execute(f"explain (format json) {text}".encode(), bound).fetchone()
     assert row is not None
     found = {name for name in named(row[0][0]["Plan"]) if name in plans.raw_relations()}

@@ -14,8 +14,8 @@ from (
         event_name,
         sum(row_count)::bigint as stored_count,
         sum(count) as count,
-        sum(count_variance) as variance,
-        sum(error_count) as error_count,
+        coalesce(sum(count_variance), 0) as variance,
+        coalesce(sum(error_count), 0) as error_count,
         min(probability_min) as probability_min,
         max(last_time) as last_time
     from (

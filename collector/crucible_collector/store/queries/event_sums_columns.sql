@@ -10,7 +10,7 @@
     crucible.significant(sqrt(page.count_variance)) as count_standard_error,
     page.stored_count,
     crucible.significant(page.error_count) as error_count,
-    crucible.significant(sqrt(coalesce(page.error_variance, 0))) as error_count_standard_error,
+    crucible.significant(sqrt(page.error_variance)) as error_count_standard_error,
     crucible.significant(page.error_count / page.count) as error_rate,
     crucible.significant(page.duration_sum_ns / page.count / 1e6::float8) as duration_mean_ms,
     crucible.significant(page.duration_min_ns / 1e6::float8) as duration_min_ms,

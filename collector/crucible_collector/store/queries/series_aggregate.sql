@@ -2,14 +2,15 @@
 -- Leans on the roll-ups of points; raw rows answer less than a minute at either end of the period. What is
 -- below the precision of float8 sums counts as no deviation: of numbers that lie so close, their squares
 -- say nothing more. Squares of means below 1e-100 would leave float8's range.
+-- Rows of a portable roll-up may come in several parts, with null for 0.
 with sums as (
     select
         date_bin(%(width)s::interval, time, timestamptz '2000-01-01 00:00:00+00') as time,
-        sum(count)::bigint as count,
-        sum(non_finite_count)::bigint as non_finite_count,
-        sum(sum) as sum,
-        sum(sum_squares) / nullif(sum(count), 0)::float8 as mean_square,
-        sum(sum) / nullif(sum(count), 0)::float8 as mean,
+        coalesce(sum(count), 0)::bigint as count,
+        coalesce(sum(non_finite_count), 0)::bigint as non_finite_count,
+        coalesce(sum(sum), 0) as sum,
+        coalesce(sum(sum_squares), 0) / nullif(sum(count), 0)::float8 as mean_square,
+        coalesce(sum(sum), 0) / nullif(sum(count), 0)::float8 as mean,
         min(min) as min,
         max(max) as max,
         (array_agg(first order by first_time) filter (where first_time is not null))[1] as first,

@@ -102,15 +102,24 @@ def bucket(level: Level) -> str:
 
 def _view(family: Family, level: Level) -> str:
     keys = [key.name for key in family.keys]
-    names = [each.name for each in family.measures]
-    rest = ", ".join(keys + names)
     measures = ", ".join(f"{summed(each, zero=True)} as {each.name}" for each in family.measures)
     return (
         f"create view {SCHEMA}.{family.view(level)} as"  # noqa: S608
-        f" select {', '.join(['time', *keys])}, {measures} from ("
-        f"select time, {rest} from {SCHEMA}.{family.table(level)}"
-        f" union all select {bucket(level)}, {rest} from {SCHEMA}.{family.parts}) lying"
+        f" select {', '.join(['time', *keys])}, {measures} from {addends(family, level)}"
         f" group by {', '.join(['time', *keys])}"
+    )
+
+
+def addends(family: Family, level: Level) -> str:
+    """A table expression of what the view adds up: several rows of one key, nulls for 0.
+
+    Who adds up anyway, to fewer keys, saves the view's grouping, which costs more than all the rest:
+    36,000 rows by model and day take 62 ms instead of 365.
+    """
+    rest = ", ".join(each.name for each in family.own_columns)
+    return (
+        f"(select time, {rest} from {SCHEMA}.{family.table(level)}"  # noqa: S608
+        f" union all select {bucket(level)}, {rest} from {SCHEMA}.{family.parts}) lying"
     )
 
 

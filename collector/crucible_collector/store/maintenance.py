@@ -57,7 +57,7 @@ join pg_am on pg_am.oid = relam and amname = 'brin'
 where index.indrelid = 'crucible.requests'::regclass
    or index.indrelid in (
        select inhrelid from pg_inherits
-       where inhparent in ('crucible.spans'::regclass, 'crucible.logs'::regclass))
+       where inhparent = any (array['crucible.spans', 'crucible.logs', 'crucible.points']::regclass[]))
 """
 
 FORGETTABLE = """

@@ -28,6 +28,7 @@ select regexp_replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ')
 from pg_index i
 join pg_class c on c.oid = i.indrelid
 where c.relnamespace = 'crucible'::regnamespace and not c.relispartition
+  and i.indexrelid is distinct from to_regclass('crucible.points_time')  -- for TimescaleDB's refreshes
 order by 1
 """
 

@@ -38,20 +38,34 @@ CLEAR_OF_RETENTION = dt.timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class _Refresh:
-    """How often, and how much of the newest is left to be computed when asked for."""
+    """How often, and how much of the newest is left to be computed when asked for.
+
+    `at_once`: how many buckets are made of what one look at the level below finds.
+    """
 
     every: dt.timedelta
     end: dt.timedelta
     width: dt.timedelta
+    at_once: int
 
 
 # A minute is left alone for five: exporters' batches, retries and the journal take seconds each, and
 # what comes before its minute was first refreshed is visible at once.
 _REFRESHES = {
-    MINUTE: _Refresh(dt.timedelta(minutes=1), dt.timedelta(minutes=5), dt.timedelta(minutes=1)),
-    HOUR: _Refresh(dt.timedelta(minutes=5), dt.timedelta(hours=1), dt.timedelta(hours=1)),
-    DAY: _Refresh(dt.timedelta(minutes=15), dt.timedelta(days=1), dt.timedelta(days=1)),
+    MINUTE: _Refresh(
+        dt.timedelta(minutes=1), dt.timedelta(minutes=5), dt.timedelta(minutes=1), at_once=1440
+    ),
+    HOUR: _Refresh(
+        dt.timedelta(minutes=5), dt.timedelta(hours=1), dt.timedelta(hours=1), at_once=168
+    ),
+    DAY: _Refresh(dt.timedelta(minutes=15), dt.timedelta(days=1), dt.timedelta(days=1), at_once=31),
 }
+# What a refresh finds the points of its minutes by; every minute it would read the day's otherwise,
+# 0.6 s for 745,000. Spans have an index on time, and points need none for any other question.
+POINTS_TIME = """
+create index if not exists points_time on crucible.points
+    using brin (time) with (pages_per_range = 64, autosummarize = off)
+"""
 
 JOB = """
 -- Which job refreshes this aggregate, and how far does it reach back? No index: jobs are few.
@@ -71,6 +85,7 @@ def licence(conn: psycopg.Connection[Any]) -> str | None:
 def create(conn: psycopg.Connection[Any]) -> None:
     """Make every aggregate, empty of what is stored already: the first refresh fills them."""
     schema = extension_schema(conn)
+    conn.execute(POINTS_TIME.encode())
     for family in FAMILIES:
         for index, level in enumerate(family.levels):
             below = family.levels[index - 1] if index else None
@@ -173,9 +188,9 @@ def _refresh_by_itself(
             "select {}.add_continuous_aggregate_policy(%s::regclass, start_offset => %s::interval,"
             " end_offset => %s::interval, schedule_interval => %s::interval,"
             # The newest first would hide what is older until the refresh comes to it.
-            " refresh_newest_first => false)"
+            " refresh_newest_first => false, buckets_per_batch => %s)"
         ).format(sql.Identifier(schema)),
-        (name, start, refresh.end, refresh.every),
+        (name, start, refresh.end, refresh.every, refresh.at_once),
     )
 
 

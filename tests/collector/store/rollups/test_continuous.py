@@ -15,6 +15,7 @@ import pytest
 import databases
 from crucible_collector.errors import DatabaseError
 from crucible_collector.store.connect import MAINTENANCE, connect
+from crucible_collector.store.maintenance import Maintenance
 from crucible_collector.store.migrate import migrate
 from crucible_collector.store.partitions import Connection
 from crucible_collector.store.rollups import continuous
@@ -194,3 +195,30 @@ def test_a_licence_lost_is_told(
     with caplog.at_level(logging.WARNING):
         assert migrate(timescale_database, LOG).rollups == "continuous"
     assert "set timescaledb.license to 'timescale'" in caplog.text
+
+
+def test_a_refresh_finds_the_points_of_a_minute_without_reading_the_day(
+    timescale_database: str, conn: Connection
+) -> None:
+    conn.execute(
+        "insert into crucible.points (series_id, time, value)"
+        " select n % 50, timestamptz '2026-11-20 00:00Z' + n * interval '100 ms', n"
+        " from generate_series(1, 100000) n"
+    )
+    Maintenance(
+        lambda: connect(timescale_database, MAINTENANCE), migrate(timescale_database, LOG), LOG
+    ).summarise(conn)
+    conn.execute("analyze crucible.points")
+    rows = conn.execute(
+        "explain (analyze, format json) select series_id, sum(value) from crucible.points"
+        " where time >= '2026-11-20 01:00Z' and time < '2026-11-20 01:01Z' group by 1"
+    ).fetchone()
+    assert rows is not None
+    assert "points_time" in str(rows[0])
+    assert rechecked(rows[0][0]["Plan"]) < 20_000
+
+
+def rechecked(plan: dict[str, Any]) -> int:
+    """Rows that were read in vain."""
+    inner = sum(map(rechecked, plan.get("Plans", [])))
+    return int(plan.get("Rows Removed by Index Recheck", 0)) + inner

@@ -24,7 +24,7 @@ import psycopg
 from psycopg import sql
 
 from crucible_collector.errors import DatabaseError, NewerDatabaseError
-from crucible_collector.store import rollups
+from crucible_collector.store import columnstore, rollups
 from crucible_collector.store.connect import MAINTENANCE, connect
 from crucible_collector.store.move import move_to_hypertables
 from crucible_collector.store.retention.chosen import choose
@@ -269,9 +269,11 @@ def _remember(conn: psycopg.Connection[Any], applied: Migration) -> None:
 def _with_rollups(
     conn: psycopg.Connection[Any], capabilities: Capabilities, log: logging.Logger
 ) -> Capabilities:
-    """Make the roll-ups, which are no migration: the server's licence decides what they are."""
+    """Make the roll-ups and the columnstore, which are no migration: the server's licence decides."""
     with conn.transaction():
         _lock(conn)
+        if capabilities.timescaledb is not None:
+            columnstore.ensure(conn, log)
         is_first = rollups.kind_of(conn) is None
         kind = rollups.ensure(conn, log, has_hypertables=capabilities.timescaledb is not None)
         if is_first:

@@ -11,4 +11,7 @@ read `late_before` in the first statement of their transaction, by which they ho
 it is moved first, and then whoever held that lock is waited for. So every row of an earlier day is
 either committed by then, and read into a filter, or is written down by its window. Only then moves
 `covered_until`, which readers go by: it and the filters and what is written down come and go together.
+
+Only windows write down what is late: whoever inserts rows by other means into days before `late_before`
+sets `covered_until` to null, and hints are made anew.
 """

@@ -10,7 +10,7 @@ import functools
 import itertools
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -70,7 +70,7 @@ class Stored:
     def _writes_parts(self) -> bool:
         return rollups.kind_of(self.conn) == "portable"
 
-    def _add_parts(self, relation: str, rows: list[Mapping[str, Any]]) -> None:
+    def _add_parts(self, relation: str, rows: Sequence[Mapping[str, Any]]) -> None:
         if not self._writes_parts or relation not in _ROLLED_UP:
             return
         columns = _ROLLED_UP[relation]

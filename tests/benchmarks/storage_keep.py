@@ -36,8 +36,13 @@ KINDS = ("timescale", "plain")
 SPAN_BYTES, POINT_BYTES = 1_000, 160
 _GB = 1_000_000_000
 _GENERATOR = ("story", "columns", "rows", "inferences", "fill")
-# What is asked must not be disturbed, nor what was filled in change: no job, no vacuum.
-QUIET = {"autovacuum": "off", "timescaledb.max_background_workers": "0"}
+# What is asked must not be disturbed, nor what was filled in change: no job, no vacuum. Memory as the
+# doctor advises for a store of this size.
+QUIET = {
+    "autovacuum": "off",
+    "timescaledb.max_background_workers": "0",
+    "shared_buffers": "2GB",
+}
 
 
 @dataclass(frozen=True, slots=True)

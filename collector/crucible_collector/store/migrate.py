@@ -272,13 +272,13 @@ def _with_rollups(
     """Make the roll-ups and the columnstore, which are no migration: the server's licence decides."""
     with conn.transaction():
         _lock(conn)
-        if capabilities.timescaledb is not None:
-            columnstore.ensure(conn, log)
         is_first = rollups.kind_of(conn) is None
         kind = rollups.ensure(conn, log, has_hypertables=capabilities.timescaledb is not None)
         if is_first:
             conn.execute(_objects_on_rollups().text.encode())
             _remember(conn, _objects_on_rollups())
+        if capabilities.timescaledb is not None:
+            columnstore.ensure(conn, log)
     return replace(capabilities, rollups=kind)
 
 

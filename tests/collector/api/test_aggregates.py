@@ -34,6 +34,7 @@ def some_spans(stored: Stored, count: int = 150) -> list[Row]:
     chance = random.Random(4)
     rows = []
     for number in range(count):
+        status = chance.choice([0, 0, 1, 2])
         second = chance.choice(OFFSETS_S) + chance.choice([0, 0, 1e-6, 20, 59.999999, 7_200])
         row = {
             "time": at(second),
@@ -42,12 +43,12 @@ def some_spans(stored: Stored, count: int = 150) -> list[Row]:
             "run_id": chance.choice([None, "run-1", "run-2"]),
             "experiment_id": chance.choice([None, "sweep"]),
             "model": chance.choice([None, "tiny"]),
-            "status_code": chance.choice([0, 0, 1, 2]),
+            "status_code": status,
             "input_tokens": chance.choice([None, 3, 5]),
             "cost_usd": chance.choice([None, 0.1, 0.7, math.nan]),
         }
         stored.span(**row)
-        rows.append({**row, "event_name": row["name"], "status": STATUSES[row["status_code"]]})
+        rows.append({**row, "event_name": row["name"], "status": STATUSES[status]})
     return rows
 
 

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from crucible_collector.store import columnstore
-from crucible_collector.store.columnstore import AFTER, LAYOUTS
+from crucible_collector.store.columnstore import AFTER, LAYOUTS, ROLLUP_LAYOUTS, ROLLUPS_AFTER
 from crucible_collector.store.connect import MAINTENANCE, connect
 from crucible_collector.store.migrate import migrate
 from crucible_collector.store.partitions import Connection, Partitions
+from crucible_collector.store.rollups.families import LATENCIES, SPANS
 from databases import TestServer
+from rolled import VIEW_NAMES, Row, expected, rolled_up, settle
 from rows_of import rows_of
 
 LOG = logging.getLogger("test")
@@ -112,6 +114,41 @@ def test_every_relation_by_time_has_its_layout_and_goes_there_by_itself(conn: Co
         assert columnstore.policy(conn, relation) == AFTER
 
 
+def test_roll_ups_have_one_too_a_week_later(conn: Connection) -> None:
+    enabled: dict[str, bool] = dict(conn.execute(columnstore.ENABLED.encode()).fetchall())
+    for view in ROLLUP_LAYOUTS:
+        assert enabled[view], view
+        assert columnstore.policy(conn, view) == ROLLUPS_AFTER
+    assert set(ROLLUP_LAYOUTS) == {view for view in VIEW_NAMES if not view.startswith("anomaly")}
+
+
+def test_roll_ups_in_the_columnstore_take_what_is_late_with_a_refresh(
+    database: str, conn: Connection
+) -> None:
+    put_spans(conn, 3)
+    settle(database)
+    for view in ROLLUP_LAYOUTS:
+        run_policy(conn, view)
+    packed = conn.execute(
+        "select count(*) from timescaledb_information.chunks"
+        " where hypertable_name like '_materialized%' and is_compressed"
+    ).fetchone()
+    assert packed is not None
+    assert packed[0] >= len([view for view in ROLLUP_LAYOUTS if view.startswith("span")])
+    put_spans(conn, 3)
+    put_spans(conn, 3, hour=7)
+    settle(database)
+    for family in (SPANS, LATENCIES):
+        for level in family.levels:
+            found = rolled_up(database, family.view(level))
+            assert counts(found) == counts(expected(database, family, level))
+            assert sum(row["row_count"] for row in found) == 3 * 3 * 300
+
+
+def counts(rows: list[Row]) -> list[tuple[object, ...]]:
+    return [(row["time"], row["event_name"], row["status_code"], row["row_count"]) for row in rows]
+
+
 def test_rows_are_the_same_in_the_columnstore(database: str, conn: Connection) -> None:
     put_spans(conn, 3)
     everything = rows_of(database, "spans", "time, span_id")
@@ -182,6 +219,6 @@ def test_a_store_of_an_earlier_version_gets_it_at_the_next_start(
     conn.execute("alter table crucible.spans set (timescaledb.enable_columnstore = false)")
     with caplog.at_level(logging.INFO, LOG.name):
         migrate(database, LOG)
-    assert "spans go to the columnstore 24 hours after their day has ended" in caplog.text
+    assert "spans go to the columnstore 24 hours after their chunk has ended" in caplog.text
     run_policy(conn, "spans")
     assert all(in_columnstore(conn, "spans"))

@@ -14,30 +14,41 @@ latencies as (
     ) pieces
     group by 1, 2, 3, 4, 5, 6, 7
 ),
+-- As crucible.duration_percentiles, for all groups in one go: a call a group costs half a millisecond.
+reached as (
+    select
+        *,
+        sum(count) over (in_order order by bucket) as below,
+        sum(count) over in_order as total
+    from latencies
+    where count > 0
+    window in_order as (partition by time, experiment_id, run_id, event_name, model, status_code)
+),
+met as (
+    select
+        time, experiment_id, run_id, event_name, model, status_code,
+        min(bucket) filter (where below >= 0.5 * total * (1 - 1e-12::float8)) as p50,
+        min(bucket) filter (where below >= 0.9 * total * (1 - 1e-12::float8)) as p90,
+        min(bucket) filter (where below >= 0.95 * total * (1 - 1e-12::float8)) as p95,
+        min(bucket) filter (where below >= 0.99 * total * (1 - 1e-12::float8)) as p99,
+        min(bucket) filter (where below >= 0.999 * total * (1 - 1e-12::float8)) as p99_9
+    from reached
+    group by 1, 2, 3, 4, 5, 6
+),
 percentiles as (
     select
-        key,
-        crucible.duration_percentiles(
-            array[0.5, 0.9, 0.95, 0.99, 0.999], array_agg(bucket), array_agg(count)
-        ) as ns
-    from (
-        select
-            bucket,
-            count,
+        p50, p90, p95, p99, p99_9,
 -- include event_group_key
-        from latencies
-    ) keyed
-    where key in (select key from page)
-    group by key
+    from met
 )
 select
 -- include event_sums_columns
     ,
-    crucible.significant(ns[1] / 1e6::float8) as p50_ms,
-    crucible.significant(ns[2] / 1e6::float8) as p90_ms,
-    crucible.significant(ns[3] / 1e6::float8) as p95_ms,
-    crucible.significant(ns[4] / 1e6::float8) as p99_ms,
-    crucible.significant(ns[5] / 1e6::float8) as p99_9_ms
+    crucible.significant(crucible.bucket_duration_ns(p50) / 1e6::float8) as p50_ms,
+    crucible.significant(crucible.bucket_duration_ns(p90) / 1e6::float8) as p90_ms,
+    crucible.significant(crucible.bucket_duration_ns(p95) / 1e6::float8) as p95_ms,
+    crucible.significant(crucible.bucket_duration_ns(p99) / 1e6::float8) as p99_ms,
+    crucible.significant(crucible.bucket_duration_ns(p99_9) / 1e6::float8) as p99_9_ms
 from page
 left join percentiles using (key)
 order by key

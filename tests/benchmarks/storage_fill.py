@@ -95,6 +95,10 @@ def fill(dsn: str, story: Story, say: Callable[[str], None]) -> Filled:
         finisher = _Finisher(dsn, capabilities, story, filled, after)
         with closing(finisher):
             _fill_days(dsn, story, finisher, filled, say)
+        if after is not None:
+            say("roll-ups to the columnstore")
+            with closing(connect(dsn, MAINTENANCE)) as conn, filled.timed("columnstore"):
+                _pack_rollups(conn)
         say("vacuum, analyze")
         with closing(connect(dsn, MAINTENANCE)) as conn, filled.timed("vacuum"):
             conn.execute("vacuum (analyze)")
@@ -108,6 +112,18 @@ def _columnstore_after(conn: psycopg.Connection[Any]) -> dt.timedelta | None:
     """When days go to the columnstore, as the collector has it set; None: they do not."""
     columnstore.ensure(conn, LOG)
     return columnstore.policy(conn, "spans")
+
+
+def _pack_rollups(conn: psycopg.Connection[Any]) -> None:
+    """As their policies do once they are a week old."""
+    jobs = conn.execute(
+        "select job_id from timescaledb_information.jobs"
+        " where proc_name in ('policy_compression', 'policy_columnstore')"
+        " and hypertable_name = any (%s)",
+        (list(columnstore.ROLLUP_LAYOUTS),),
+    ).fetchall()
+    for (job,) in jobs:
+        conn.execute("call run_job(%s)", (job,))
 
 
 def _fill_days(

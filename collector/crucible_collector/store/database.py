@@ -47,6 +47,7 @@ class Database:
         self._settings = settings
         self._embedded: EmbeddedServer | None = None
         self._pool: ConnectionPool[Any] | None = None
+        self._reader: Reader | None = None
         self._stopping = threading.Event()
         self._supervisor: threading.Thread | None = None
         self._migrating = threading.Lock()
@@ -81,6 +82,7 @@ class Database:
             )
         self._pool = reader_pool(self.dsn)
         self._pool.open(wait=False)
+        self._reader = Reader(self._pool)
         self._maintenance.start()
 
     def bring_up_to_date(self) -> None:
@@ -125,9 +127,9 @@ class Database:
 
     def json_rows(self, question: str, /, **parameters: object) -> list[str]:
         """What the API asks (see store.read.Reads); DatabaseAwayError while there is no schema."""
-        if self._pool is None or self.capabilities is None:
+        if self._reader is None or self.capabilities is None:
             raise DatabaseAwayError("the database has not been reached yet")
-        return Reader(self._pool).json_rows(question, **parameters)
+        return self._reader.json_rows(question, **parameters)
 
     def stop(self) -> None:
         """Close the pool, end the embedded server: last in the stop order but for the journal."""

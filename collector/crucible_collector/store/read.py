@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import re
+import time
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, Protocol, cast
@@ -25,7 +26,8 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from crucible_collector.errors import DatabaseAwayError, QueryTooSlowError
 from crucible_collector.store import rollups
 from crucible_collector.store.pieces import Piece
-from crucible_collector.store.rollups import portable
+from crucible_collector.store.rollups import continuous, portable
+from crucible_collector.store.rollups.continuous import Settled
 from crucible_collector.store.rollups.families import FAMILIES
 from crucible_collector.store.rollups.family import Level
 
@@ -34,10 +36,13 @@ from crucible_collector.store.rollups.family import Level
 CONNECTION_TIMEOUT_S = 2.0
 # A restarted database leaves dead connections in the pool; each attempt throws one away.
 ATTEMPTS_MAX = 3
+# What is refreshed stays so: an older answer only has a little less read where it lies.
+SETTLED_ASK_S = 30.0
 
 _INCLUDE = re.compile(r"^-- include (\w+)\n", re.MULTILINE)
 _EACH = re.compile(r"^-- each (\w+): (\w+)\n", re.MULTILINE)
 _ROLLUP = re.compile(r"(?<=\bfrom )crucible\.(\w+)_1[mhd]\b")
+_NOTHING_SETTLED: Mapping[str, Settled] = {}
 _FAMILIES = {family.name: family for family in FAMILIES}
 
 
@@ -58,11 +63,15 @@ def query_text(question: str) -> str:
 
 
 def compose(
-    question: str, parameters: Mapping[str, Any], kind: rollups.Kind | None = None
+    question: str,
+    parameters: Mapping[str, Any],
+    kind: rollups.Kind | None = None,
+    settled: Mapping[str, Settled] = _NOTHING_SETTLED,
 ) -> tuple[str, dict[str, Any]]:
     """The SQL of a named question about these parameters, and those that it is executed with.
 
     `kind`: which way the roll-ups are kept; None has them read by their views, which either way has.
+    `settled`: where pieces that are refreshed lie, by view.
     """
     bound = dict(parameters)
 
@@ -75,7 +84,7 @@ def compose(
             bound.update({begin: piece.start, end: piece.end})
             text = query_text(f"{file}_{'rolled' if piece.level else 'raw'}")
             if piece.level:
-                text = _ROLLUP.sub(functools.partial(_relation, piece.level, kind), text)
+                text = _ROLLUP.sub(functools.partial(_relation, piece, kind, settled), text)
             made.append(
                 text.replace("(piece_from)", f"({begin})").replace("(piece_to)", f"({end})")
             )
@@ -84,11 +93,20 @@ def compose(
     return _EACH.sub(branches, query_text(question)), bound
 
 
-def _relation(level: Level, kind: rollups.Kind | None, found: re.Match[str]) -> str:
-    family = _FAMILIES[found[1]]
+def _relation(
+    piece: Piece,
+    kind: rollups.Kind | None,
+    settled: Mapping[str, Settled],
+    found: re.Match[str],
+) -> str:
+    family, level = _FAMILIES[found[1]], cast("Level", piece.level)
     if kind == "portable":
         return portable.addends(family, level)
-    return f"crucible.{family.view(level)}"
+    view = family.view(level)
+    lying = settled.get(view)
+    if lying is not None and piece.end is not None and piece.end <= lying.until:
+        return lying.relation
+    return f"crucible.{view}"
 
 
 class Reader:
@@ -98,6 +116,8 @@ class Reader:
         """The pool is the caller's to open and close; its connections should be in UTC."""
         self._pool = pool
         self._kind: rollups.Kind | None = None  # what was chosen once stays
+        self._settled: Mapping[str, Settled] = _NOTHING_SETTLED
+        self._settled_ask_at = float("-inf")
 
     def json_rows(self, question: str, /, **parameters: object) -> list[str]:
         """See `Reads`. DatabaseAwayError or QueryTooSlowError when there is no answer now."""
@@ -108,6 +128,10 @@ class Reader:
                 raise QueryTooSlowError(
                     f"the query {question!r} ran into its time limit"
                 ) from error
+            except psycopg.errors.UndefinedTable:
+                if attempt == ATTEMPTS_MAX or not self._settled:
+                    raise
+                self._settled_ask_at = float("-inf")  # the roll-ups have been made anew
             except (PoolTimeout, PoolClosed) as error:
                 raise DatabaseAwayError("no connection to the database") from error
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -117,13 +141,21 @@ class Reader:
 
     def _fetch(self, question: str, parameters: dict[str, object]) -> list[str]:
         with self._pool.connection(timeout=CONNECTION_TIMEOUT_S) as connection:
-            if self._kind is None and _EACH.search(query_text(question)):
-                self._kind = rollups.kind_of(connection)
+            if _EACH.search(query_text(question)):
+                self._learn(connection)
             # Only texts of this package become SQL; what was asked travels as parameters.
-            text, bound = compose(question, parameters, self._kind)
+            text, bound = compose(question, parameters, self._kind, self._settled)
             statement = f"select row_to_json(answer)::text from (\n{text}) answer"  # noqa: S608
             # prepare=False: filters that were not given fold away only in a plan made for the very
             # values, and after five runs a prepared statement may get a plan that fits none.
             cursor = connection.cursor(row_factory=scalar_row)
             cursor.execute(cast("Any", statement), bound, prepare=False)
             return cast("list[str]", cursor.fetchall())
+
+    def _learn(self, connection: psycopg.Connection[Any]) -> None:
+        """How the roll-ups are kept, and from time to time how far they are refreshed by now."""
+        if self._kind is None:
+            self._kind = rollups.kind_of(connection)
+        if self._kind == "continuous" and time.monotonic() >= self._settled_ask_at:
+            self._settled = continuous.settled(connection)
+            self._settled_ask_at = time.monotonic() + SETTLED_ASK_S

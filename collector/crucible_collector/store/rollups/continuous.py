@@ -18,6 +18,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import tuple_row
 
 from crucible_collector.errors import DatabaseError
 from crucible_collector.store.rollups.families import FAMILIES
@@ -74,6 +75,41 @@ from timescaledb_information.jobs
 where proc_name = 'policy_refresh_continuous_aggregate'
   and hypertable_schema = 'crucible' and hypertable_name = %(view)s
 """
+
+
+SETTLED = """
+-- Where do the rows of each roll-up lie, and up to when is it refreshed? TimescaleDB's catalogue, and the
+-- function that the views themselves ask.
+select view_name, relation, until
+from (
+    select view_name, format('%%I.%%I', schema_name, table_name) as relation,
+        _timescaledb_functions.to_timestamp(_timescaledb_functions.cagg_watermark(id)) as until
+    from timescaledb_information.continuous_aggregates
+    join _timescaledb_catalog.hypertable on schema_name = materialization_hypertable_schema
+        and table_name = materialization_hypertable_name
+    where view_schema = 'crucible'
+) found
+-- Before the first refresh it is the earliest time there is.
+where until > '1970-01-01Z' and has_table_privilege(relation, 'select')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The relation that has all rows of a roll-up before `until`, and no others to be asked for."""
+
+    relation: str
+    until: dt.datetime
+
+
+def settled(conn: psycopg.Connection[Any]) -> dict[str, Settled]:
+    """By view, where what is refreshed lies; what the user may not read there is left out.
+
+    A view adds to that what is not refreshed, computed from the level below, which adds what is not
+    refreshed there. Who knows that a period is refreshed saves planning all of this: 5 of 10 ms.
+    """
+    rows = conn.cursor(row_factory=tuple_row).execute(SETTLED.encode(), {}).fetchall()
+    return {view: Settled(relation, until) for view, relation, until in rows}
 
 
 def licence(conn: psycopg.Connection[Any]) -> str | None:

@@ -85,6 +85,15 @@ def _period(story: Story, days: int, random: np.random.Generator) -> dict[str, d
     return {"from": start, "to": start + length}
 
 
+def _whole(story: Story, random: np.random.Generator) -> dict[str, dt.datetime]:
+    """All days but some seconds at both ends, so that no two requests are the same."""
+    late, early = (dt.timedelta(seconds=int(random.integers(3_600))) for _ in range(2))
+    return {
+        "from": story.end - dt.timedelta(days=story.scale.days) + late,
+        "to": story.end - early,
+    }
+
+
 def _texts(period: dict[str, dt.datetime]) -> Parameters:
     return {name: time.isoformat() for name, time in period.items()}
 
@@ -101,6 +110,19 @@ def _percentiles(story: Story, random: np.random.Generator) -> Request:
     return Request("/events/aggregate", {**asked, **_texts(period)}, {**period})
 
 
+def _inferences(story: Story, random: np.random.Generator) -> Request:
+    period = _period(story, 1, random)
+    event = "crucible_deployment.inference.stop"
+    asked = {"interval": "1h", "event": event, "limit": ROWS_MAX}
+    return Request("/events/aggregate", {**asked, **_texts(period)}, {**period, "event": event})
+
+
+def _errors_ever(story: Story, random: np.random.Generator) -> Request:
+    period = _whole(story, random)
+    asked = {"group_by": "event", "percentiles": "false", "limit": ROWS_MAX}
+    return Request("/events/aggregate", {**asked, **_texts(period)}, {**period})
+
+
 def _errors(story: Story, random: np.random.Generator) -> Request:
     period = _period(story, 7, random)
     asked = {"group_by": "event", "percentiles": "false", "limit": ROWS_MAX}
@@ -108,12 +130,7 @@ def _errors(story: Story, random: np.random.Generator) -> Request:
 
 
 def _costs(story: Story, random: np.random.Generator) -> Request:
-    """All days but some seconds at both ends, so that no two requests are the same."""
-    late, early = (dt.timedelta(seconds=int(random.integers(3_600))) for _ in range(2))
-    period = {
-        "from": story.end - dt.timedelta(days=story.scale.days) + late,
-        "to": story.end - early,
-    }
+    period = _whole(story, random)
     asked = {"interval": "1d", "group_by": "model", "percentiles": "false", "limit": ROWS_MAX}
     return Request("/events/aggregate", {**asked, **_texts(period)}, {**period})
 
@@ -172,7 +189,23 @@ QUESTIONS = (
         ("time", "event_name"),
         is_wide=True,
     ),
+    Question(
+        "p50, p95, p99 of inferences by hour for a day",
+        _inferences,
+        0,
+        "percentiles_of_event",
+        ("time",),
+        is_wide=True,
+    ),
     Question("error rate by event for a week", _errors, 0, "errors", ("event_name",), is_wide=True),
+    Question(
+        "error rate by event for all days",
+        _errors_ever,
+        1,
+        "errors",
+        ("event_name",),
+        is_wide=True,
+    ),
     Question(
         "cost by model by day for all days", _costs, 1, "costs", ("time", "model"), is_wide=True
     ),

@@ -148,7 +148,7 @@ def test_every_question_is_asked_and_the_report_has_every_figure(
 
 
 def test_roll_ups_that_say_something_else_than_raw_rows_are_an_error(kept: Kept) -> None:
-    (errors,) = (each for each in QUESTIONS if each.raw == "errors")
+    errors = next(each for each in QUESTIONS if each.raw == "errors")
     with asking(kept.dsn) as asker:
         assert beside_raw(asker, errors, STORY, 1).difference == 0
         with psycopg.connect(kept.dsn) as conn:

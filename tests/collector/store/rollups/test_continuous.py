@@ -15,6 +15,7 @@ import pytest
 import databases
 from crucible_collector.errors import DatabaseError
 from crucible_collector.store.connect import MAINTENANCE, connect
+from crucible_collector.store.examine import examine
 from crucible_collector.store.maintenance import Maintenance
 from crucible_collector.store.migrate import migrate
 from crucible_collector.store.partitions import Connection
@@ -186,6 +187,16 @@ def test_without_the_licence_roll_ups_are_portable_and_the_log_says_so(
                 " where hypertable_name like '%_rollup_minutes'"
             ).fetchone()
         assert found == (2,)
+
+
+def test_the_doctor_asks_the_apache_edition_for_no_room_that_it_cannot_make(
+    apache_server: TestServer,
+) -> None:
+    with apache_server.database(migrated=False) as dsn:
+        with closing(connect(dsn, MAINTENANCE)) as conn:
+            Maintenance(lambda: connect(dsn, MAINTENANCE), migrate(dsn, LOG), LOG).make_room(conn)
+        levels = {finding.check: finding.level for finding in examine(dsn)}
+        assert (levels["licence"], levels["room"], levels["jobs"]) == ("warning", "ok", "ok")
 
 
 def test_a_licence_lost_is_told(

@@ -76,7 +76,8 @@ def run_job(conn: Connection, view: str) -> None:
     """What TimescaleDB's scheduler does with the view's refresh when its time has come."""
     row = conn.execute(
         "select job_id from timescaledb_information.jobs"
-        " where hypertable_schema = 'crucible' and hypertable_name = %s",
+        " where hypertable_schema = 'crucible' and hypertable_name = %s"
+        " and proc_name = 'policy_refresh_continuous_aggregate'",
         (view,),
     ).fetchone()
     assert row is not None

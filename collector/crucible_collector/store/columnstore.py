@@ -45,7 +45,7 @@ class Layout:
     sparse: str
 
 
-# The bench of storage prints the settings that were compared (collector/README.md).
+# `make bench-storage` compares settings: bytes that are left, and the time of the API's own questions.
 # Spans of a run lie together, newest first: the order in which they are asked for. Traces, correlation
 # ids and rare events are found by Bloom filters, errors and slow spans by the least and largest.
 _RECORDS = "run_id", "time desc, time_ns_rest desc"
@@ -153,7 +153,7 @@ def _send(conn: Connection, relation: str, after: dt.timedelta) -> None:
     schema = continuous.extension_schema(conn)
     conn.execute(
         sql.SQL("call {}.add_columnstore_policy(%s::regclass, after => %s::interval)").format(
-            sql.Identifier(schema)
+            sql.SQL(schema)
         ),
         (f"{SCHEMA}.{relation}", after),
     )

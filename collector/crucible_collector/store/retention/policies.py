@@ -105,11 +105,12 @@ def reach(
 def _complete(conn: Connection, relations: Iterable[str]) -> None:
     """Refresh, as far back as so far, what is made of `relations`, whose rows will go."""
     named = set(relations)
+    schema = sql.SQL(continuous.extension_schema(conn))
     for family in FAMILIES:
         if not named & {family.source, *map(family.view, family.levels)}:
             continue
         for job in _refreshes(conn, family):
-            conn.execute("call run_job(%s)", (job,))
+            conn.execute(sql.SQL("call {}.run_job(%s)").format(schema), (job,))
 
 
 def _refreshes(conn: Connection, family: Family) -> list[int]:

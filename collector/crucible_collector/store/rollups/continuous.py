@@ -33,7 +33,7 @@ from crucible_collector.store.rollups.family import (
 )
 
 COMMUNITY = "timescale"
-# Retention drops whole chunks, so that up to one chunk's interval of what it lets be may go with them.
+# A refresh of a long time takes long: what retention drops meanwhile must not lie in what it comes to.
 CLEAR_OF_RETENTION = dt.timedelta(days=1)
 
 
@@ -215,7 +215,7 @@ def _refresh_by_itself(
             return
         conn.execute(
             sql.SQL("select {}.remove_continuous_aggregate_policy(%s::regclass)").format(
-                sql.Identifier(schema)
+                sql.SQL(schema)
             ),
             (name,),
         )
@@ -225,12 +225,13 @@ def _refresh_by_itself(
             " end_offset => %s::interval, schedule_interval => %s::interval,"
             # The newest first would hide what is older until the refresh comes to it.
             " refresh_newest_first => false, buckets_per_batch => %s)"
-        ).format(sql.Identifier(schema)),
+        ).format(sql.SQL(schema)),
         (name, start, refresh.end, refresh.every, refresh.at_once),
     )
 
 
 def extension_schema(conn: psycopg.Connection[Any]) -> str:
+    """Where TimescaleDB's functions are, quoted for SQL; DatabaseError where it is gone."""
     row = conn.execute(
         "select quote_ident(nspname) from pg_extension join pg_namespace"
         " on pg_namespace.oid = extnamespace where extname = 'timescaledb'"

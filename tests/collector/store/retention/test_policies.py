@@ -74,6 +74,21 @@ def test_what_is_as_chosen_is_left_alone(dsn: str) -> None:
     assert len(set(asked(dsn, NUMBERS)) - set(before)) == 3, "spans, and the two made of them"
 
 
+def test_an_extension_in_a_schema_of_its_own_is_found_there(timescale_server: TestServer) -> None:
+    """Whatever the schema's name."""
+    with timescale_server.database(migrated=False) as dsn:
+        execute(
+            dsn,
+            'create schema "Time series"; grant usage on schema "Time series" to public;'
+            'create extension timescaledb schema "Time series"',
+        )
+        choose(dsn, "spans=30d")
+        capabilities = migrate(dsn, LOG)
+        with closing(connect(dsn, MAINTENANCE)) as conn:
+            Retention(capabilities, LOG).keep(conn)
+        assert asked(dsn, POLICIES) == [("spans", "30 days", HOUR, OWNER)]
+
+
 def test_policies_of_ones_own_stay_and_refreshes_are_clear_of_them(dsn: str) -> None:
     put_old(dsn, 0.1, 60)
     settle(dsn)

@@ -187,3 +187,7 @@ def test_the_measure_sees_raw_rows(plans: Plans) -> None:
     start, end = WHOLE_DAYS
     read = plans.scans("event_aggregate", {"sums": cut(start, end, ())})
     assert sum(rows for relation, rows in read if relation == "spans") == 7 * SPANS_A_DAY
+    by_hour = {"width": timedelta(hours=1), "sums": cut(start, end, ())}
+    read = plans.scans("series_aggregate", by_hour)
+    points = sum(rows for relation, rows in read if relation == "points")
+    assert points >= 7 * SPANS_A_DAY / SERIES

@@ -12,6 +12,7 @@ import pytest
 from psycopg import conninfo
 
 from crucible_collector.findings import Finding
+from crucible_collector.store import examine_storage
 from crucible_collector.store.connect import MAINTENANCE, connect
 from crucible_collector.store.examine import examine
 from crucible_collector.store.migrate import migrate
@@ -189,13 +190,23 @@ def test_jobs_that_no_worker_runs_are_told(timescale_server: TestServer) -> None
     assert [OF_TESTS in one.says for one in told] == [True]
 
 
-def test_indexes_larger_than_memory_are_told(well: str, any_server: TestServer) -> None:
+def test_the_largest_part_of_each_relation_is_told(well: str) -> None:
     sizes = only(well, "sizes")
     assert sizes.level == "ok"
     largest = sizes.facts["largest"]
     assert isinstance(largest, list)
     assert {each["relation"] for each in largest} == {f"crucible.{name}" for name in RELATIONS}
     assert len(largest) == len(RELATIONS)
+
+
+def test_indexes_larger_than_memory_are_told(
+    well: str, any_server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examine_storage, "MEMORY", "select 1::bigint, 1::bigint")
+    sizes = only(well, "sizes")
+    assert sizes.level == "warning"
+    assert sizes.remedy.startswith("raise shared_buffers")
+    assert ("set_chunk_time_interval" in sizes.remedy) == (any_server.kind == "timescale")
 
 
 def test_a_user_with_little_right_is_told_what_it_could_not_see(plain_database: str) -> None:

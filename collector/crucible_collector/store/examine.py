@@ -131,6 +131,7 @@ def clock_skew(conn: Connection, clock: Callable[[], float]) -> Iterator[Finding
 
 
 def server(conn: Connection) -> Iterator[Finding]:
+    """PostgreSQL's version, encoding and role are such that a collector can write."""
     try:
         capabilities = check_server(conn)
     except DatabaseError as error:
@@ -176,6 +177,7 @@ def _unused(*, is_there: bool, has_store: bool) -> Finding:
 
 
 def schema(conn: Connection) -> Iterator[Finding]:
+    """The database is as this version makes it, neither behind nor ahead."""
     try:
         missing = not_applied(conn)
     except DatabaseError as error:
@@ -190,6 +192,7 @@ def schema(conn: Connection) -> Iterator[Finding]:
 
 
 def roles(conn: Connection) -> Iterator[Finding]:
+    """The three roles are there, own what they should and may what they should."""
     state = role_state(conn)
     if state.is_complete:
         yield Finding(

@@ -74,13 +74,16 @@ class Family:
     comment: str
 
     def view(self, level: Level) -> str:
+        """What everybody asks, whichever way roll-ups are kept."""
         return f"{self.name}_{level.suffix}"
 
     def table(self, level: Level) -> str:
+        """Where portable roll-ups keep what is folded."""
         return f"{self.name}_{level.table}"
 
     @property
     def parts(self) -> str:
+        """Where windows add to portable roll-ups."""
         return f"{self.name}_parts"
 
     @property

@@ -69,7 +69,7 @@ def copy_what_fits(
     """COPY a batch of which some row is refused: halve until each bad row is alone.
 
     Each try is a savepoint of the caller's transaction. A lasting refusal of a single row is
-    returned; anything else (connection, deadlock, disk) is raised.
+    returned; anything else (connection, deadlock, disk, a part attached meanwhile) is raised.
     """
     return list(_halve(connection, relation, batch, 0))
 
@@ -81,7 +81,7 @@ def _halve(
         with connection.transaction():
             copy(connection, relation, batch.schema.names, encode(batch))
     except psycopg.Error as error:
-        if not is_lasting(error):
+        if not is_lasting(error) or (batch.num_rows == 1 and _is_of_partition(error)):
             raise
         if batch.num_rows == 1:
             yield RefusedRow(first, message_of(error))
@@ -105,6 +105,15 @@ _LASTING = (
 def is_lasting(error: psycopg.Error) -> bool:
     """Whether trying the same rows again is pointless."""
     return isinstance(error, _LASTING) or (error.sqlstate or "")[:2] in {"22", "23", "54"}
+
+
+def _is_of_partition(error: psycopg.Error) -> bool:
+    """Whether a row was on its way to a default partition as somebody attached its day's.
+
+    PostgreSQL routes, waits for the lock and then checks; another try finds the new part. Only
+    constraints that were declared have a name.
+    """
+    return isinstance(error, errors.CheckViolation) and error.diag.constraint_name is None
 
 
 def message_of(error: psycopg.Error) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,8 +14,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crucible_collector.store.connect import ingest_connection
-from crucible_collector.store.copy import copy, copy_what_fits, encode, is_lasting, message_of
+from crucible_collector.store.connect import MAINTENANCE, connect, ingest_connection
+from crucible_collector.store.copy import (
+    RefusedRow,
+    copy,
+    copy_what_fits,
+    encode,
+    is_lasting,
+    message_of,
+)
+from crucible_collector.store.partitions import _make_partition
 from rows_of import execute, rows_of
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -104,6 +113,29 @@ def test_an_error_that_may_pass_is_not_taken_for_a_bad_row(
     execute(database, "alter table crucible.points rename column value to other")
     with pytest.raises(psycopg.errors.UndefinedColumn), connection.transaction():
         copy_what_fits(connection, "points", points([1.0, 2.0]))
+
+
+def test_a_row_whose_days_part_is_attached_meanwhile_is_not_taken_for_a_bad_row(
+    plain_connection: psycopg.Connection[Any], plain_database: str
+) -> None:
+    """It was routed to the default partition, and waited there for its lock."""
+    day = datetime(2026, 10, 5, tzinfo=UTC)
+    late = points([1.0], time=pa.array([day], pa.timestamp("us", "UTC")))
+
+    def write() -> list[RefusedRow]:
+        with plain_connection.transaction():
+            return copy_what_fits(plain_connection, "points", late)
+
+    with ThreadPoolExecutor(1) as thread, connect(plain_database, MAINTENANCE) as other:
+        with other.transaction():
+            assert _make_partition(other, "points", day.date())
+            writing = thread.submit(write)
+            while not other.execute("select from pg_locks where not granted").fetchall():
+                assert not writing.done()
+        with pytest.raises(psycopg.errors.CheckViolation):
+            writing.result()
+    assert write() == []
+    assert len(rows_of(plain_database, "points", "series_id")) == 1
 
 
 @pytest.mark.parametrize(

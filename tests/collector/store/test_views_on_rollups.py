@@ -183,10 +183,10 @@ def test_anomalies_by_hour_and_severity(database: str, ask: Ask) -> None:
     "question",
     [
         "crucible.llm_cost where run_id = 'run-1'",
-        "crucible.llm_cost where day >= now() - interval '7 days'",
-        "crucible.event_rate where event_name = 'call' and time > now() - interval '7 days'",
+        "crucible.llm_cost where day >= '2026-11-13Z'",
+        "crucible.event_rate where event_name = 'call' and time > '2026-11-13Z'",
         "crucible.event_rate where run_id = 'run-1'",
-        "crucible.latency_percentiles where event_name = 'call' and time > now() - interval '7 days'",
+        "crucible.latency_percentiles where event_name = 'call' and time > '2026-11-13Z'",
         "crucible.metric_by_minute where run_id = 'run-1' and metric = 'loss'",
         "crucible.anomaly_summary where experiment_id = 'sweep'",
     ],

@@ -1,8 +1,9 @@
 """Both kinds of database answer every question with the very same JSON.
 
-The same requests go through a collector onto each, and rows as sampling would leave them; then every GET that OpenAPI describes is asked,
-with each of its parameters, page by page, and the texts are compared. Roll-ups answer the same before
-they are refreshed or folded, after it, and after rows have come days late.
+The same requests go through a collector onto each, and rows as sampling would leave them; then every
+GET that OpenAPI describes is asked, with each of its parameters, page by page, and the texts are
+compared. Roll-ups answer the same before they are refreshed or folded, after it, and after rows have
+come days late.
 """
 
 from __future__ import annotations

@@ -13,5 +13,5 @@ In the order in which a window meets them: `partitions` makes room ahead of it, 
 one transaction (its statements are in `ingest`), `copy` its rows (`binary_copy` makes the bytes) and
 `merge` what rows share. `read` answers the questions named in `queries`, of which some are put
 together of the `pieces` that roll-ups answer; `examine`, with
-`examine_storage`, `examine_retention` and `examine_traces`, those of the doctor.
+`examine_storage`, `examine_columnstore`, `examine_retention` and `examine_traces`, those of the doctor.
 """

@@ -16,6 +16,7 @@ import psycopg
 from crucible_collector.errors import DatabaseError, SettingsError
 from crucible_collector.findings import Finding
 from crucible_collector.store.connect import READ_TIMEOUT, Intent, check_understood, connect
+from crucible_collector.store.examine_columnstore import packed
 from crucible_collector.store.examine_retention import retention
 from crucible_collector.store.examine_storage import jobs, room, sizes
 from crucible_collector.store.examine_traces import traces
@@ -244,5 +245,6 @@ _WITH_SCHEMA = (
     ("jobs", jobs),
     ("lag", journals),
     ("sizes", sizes),
+    ("columnstore", packed),
     ("traces", traces),
 )

@@ -33,7 +33,8 @@ class Planned:
         class Explaining(psycopg.Cursor[Any]):
             def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
                 cursor = psycopg.Cursor(self.connection, row_factory=tuple_row)
-                row = cursor.execute(f"explain (analyze, format json) {query}", params).fetchone()
+                text = query.decode() if isinstance(query, bytes) else query
+                row = cursor.execute(f"explain (analyze, format json) {text}", params).fetchone()
                 assert row is not None
                 plans.append(row[0][0]["Plan"])
                 return super().execute(query, params, **options)

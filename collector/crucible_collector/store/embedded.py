@@ -67,6 +67,8 @@ SETTINGS: Mapping[str, str] = {
 TIMESCALEDB_SETTINGS: Mapping[str, str] = {
     "shared_preload_libraries": "timescaledb",
     "timescaledb.telemetry_level": "off",
+    # Of which TimescaleDB may take 16: with PostgreSQL's 8 most jobs of a new store fail to start.
+    "max_worker_processes": "32",
 }
 
 

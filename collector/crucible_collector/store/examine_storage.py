@@ -124,14 +124,10 @@ def jobs(conn: Connection) -> Iterator[Finding]:
         yield Finding("jobs", "ok", "none: on plain PostgreSQL the collectors do the upkeep")
         return
     found = conn.execute(JOBS).fetchall()
-    row = conn.execute(
-        "select current_setting('timescaledb.max_background_workers', true)::int"
-    ).fetchone()
-    if found and row and row[0] == 0:
-        says = f"{len(found)} jobs never run: timescaledb.max_background_workers is 0"
-        remedy = "set it to 16 (and max_worker_processes to more than that), and restart"
-        yield Finding("jobs", "wrong", says, remedy)
     is_well = True
+    for finding in _workers(conn) if found else ():
+        is_well = False
+        yield finding
     for job_id, name, scheduled, status, failures, overdue_s, message in found:
         facts = {"job_id": job_id, "failure_count": failures, "error": message}
         if status == "Failed":
@@ -152,6 +148,26 @@ def jobs(conn: Connection) -> Iterator[Finding]:
         yield Finding(
             "jobs", "ok", f"{len(found)} jobs, none failed last", facts={"count": len(found)}
         )
+
+
+def _workers(conn: Connection) -> Iterator[Finding]:
+    """Jobs get processes to run in. PostgreSQL's own default, 8, is half of what TimescaleDB may ask for."""
+    row = conn.execute(
+        "select current_setting('timescaledb.max_background_workers', true)::int,"
+        " current_setting('max_worker_processes')::int"
+    ).fetchone()
+    workers, processes = row or (None, 0)
+    if workers == 0:
+        says = "jobs never run: timescaledb.max_background_workers is 0"
+        remedy = "set it to 16 (and max_worker_processes to 27), and restart the server"
+        yield Finding("jobs", "wrong", says, remedy)
+    elif workers is not None and processes <= workers:
+        says = (
+            f"jobs that are due together fail to start: max_worker_processes is {processes}, no more"
+            f" than timescaledb.max_background_workers, {workers}"
+        )
+        remedy = f"set max_worker_processes to {workers + 11} or more, and restart the server"
+        yield Finding("jobs", "warning", says, remedy)
 
 
 def sizes(conn: Connection) -> Iterator[Finding]:

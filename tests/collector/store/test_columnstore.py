@@ -17,7 +17,7 @@ from crucible_collector.store.migrate import migrate
 from crucible_collector.store.partitions import Connection, Partitions
 from crucible_collector.store.rollups.families import LATENCIES, SPANS
 from databases import TestServer
-from rolled import VIEW_NAMES, Row, expected, rolled_up, settle
+from rolled import Row, expected, rolled_up, settle
 from rows_of import rows_of
 
 LOG = logging.getLogger("test")
@@ -114,12 +114,11 @@ def test_every_relation_by_time_has_its_layout_and_goes_there_by_itself(conn: Co
         assert columnstore.policy(conn, relation) == AFTER
 
 
-def test_roll_ups_have_one_too_a_week_later(conn: Connection) -> None:
+def test_the_narrowest_roll_ups_have_one_too_a_week_later(conn: Connection) -> None:
     enabled: dict[str, bool] = dict(conn.execute(columnstore.ENABLED.encode()).fetchall())
     for view in ROLLUP_LAYOUTS:
         assert enabled[view], view
         assert columnstore.policy(conn, view) == ROLLUPS_AFTER
-    assert set(ROLLUP_LAYOUTS) == {view for view in VIEW_NAMES if not view.startswith("anomaly")}
 
 
 def test_roll_ups_in_the_columnstore_take_what_is_late_with_a_refresh(
@@ -134,7 +133,7 @@ def test_roll_ups_in_the_columnstore_take_what_is_late_with_a_refresh(
         " where hypertable_name like '_materialized%' and is_compressed"
     ).fetchone()
     assert packed is not None
-    assert packed[0] >= len([view for view in ROLLUP_LAYOUTS if view.startswith("span")])
+    assert packed[0] >= 2  # of spans and of latencies
     put_spans(conn, 3)
     put_spans(conn, 3, hour=7)
     settle(database)

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
+import databases
 from crucible_collector.findings import Finding
 from crucible_collector.store import examine_storage
 from crucible_collector.store.connect import MAINTENANCE, connect
@@ -181,6 +182,19 @@ def test_a_job_that_failed_is_told_with_its_error(timescale_server: TestServer) 
         failed = [one for one in found(dsn) if one.check == "jobs" and one.level == "wrong"]
     assert [one.facts["job_id"] for one in failed] == [row[0]]
     assert failed[0].remedy == f"once the reason is gone: call run_job({row[0]})"
+
+
+def test_too_few_processes_for_the_jobs_are_told(timescale_server: TestServer) -> None:
+    if timescale_server.bin_dir is None:
+        pytest.skip("the TimescaleDB server is not ours to start with other settings")
+    stock = {"timescaledb.max_background_workers": "16", "max_worker_processes": "8"}
+    with (
+        databases.timescale_of(timescale_server.bin_dir, **stock) as server,
+        server.database() as dsn,
+    ):
+        told = [one for one in found(dsn) if "max_worker_processes" in one.says]
+    assert [one.level for one in told] == ["warning"]
+    assert told[0].remedy == "set max_worker_processes to 27 or more, and restart the server"
 
 
 def test_jobs_that_no_worker_runs_are_told(timescale_server: TestServer) -> None:

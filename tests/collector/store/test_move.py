@@ -68,7 +68,10 @@ FACTS = (
         " left join pg_attrdef on adrelid = attrelid and adnum = attnum"
         " where attnum > 0 order by relname, attnum"
     ),
-    "select pg_get_indexdef(indexrelid) from pg_index join moved on moved.oid = indrelid order by 1",
+    (  # But for what continuous roll-ups have added to points: here they stay as they were.
+        "select pg_get_indexdef(indexrelid) from pg_index join moved on moved.oid = indrelid"
+        " where indexrelid is distinct from to_regclass('crucible.points_time') order by 1"
+    ),
     (
         "select relname, relkind, relowner::regrole::text, obj_description(oid, 'pg_class') from moved"
         " order by 1"

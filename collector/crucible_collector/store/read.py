@@ -40,8 +40,9 @@ ATTEMPTS_MAX = 3
 # What is refreshed stays so: an older answer only has a little less read where it lies.
 SETTLED_ASK_S = 30.0
 
-# Sums read all of many chunks of a roll-up. What connect.READ forbids for the sake of look-ups would make
-# every plan of theirs look as dear as any other, and those that sort win: 80 ms where hashing takes 60.
+# Sums read all of many chunks of a roll-up (portable ones lie in one table, and are read by index). What
+# connect.READ forbids for the sake of look-ups would make every plan of theirs look as dear as any other,
+# and those that sort win: 80 ms where hashing takes 60.
 _WHOLE_CHUNKS = "select set_config('enable_seqscan', 'on', true)"
 
 _INCLUDE = re.compile(r"^-- include (\w+)\n", re.MULTILINE)
@@ -154,8 +155,9 @@ class Reader:
             # prepare=False: filters that were not given fold away only in a plan made for the very
             # values, and after five runs a prepared statement may get a plan that fits none.
             cursor = connection.cursor(row_factory=scalar_row)
-            with connection.transaction() if "sums" in parameters else nullcontext():
-                if "sums" in parameters:
+            reads_chunks = "sums" in parameters and self._kind == "continuous"
+            with connection.transaction() if reads_chunks else nullcontext():
+                if reads_chunks:
                     cursor.execute(_WHOLE_CHUNKS, prepare=False)
                 cursor.execute(cast("Any", statement), bound, prepare=False)
                 return cast("list[str]", cursor.fetchall())

@@ -7,7 +7,7 @@ then 0.43).
 A chunk goes there a day after it has ended, when the last of what was late has mostly come; rows that
 come later still are taken, and join with the next round of the policy.
 
-Chunks are merged into weeks on their way. A question without a time bound is planned over every chunk
+Chunks are merged on their way, up to seven days to one. A question without a time bound is planned over every chunk
 there is, about 2 ms each: 12 days of spans in 12 chunks took 28 ms of planning and 78 to run, in two
 they took 4 and 23. The day that is written to stays a chunk of its own, whose indexes fit in memory.
 """

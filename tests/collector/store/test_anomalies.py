@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import uuid
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from crucible_collector.store.connect import MAINTENANCE, READ, connect
 from crucible_collector.store.migrate import migrate
 from crucible_collector.store.partitions import Partitions
+from planned import nodes
 
 LOG = logging.getLogger("test")
 PERIOD = uuid.UUID(int=7)
@@ -50,12 +50,6 @@ def plan_of(dsn: str, question: str) -> list[dict[str, Any]]:
         row = conn.execute(f"explain (format json) {question}".encode()).fetchone()
     assert row is not None
     return list(nodes(row[0][0]["Plan"]))
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for inner in plan.get("Plans", ()):
-        yield from nodes(inner)
 
 
 @pytest.mark.parametrize(

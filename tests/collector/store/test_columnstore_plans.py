@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from crucible_collector.store import columnstore
 from crucible_collector.store.connect import MAINTENANCE, READ, connect
 from crucible_collector.store.migrate import migrate
 from crucible_collector.store.partitions import Connection
@@ -91,7 +90,6 @@ def store(timescale_server: TestServer) -> Iterator[Store]:
     with timescale_server.database() as dsn:
         migrate(dsn, LOG)
         with closing(connect(dsn, MAINTENANCE)) as conn:
-            columnstore.ensure(conn, LOG)  # what a start does is not what is tested here
             conn.execute(FILL, facts)
             conn.execute(FILL_POINTS, facts)
             for job in conn.execute(POLICIES).fetchall():

@@ -29,7 +29,7 @@ def failure_of(
         or (metadata.get("success") is False and not _is_finding(event))
         or any(_is_failed(metadata.get(name)) for name in ("status", "result", "outcome"))
         or any(_is_failed(measurements.get(name)) for name in ("status", "result"))
-        or ("reason" in metadata and metadata.get("kind") in _RAISED)
+        or ("reason" in metadata and _is_raised(metadata.get("kind")))
     )
     if not is_failure:
         return None
@@ -40,6 +40,11 @@ def failure_of(
 def _is_finding(event: str) -> bool:
     key = crucible_schema.metadata_key(event, "success")
     return key is not None and key.startswith("crucible.attack.")
+
+
+def _is_raised(kind: Any) -> bool:
+    """A list or a map, which JSON may have there, is no kind of exception (nor hashable)."""
+    return isinstance(kind, str) and kind in _RAISED
 
 
 def _is_true(value: Any) -> bool:

@@ -384,6 +384,15 @@ EVENTS = (
 )
 
 
+@pytest.mark.parametrize("kind", [["error"], {"error": 1}, 1, None, True])
+def test_what_is_no_text_is_no_kind_of_exception(kind: Any) -> None:
+    metadata = {"reason": "why", "kind": kind, "run_id": "r"}
+    made = bridge(
+        [{"event_name": "crucible_train.epoch.stop", "metadata": metadata}], Sent(RECEIVED_NS, None)
+    )
+    assert [span.status.code for span in spans_of(made)] == [0]
+
+
 @given(events=st.lists(EVENTS, max_size=4))
 @settings(max_examples=300, deadline=None)
 def test_whatever_json_comes_each_event_is_bridged_or_refused_and_the_check_reads_all(

@@ -57,7 +57,14 @@ _directory: Path | None = None
 # Where kernels and all that they inline are written, under the collector's package; and what of the
 # registry is in their machine code as tables.
 _TABLES = (SLOT_KEYS, MEASUREMENT_PREFIXES)
-_SOURCES = ("batch.py", "kernels.py", "decode/*.py", "store/binary_copy.py")
+_SOURCES = (
+    "batch.py",
+    "kernels.py",
+    "decode/*.py",
+    "sample/*.py",
+    "sample/strategies/*.py",
+    "store/binary_copy.py",
+)
 
 
 def inlined(function: Function) -> Function:

@@ -112,6 +112,7 @@ class Decided:
     reason: U8  # KeepReason
     upstream: I64  # NOT_TOLD where the sender told none, or one that contradicts the randomness
     trace_count: I32  # records of its trace in this window; 0 without a trace
+    rule: I32  # number of the record's own rule in Rules.rules; -1: no rule is about it
 
     @property
     def probability(self) -> F64:

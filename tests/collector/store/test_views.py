@@ -161,6 +161,21 @@ def test_delivery_and_collectors_add_up_over_journals(stored: Stored) -> None:
     assert [each["has_ended"] for each in found] == [False, False]
 
 
+def test_what_sampling_kept_adds_up_over_journals_and_counts_what_was_lost_altogether(
+    stored: Stored,
+) -> None:
+    seen = {"time": at(0), "rule": "thin", "signal": "spans", "seen_count": 100}
+    kept = {"kept_count": 10, "weight_sum": 90.0, "probability_min": 0.1}
+    stored.insert("sampling_ledger", {**seen, **kept, "journal_id": "a" * 32})
+    none = {"probability_min": 0.01, "error_seen_count": 3}
+    stored.insert("sampling_ledger", {**seen, **none, "journal_id": "b" * 32})
+    stored.insert("sampling_ledger", {**seen, "stratum": "ok", "journal_id": "a" * 32})
+    both, lost = rows(stored, "select * from crucible.sampling_by_minute order by stratum")
+    assert (both["seen_count"], both["kept_count"], both["error_seen_count"]) == (200, 10, 3)
+    assert (both["kept_share"], both["weight_mean"], both["probability_min"]) == (0.05, 9.0, 0.01)
+    assert (lost["kept_count"], lost["kept_share"], lost["weight_mean"]) == (0, 0.0, None)
+
+
 @pytest.mark.parametrize(
     "question",
     [

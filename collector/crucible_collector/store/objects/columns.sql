@@ -32,7 +32,8 @@ begin
             ('time_ns_rest', 'Nanoseconds of time below the microsecond, 0 to 999'),
             ('trace_id', 'The 16 bytes of the trace id: replace(trace_id::text, ''-'', '''') is its hex'),
             ('updated_at', 'When the row last changed, by the database''s clock, UTC'),
-            ('keep_reason', 'The sampling rule that kept it; null where nothing sampled'),
+            ('keep_reason', 'Why sampling kept it; null where no rule is about it'),
+            ('upstream_threshold', 'Rejection threshold that its sender had applied; null: none was told'),
             ('exemplars', 'Array of OTLP exemplars; null where there is none'),
             ('correlation_id', 'crucible.correlation.id as sent; null: none was sent')
         ) as told (column_name, meaning)
@@ -53,7 +54,7 @@ comment on column crucible.migrations.applied_at is 'When it was applied, UTC';
 comment on column crucible.positions.description is 'Host and data directory of the collector that writes it';
 
 comment on column crucible.ledger.count is 'Records';
-comment on column crucible.ledger.outcome is 'received, stored, filtered, rejected or duplicate';
+comment on column crucible.ledger.outcome is 'received, stored, sampled, filtered, rejected or duplicate';
 
 comment on column crucible.requests.received_at is 'When it was first received, by the collector''s clock, UTC';
 
@@ -132,3 +133,21 @@ comment on column crucible.logs.observed_time is 'When it was observed, UTC, as 
 comment on column crucible.logs.span_id is 'The span that it belongs to, as in crucible.spans; null: none';
 comment on column crucible.logs.severity_text is 'The severity''s name as sent';
 comment on column crucible.logs.event_name is 'The event that the record is; null: it is none';
+
+comment on column crucible.sampling_settings.version is 'Rises with every change: its key';
+comment on column crucible.sampling_settings.changed_at is 'When, by the database''s clock, UTC';
+comment on column crucible.sampling_settings.changed_by is 'Who, as they said; empty: nobody did';
+comment on column crucible.sampling_settings.reason is 'Why, as they said; empty: nobody did';
+comment on column crucible.sampling_settings.settings is 'The rules, as PUT /api/v1/sampling takes them';
+comment on column crucible.sampling_settings.digest is 'Of the rules: the same for the same rules';
+
+comment on column crucible.sampling_ledger.rule is 'The rule''s name; empty: no rule is about them';
+comment on column crucible.sampling_ledger.signal is 'spans or log_records';
+comment on column crucible.sampling_ledger.seen_count is 'Records that came';
+comment on column crucible.sampling_ledger.kept_count is 'Of these, what is stored';
+comment on column crucible.sampling_ledger.weight_sum is 'Sum of 1/p of what was kept: an estimate of seen_count';
+comment on column crucible.sampling_ledger.weight_square_sum is 'Sum of 1/p^2 of what was kept';
+comment on column crucible.sampling_ledger.error_seen_count is 'Records with an error that came';
+comment on column crucible.sampling_ledger.error_kept_count is 'Of these, what is stored';
+comment on column crucible.sampling_ledger.error_probability_min is
+    'As probability_min, of records with an error';

@@ -14,12 +14,38 @@ comment on column crucible.positions.stored_until is
 comment on column crucible.positions.heard_since is
     'Since when its collector has taken requests without a break, by its own clock; null: it has ended '
     'and left nothing in its journal';
+comment on column crucible.positions.decided_position is
+    'Up to where spans and logs are decided and stored; null: as far as everything else';
+
+comment on table crucible.windows is
+    'How each journal was cut into windows, as long as spans and logs of one may still have to be decided';
+comment on column crucible.windows.start_position is 'Logical byte offset of its first entry';
+comment on column crucible.windows.end_position is 'Logical byte offset after its last entry';
+comment on column crucible.windows.sampling_version is
+    'Of crucible.sampling_settings, by which it is decided';
+comment on column crucible.windows.is_decided is 'Whether its spans and logs are stored, or sampled out';
+comment on column crucible.windows.duplicates is
+    'Requests of the window, from 0, that had been stored before';
+
+comment on table crucible.sampling_settings is
+    'Which sampling rules there have been; the newest version is in force, for every collector';
+comment on column crucible.sampling_settings.origin is
+    'file: from the settings of a collector; api: from PUT /api/v1/sampling';
+
+comment on table crucible.sampling_ledger is
+    'What each sampling rule saw and kept in each minute, exactly; also where nothing was kept';
+comment on column crucible.sampling_ledger.time is 'Start of the minute of receipt, UTC';
+comment on column crucible.sampling_ledger.probability_min is
+    'Smallest inclusion probability of anything seen, kept or not';
+comment on column crucible.sampling_ledger.stratum is
+    'By which the rule tells records apart; empty: it does not; other: all beyond the first hundred';
 
 comment on table crucible.ledger is
-    'What became of every record: received = stored + filtered + rejected (by reason) + duplicate';
+    'What became of every record: received = stored + sampled (by rule) + filtered + rejected (by reason) '
+    '+ duplicate';
 comment on column crucible.ledger.signal is 'spans, data_points or log_records';
 comment on column crucible.ledger.reason is
-    'Why rejected, or by which setting filtered; empty for every other outcome';
+    'Why rejected, by which setting filtered, or by which rule sampled out; empty for every other outcome';
 
 comment on table crucible.requests is
     'Digests of the requests stored lately, by which a resent one is recognised';
@@ -103,7 +129,11 @@ comment on column crucible.spans.sample_probability is 'Inclusion probability: t
 comment on column crucible.spans.sample_threshold is
     'Rejection threshold T of 56 bits, kept where the trace''s randomness is at least T; null: not sampled';
 comment on column crucible.spans.trace_span_count is 'Spans of its trace in the window in which it was stored';
-comment on column crucible.spans.keep_reason is 'The sampling rule that kept it; null where nothing sampled';
+comment on column crucible.spans.keep_reason is
+    'Why sampling kept it: error, anomaly, slow, match, cost (any with _thinned where the budget made even '
+    'these a choice), quota, random, trace, upstream; null where no rule is about it';
+comment on column crucible.spans.upstream_threshold is
+    'Rejection threshold that its sender had applied; null: the sender told none';
 
 comment on table crucible.points is 'One number of one series at one time';
 comment on column crucible.points.value is 'May be NaN or infinite; null where the sender recorded none';
@@ -135,3 +165,19 @@ comment on column crucible.spans.output_token_variance is 'The same of output_to
 comment on column crucible.spans.cost_variance is 'The same of cost_sum_usd, USD squared; null: 0';
 comment on column crucible.spans.latency_variance is
     'The same of count in span_latency, whose rows are durations of nearly one length; null: 0';
+comment on column crucible.spans.error_variance is
+    'The same of error_count, over all of the trace; null: 0';
+comment on column crucible.spans.count_trace_variance is
+    'As count_variance, over all events of the trace: for sums over several; null: 0';
+comment on column crucible.spans.duration_trace_variance is
+    'As duration_variance, over all events of the trace; null: 0';
+comment on column crucible.spans.input_token_trace_variance is
+    'As input_token_variance, over all events of the trace; null: 0';
+comment on column crucible.spans.output_token_trace_variance is
+    'As output_token_variance, over all events of the trace; null: 0';
+comment on column crucible.spans.cost_trace_variance is
+    'As cost_variance, over all events of the trace; null: 0';
+comment on column crucible.spans.uncertain_event_traces is
+    'Its share in the number of traces that this event had by chance (probability below 1); null: 0';
+comment on column crucible.spans.uncertain_traces is
+    'Its share in the number of traces that are here by chance (probability below 1); null: 0';

@@ -170,7 +170,7 @@ from crucible.ledger
 group by signal, outcome, reason;
 
 comment on view crucible.delivery_summary is
-    'The delivery ledger over all collectors: received = stored + filtered + rejected + duplicate';
+    'The delivery ledger over all collectors: received = stored + sampled + filtered + rejected + duplicate';
 
 create or replace view crucible.collector_summary as
 select
@@ -184,6 +184,25 @@ select
 from crucible.positions;
 
 comment on view crucible.collector_summary is 'One row a journal: is its collector there, and how far is it stored?';
+
+create or replace view crucible.sampling_by_minute as
+select
+    time,
+    rule,
+    signal,
+    stratum,
+    sum(seen_count)::bigint as seen_count,
+    sum(kept_count)::bigint as kept_count,
+    sum(kept_count)::float8 / nullif(sum(seen_count), 0)::float8 as kept_share,
+    sum(weight_sum) / nullif(sum(kept_count), 0)::float8 as weight_mean,
+    min(probability_min) as probability_min,
+    sum(error_seen_count)::bigint as error_seen_count,
+    sum(error_kept_count)::bigint as error_kept_count
+from crucible.sampling_ledger
+group by time, rule, signal, stratum;
+
+comment on view crucible.sampling_by_minute is
+    'One row a minute, sampling rule, signal and stratum, over all collectors: exactly what was seen and kept';
 
 do $$
 declare
@@ -203,6 +222,8 @@ begin
             ('duration_s', 'From start to end, seconds; of a run that goes on, until its newest record'),
             ('ended_at', 'When it ended, UTC; null: it has not'),
             ('epoch', 'From 0'),
+            ('error_kept_count', 'Of the records with an error, those stored'),
+            ('error_seen_count', 'Records with an error that came'),
             ('event_name', 'The event, such as crucible_train.epoch.stop'),
             ('experiment_id', 'The experiment''s key'),
             ('experiment_name', 'The experiment''s name'),
@@ -214,6 +235,8 @@ begin
             ('hypothesis', 'What it is to show'),
             ('is_error', 'Whether it failed'),
             ('journal_id', 'The journal''s key'),
+            ('kept_count', 'Of the records that came, those stored'),
+            ('kept_share', 'kept_count / seen_count'),
             ('kind', 'training or pipeline; null where only a run id was seen'),
             ('last_epoch', 'Highest epoch of any of its records'),
             ('last_seen', 'Latest time of anything of it, UTC'),
@@ -226,16 +249,19 @@ begin
             ('model_name', 'What is trained'),
             ('model_version', 'Its version'),
             ('name', 'Its name'),
-            ('outcome', 'received, stored, filtered, rejected or duplicate'),
+            ('outcome', 'received, stored, sampled, filtered, rejected or duplicate'),
             ('owner', 'Whose it is'),
             ('parent_run_id', 'The run that it is a part of'),
+            ('probability_min', 'Smallest inclusion probability of anything seen, kept or not'),
             ('rank', 'Rank of the process in a distributed training; null: not said'),
-            ('reason', 'Why rejected, or by which setting filtered'),
+            ('reason', 'Why rejected, by which setting filtered, or by which rule sampled out'),
             ('record_count', 'Records'),
+            ('rule', 'The sampling rule; empty: no rule is about them'),
             ('run_count', 'Runs of it'),
             ('run_id', 'The run''s key'),
             ('running_count', 'Runs that go on'),
             ('sample_count', 'Samples that it saw'),
+            ('seen_count', 'Records that came'),
             ('service_name', 'service.name of what sent it'),
             ('signal', 'spans, data_points or log_records'),
             ('silent_s', 'Seconds since it was last heard of; null: it has ended'),
@@ -246,20 +272,22 @@ begin
             ('step', 'The step of the optimiser'),
             ('step_count', 'Steps that it took'),
             ('stored_until', 'What it received before this, by its own clock, is stored, UTC'),
+            ('stratum', 'By which the rule tells records apart; empty: it does not'),
             ('summary', 'Last numbers that the end of the run carried'),
             ('time', 'When it began, UTC'),
             ('trace_id', 'In hex'),
             ('unit', 'As the sender gave it; null: none'),
             ('val_accuracy', 'On data held out, 0 to 1'),
             ('val_loss', 'On data held out'),
-            ('value', 'May be NaN or infinite; null where the sender recorded none')
+            ('value', 'May be NaN or infinite; null where the sender recorded none'),
+            ('weight_mean', 'How many records one stored stands for, on average')
         ) as told (column_name, meaning)
         join pg_attribute on attname = told.column_name and not attisdropped
         join pg_class on pg_class.oid = attrelid
         where relnamespace = 'crucible'::regnamespace and relkind = 'v'
           and relname in ('experiment_summary', 'run_summary', 'metric_curve', 'loss_curve',
                           'epoch_summary', 'slowest_spans', 'recent_errors', 'delivery_summary',
-                          'collector_summary')
+                          'collector_summary', 'sampling_by_minute')
         order by relname, attnum
     loop
         execute format('comment on column crucible.%I.%I is %L', each.relname, each.attname, each.meaning);

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -214,6 +214,7 @@ def test_a_threshold_that_contradicts_the_randomness_counts_as_not_told() -> Non
     assert read("ot=th:8;rv:7fffffffffffff") == [((1 << 55) - 1, NOT_TOLD)]
 
 
+@settings(deadline=None)  # a kernel compiles at its first call
 @given(st.lists(st.binary(max_size=40), max_size=5))
 def test_no_bytes_make_reading_or_writing_fail(states: list[bytes]) -> None:
     assert len(read(*states)) == len(states)
@@ -221,6 +222,7 @@ def test_no_bytes_make_reading_or_writing_fail(states: list[bytes]) -> None:
         assert written(state, 1 << 55).startswith("ot=th:8")
 
 
+@settings(deadline=None)  # a kernel compiles at its first call
 @given(st.integers(0, LAST), st.integers(0, LAST))
 def test_what_is_written_is_read_again(final: int, explicit: int) -> None:
     high, low = max(final, explicit), min(final, explicit)
@@ -229,6 +231,7 @@ def test_what_is_written_is_read_again(final: int, explicit: int) -> None:
     assert low == 0 or not text.split(";")[0].endswith("0")
 
 
+@settings(deadline=None)  # a kernel compiles at its first call
 @given(st.lists(SUB_KEYS, max_size=6), st.lists(MEMBERS, max_size=6), st.integers(0, 6))
 def test_other_members_and_sub_keys_stay(
     sub_keys: list[str], members: list[str], place: int

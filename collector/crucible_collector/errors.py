@@ -6,6 +6,7 @@
     │   ├── MalformedError     the sender's fault, never to be retried
     │   ├── TooLargeError      the sender's fault, never to be retried
     │   └── OverloadedError    ours (or the disk's, or the database's): come back in `retry_after_s`
+    ├── ChangedMeanwhileError  a change of settings follows a version that is not in force any more
     ├── JournalError           the journal directory cannot be used
     │   └── JournalLockedError another collector holds it
     └── DatabaseError          the database cannot be used as asked (wrong version, no rights)
@@ -55,6 +56,10 @@ class OverloadedError(RefusedError):
     def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ChangedMeanwhileError(CollectorError):
+    """Settings were changed by somebody else since they were read: read them again."""
 
 
 class JournalError(CollectorError):

@@ -139,6 +139,7 @@ class Collector:
                 (outcome, ""): int(row[f"{outcome}_count"])
                 for outcome in ("received", "stored", "duplicate")
             }
+            counts |= {("sampled", rule): n for rule, n in row["sampled_by_rule"].items()}
             counts |= {("filtered", rule): n for rule, n in row["filtered_by_rule"].items()}
             counts |= {("rejected", reason): n for reason, n in row["rejected_by_reason"].items()}
             found[row["signal"]] = counts

@@ -326,12 +326,14 @@ class Correlated(Model):
 
 
 class LedgerLine(Model):
-    """received = stored + filtered + duplicate + rejected; what is left over should be 0."""
+    """received = stored + sampled + filtered + duplicate + rejected; what is left over should be 0."""
 
     signal: str = Field(examples=["spans", "data_points", "log_records"])
     received_count: int
     stored_count: int
     duplicate_count: int
+    sampled_count: int = Field(description="Left out by sampling.")
+    sampled_by_rule: dict[str, int] = Field(examples=[{"inferences": 4096}])
     filtered_count: int = Field(description="Left out by the settings events_allow, events_deny.")
     filtered_by_rule: dict[str, int] = Field(examples=[{"events_deny=crucible_train.batch": 512}])
     rejected_count: int

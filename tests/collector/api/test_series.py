@@ -133,7 +133,10 @@ def test_the_ledger_says_whether_everything_adds_up(stored: Stored, api: Api) ->
     for journal, signal, outcome, reason, count in (
         (first, "spans", "received", "", 600),
         (second, "spans", "received", "", 424),
-        (first, "spans", "stored", "", 990),
+        (first, "spans", "stored", "", 890),
+        (first, "spans", "sampled", "thin", 60),
+        (second, "spans", "sampled", "thin", 39),
+        (second, "spans", "sampled", "inferences", 1),
         (first, "spans", "filtered", "events_deny=crucible_train.batch", 7),
         (second, "spans", "filtered", "events_deny=crucible_train.batch", 2),
         (second, "spans", "filtered", "events_allow", 1),
@@ -149,8 +152,10 @@ def test_the_ledger_says_whether_everything_adds_up(stored: Stored, api: Api) ->
     assert spans == {
         "signal": "spans",
         "received_count": 1024,
-        "stored_count": 990,
+        "stored_count": 890,
         "duplicate_count": 16,
+        "sampled_count": 100,
+        "sampled_by_rule": {"thin": 99, "inferences": 1},
         "filtered_count": 10,
         "filtered_by_rule": {"events_deny=crucible_train.batch": 9, "events_allow": 1},
         "rejected_count": 8,

@@ -5,6 +5,8 @@ select
     coalesce(sum(count) filter (where outcome = 'received'), 0)::bigint as received_count,
     coalesce(sum(count) filter (where outcome = 'stored'), 0)::bigint as stored_count,
     coalesce(sum(count) filter (where outcome = 'duplicate'), 0)::bigint as duplicate_count,
+    coalesce(sum(count) filter (where outcome = 'sampled'), 0)::bigint as sampled_count,
+    coalesce(jsonb_object_agg(reason, count) filter (where outcome = 'sampled'), '{}') as sampled_by_rule,
     coalesce(sum(count) filter (where outcome = 'filtered'), 0)::bigint as filtered_count,
     coalesce(jsonb_object_agg(reason, count) filter (where outcome = 'filtered'), '{}') as filtered_by_rule,
     coalesce(sum(count) filter (where outcome = 'rejected'), 0)::bigint as rejected_count,

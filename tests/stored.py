@@ -215,21 +215,53 @@ class Api:
         path = response.request.url.raw_path.decode().partition("?")[0].removeprefix(PREFIX)
         scope = {"type": "http", "method": "GET", "path": path}
         route = next(each for each in self.routes if each.matches(scope)[0] == Match.FULL)
-        TypeAdapter(route.response_model).validate_json(response.content, strict=True)
+        _adapter(route.response_model).validate_json(response.content, strict=True)
+
+
+class Switched:
+    """What the API reads from: a database a test, while the API itself stays."""
+
+    def __init__(self) -> None:
+        self.reads: Reader | None = None
+
+    def json_rows(self, question: str, /, **parameters: object) -> list[str]:
+        assert self.reads is not None, "asked between two tests"
+        return self.reads.json_rows(question, **parameters)
+
+
+class Served:
+    """The API on a socket. Making its routes takes longer than most tests of it."""
+
+    def __init__(self) -> None:
+        self.reads, self.health = Switched(), Health()
+        self.server = api_server(create_app(self.reads, self.health), stop_grace_s=1)
+        host, port = self.server.start("127.0.0.1", 0)
+        self.url = f"http://{host}:{port}"
+        routes = [route for make in ROUTERS for route in make(self.reads).routes]
+        self.routes = [each for each in routes if isinstance(each, APIRoute)]
+
+
+_idle: list[Served] = []
+
+
+def stop_serving() -> None:
+    """Stop the servers that `serving` has kept."""
+    while _idle:
+        _idle.pop().server.stop()
 
 
 @contextmanager
 def serving(dsn: str) -> Iterator[Api]:
     """The API over a database, until the block ends."""
-    health = Health()
+    served = _idle.pop() if _idle else Served()
+    vars(served.health).update(vars(Health()))
     with reader_pool(dsn) as pool:
-        reads = Reader(pool)
-        app = create_app(reads, health)
-        server = api_server(app, stop_grace_s=1)
-        host, port = server.start("127.0.0.1", 0)
-        try:
-            with httpx.Client(base_url=f"http://{host}:{port}", timeout=30) as client:
-                routes = [route for make in ROUTERS for route in make(reads).routes]
-                yield Api(client, [each for each in routes if isinstance(each, APIRoute)], health)
-        finally:
-            server.stop()
+        served.reads.reads = Reader(pool)
+        with httpx.Client(base_url=served.url, timeout=30) as client:
+            yield Api(client, served.routes, served.health)
+    _idle.append(served)
+
+
+@functools.cache
+def _adapter(model: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(model)

@@ -10,11 +10,17 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from stored import SCOPE, Api, Stored, at, serving
+from stored import SCOPE, Api, Stored, at, serving, stop_serving
 
 CHROMIUM_VARIABLE = "CRUCIBLE_TEST_CHROMIUM"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _servers() -> Iterator[None]:
+    yield
+    stop_serving()
 
 
 @pytest.fixture

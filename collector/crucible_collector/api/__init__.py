@@ -1,8 +1,8 @@
 """Questions and answers: REST over what is stored, and a page that shows it.
 
 `serve` listens and `app` puts it together; `routes` has a module for each kind of thing that is
-asked for; `parameters` says what a question may contain, `models` and `aggregates` what answers
-look like and `answer` writes them; `tree` puts a trace in order; `paging` and `places` make lists
+asked for; `parameters` says what a question may contain and `bodies` reads what is sent with one;
+`models`, `aggregates` and `sampling` say what answers look like and `answer` writes them; `tree` puts a trace in order; `paging` and `places` make lists
 continue where they ended; `registry` is what there is to know of events; `failures` gives every
 refusal one shape; `status` is for probes and scrapers; `site` serves the page. SQL is in
 `store/queries`.

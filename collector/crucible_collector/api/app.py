@@ -14,6 +14,7 @@ from crucible_collector.api.routes.experiments import experiments_router
 from crucible_collector.api.routes.ledger import ledger_router
 from crucible_collector.api.routes.logs import logs_router
 from crucible_collector.api.routes.runs import runs_router
+from crucible_collector.api.routes.sampling import Samples, sampling_router
 from crucible_collector.api.routes.schema import schema_router
 from crucible_collector.api.routes.series import series_router
 from crucible_collector.api.routes.telemetry import TakesEvents, telemetry_router
@@ -64,10 +65,16 @@ class PathAsSent:
         await self._app(scope, receive, send)
 
 
-def create_app(reads: Reads, status: StatusSource, events: TakesEvents | None = None) -> FastAPI:
+def create_app(
+    reads: Reads,
+    status: StatusSource,
+    events: TakesEvents | None = None,
+    samples: Samples | None = None,
+) -> FastAPI:
     """The application over a database and a service, both of which outlive it.
 
-    `events` takes what is posted; None where this process receives nothing.
+    `events` takes what is posted, `samples` tells of this process's sampling and takes other rules;
+    None where it receives nothing.
     """
     app = FastAPI(
         title="Crucible Telemetry",
@@ -82,6 +89,7 @@ def create_app(reads: Reads, status: StatusSource, events: TakesEvents | None = 
     api = APIRouter(prefix=PREFIX, responses=failures.FAILURES)
     for router in ROUTERS:
         api.include_router(router(reads))
+    api.include_router(sampling_router(reads, samples))
     api.include_router(schema_router())
     if events is not None:
         api.include_router(telemetry_router(events))

@@ -17,11 +17,13 @@ from crucible_collector import metrics
 from crucible_collector.api.models import Failure
 from crucible_collector.api.paging import CursorError
 from crucible_collector.errors import (
+    ChangedMeanwhileError,
     DatabaseAwayError,
     MalformedError,
     OverloadedError,
     QueryTooSlowError,
     RefusedError,
+    SettingsError,
     TooLargeError,
 )
 
@@ -78,6 +80,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DatabaseAwayError, _database_away)
     app.add_exception_handler(QueryTooSlowError, _too_slow)
     app.add_exception_handler(RefusedError, _refused)
+    app.add_exception_handler(SettingsError, _invalid_settings)
+    app.add_exception_handler(ChangedMeanwhileError, _changed_meanwhile)
     app.add_exception_handler(Exception, _uncaught)
 
 
@@ -131,6 +135,14 @@ async def _refused(_: Request, error: Exception) -> Response:
     if isinstance(error, OverloadedError):
         headers = {"Retry-After": str(max(math.ceil(error.retry_after_s), 1))}
     return failure(_REFUSALS[type(error)], error.reason, str(error), headers=headers)
+
+
+async def _invalid_settings(_: Request, error: Exception) -> Response:
+    return failure(422, "invalid_settings", str(error))
+
+
+async def _changed_meanwhile(_: Request, error: Exception) -> Response:
+    return failure(409, "changed_meanwhile", str(error))
 
 
 async def _uncaught(request: Request, error: Exception) -> Response:

@@ -10,8 +10,10 @@ TimescaleDB; `upgrade` does so without a collector; `connect` opens connections 
 `maintenance` keeps what grows within bounds, and has `stalls` look for runs that have fallen silent.
 
 In the order in which a window meets them: `partitions` makes room ahead of it, `window` writes it in
-one transaction (its statements are in `ingest`), `copy` its rows (`binary_copy` makes the bytes) and
-`merge` what rows share; `sampling` has the versions of the sampling rules and counts what they kept. `read` answers the questions named in `queries`, of which some are put
-together of the `pieces` that roll-ups answer; `examine`, with
+one transaction (its statements are in `ingest`), moves the journal's `positions` with it, says by `outcomes`
+what became of its records; `copy` writes its rows (`binary_copy` makes the bytes) and
+`merge` what rows share; `sampling` has the versions of the sampling rules and counts what they kept.
+`read` answers the questions named in `queries`, of which some are put together of the `pieces` that
+roll-ups answer; `replay` gives stored records once more, for simulations; `examine`, with
 `examine_storage`, `examine_columnstore`, `examine_retention` and `examine_traces`, those of the doctor.
 """

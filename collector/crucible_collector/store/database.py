@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -17,7 +18,9 @@ from psycopg_pool import ConnectionPool
 
 from crucible_collector.errors import DatabaseAwayError
 from crucible_collector.rows import WindowRows
+from crucible_collector.sample.rules import Rules
 from crucible_collector.settings import Settings
+from crucible_collector.store import sampling
 from crucible_collector.store.connect import (
     MAINTENANCE,
     check_understood,
@@ -130,6 +133,23 @@ class Database:
         if self._reader is None or self.capabilities is None:
             raise DatabaseAwayError("the database has not been reached yet")
         return self._reader.json_rows(question, **parameters)
+
+    def put_sampling(self, rules: Rules, changed_by: str, reason: str, follows: int | None) -> int:
+        """Put sampling rules in force and return their version (see `sampling.put`)."""
+        if self.capabilities is None:
+            raise DatabaseAwayError("the database has not been reached yet")
+        try:
+            with closing(ingest_connection(self.dsn)) as connection:
+                return sampling.put(
+                    connection,
+                    rules.as_json(),
+                    rules.digest(),
+                    changed_by=changed_by,
+                    reason=reason,
+                    follows=follows,
+                )
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise DatabaseAwayError("the database does not answer") from error
 
     def stop(self) -> None:
         """Close the pool, end the embedded server: last in the stop order but for the journal."""

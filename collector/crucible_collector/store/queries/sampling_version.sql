@@ -1,0 +1,8 @@
+-- Which sampling rules are those, or in force where no version is asked for?
+-- Primary key.
+select
+-- include sampling_version_columns
+from crucible.sampling_settings s
+where %(version)s::bigint is null or s.version = %(version)s
+order by s.version desc
+limit 1

@@ -1,0 +1,8 @@
+-- Which sampling rules have there been, newest first?
+-- Primary key, from its end.
+select
+-- include sampling_version_columns
+from crucible.sampling_settings s
+where %(last_version)s::bigint is null or s.version <= %(last_version)s
+order by s.version desc
+limit %(limit)s offset %(skip)s

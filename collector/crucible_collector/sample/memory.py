@@ -25,7 +25,9 @@ _ENTRIES_FIRST = 1024
 _GROWTH = 4
 _SLOTS_PER_ENTRY = 2
 
-_ABSENT = np.int64(-1)
+# By which slots are chosen: handed to kernels, since their machine code outlives the process.
+SEED = np.uint64(int.from_bytes(os.urandom(8), "little"))
+
 _EMPTY = np.uint64(0)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
@@ -141,7 +143,6 @@ class Generations:
             raise ValueError(f"entries_max = {entries_max}: expected a power of two")
         self._entries_max = entries_max
         self._width = width
-        self._seed = np.uint64(int.from_bytes(os.urandom(8), "little"))
         self._current = self._first()
         self._previous = self._first()
         self.evicted_count = 0
@@ -163,7 +164,7 @@ class Generations:
         is_found = np.zeros(len(keys), np.bool_)
         if len(self):
             new, old = self._current, self._previous
-            _get(keys, self._seed, new.keys, new.values, old.keys, old.values, found, is_found)
+            _get(keys, SEED, new.keys, new.values, old.keys, old.values, found, is_found)
         return found, is_found
 
     def put(self, keys: U64, values: I64) -> None:
@@ -175,7 +176,7 @@ class Generations:
                 keys,
                 values,
                 row,
-                self._seed,
+                SEED,
                 table.keys,
                 table.values,
                 table.size,
@@ -195,14 +196,12 @@ class Generations:
         entries_max = min(_GROWTH * table.entries_max, self._entries_max)
         larger = _Table.empty(entries_max, self._width)
         keys, values = table.entries()
-        _put(keys, values, 0, self._seed, larger.keys, larger.values, larger.size, entries_max)
+        _put(keys, values, 0, SEED, larger.keys, larger.values, larger.size, entries_max)
         return larger
 
     def _turn(self) -> None:
         new, old = self._current, self._previous
-        self.evicted_count += _gone(
-            old.keys, old.values, np.int64(self.live_from), new.keys, self._seed
-        )
+        self.evicted_count += _gone(old.keys, old.values, np.int64(self.live_from), new.keys, SEED)
         self._previous, self._current = new, _Table.empty(self._entries_max, self._width)
 
     def state(self) -> State:

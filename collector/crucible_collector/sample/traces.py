@@ -6,7 +6,6 @@ any of its records tells one, since services on its way may have lost the traces
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,11 +14,10 @@ import numpy as np
 from crucible_collector.batch import I32, I64, Bool
 from crucible_collector.candidates import THRESHOLD_MAX, U64, Candidates
 from crucible_collector.kernels import Int, inlined, kernel, writable
-from crucible_collector.sample.memory import mixed
+from crucible_collector.sample.memory import SEED, mixed
 
 _RANDOM_MASK = np.int64(THRESHOLD_MAX - 1)
 _KEY = np.uint64(0x9E3779B97F4A7C15)
-_SEED = np.uint64(int.from_bytes(os.urandom(8), "little"))
 
 
 @dataclass(slots=True)
@@ -60,7 +58,7 @@ def number(window: Sequence[Candidates]) -> Traces:
             writable(words, np.uint64),
             writable(candidates.wanted, np.bool_),
             writable(candidates.randomness, np.int64),
-            _SEED,
+            SEED,
             slots,
             trace,
             ids,

@@ -14,6 +14,7 @@ in its environment: another CPU model otherwise misses the cache.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import shutil
@@ -57,14 +58,10 @@ _directory: Path | None = None
 # Where kernels and all that they inline are written, under the collector's package; and what of the
 # registry is in their machine code as tables.
 _TABLES = (SLOT_KEYS, MEASUREMENT_PREFIXES)
-_SOURCES = (
-    "batch.py",
-    "kernels.py",
-    "decode/*.py",
-    "sample/*.py",
-    "sample/strategies/*.py",
-    "store/binary_copy.py",
-)
+_SOURCES = ("batch.py", "kernels.py", "decode/*.py", "store/binary_copy.py")
+# Kernels of a package that nothing else inlines, which so have a directory of their own in the others':
+# a change of theirs does not have everything compiled anew.
+_APART = {"crucible_collector.sample": ("sample/*.py", "sample/strategies/*.py")}
 
 
 def inlined(function: Function) -> Function:
@@ -131,12 +128,20 @@ def _keep_in(directory: Path, entry_points: Sequence[Any]) -> None:
     # Numba reads its setting when caching is enabled, a kernel at a time; the process's own is
     # put back, so that other users of Numba keep their directory.
     before = _numba_settings.CACHE_DIR
-    _numba_settings.CACHE_DIR = str(directory)
     try:
         for entry_point in entry_points:
+            _numba_settings.CACHE_DIR = str(directory / _apart(entry_point.py_func.__module__))
             entry_point.enable_caching()
     finally:
         _numba_settings.CACHE_DIR = before
+
+
+@functools.cache
+def _apart(module: str) -> str:
+    """The name of a kernel's directory in the directory of all; empty where it has none of its own."""
+    if not module.startswith(tuple(f"{package}." for package in _APART)):
+        return ""
+    return f"{module.split('.')[1]}-{_hash(sources(Path(__file__).parent, module))}"
 
 
 def _default_base() -> Path | None:
@@ -152,15 +157,26 @@ def _default_base() -> Path | None:
         return None
 
 
-def sources(package: Path) -> list[Path]:
-    """Return every file that kernels are made from."""
-    return [path for pattern in _SOURCES for path in sorted(package.glob(pattern))]
+def sources(package: Path, module: str = "") -> list[Path]:
+    """Return every file that the kernels of a module are made from, as far as that names its directory."""
+    for apart, patterns in _APART.items():
+        if module.startswith(f"{apart}."):
+            return _found(package, patterns)
+    return _found(package, _SOURCES)
+
+
+def _found(package: Path, patterns: Sequence[str]) -> list[Path]:
+    return [path for pattern in patterns for path in sorted(package.glob(pattern))]
 
 
 def sources_hash(package: Path) -> str:
     """Return what changes when any source that a kernel is made from does, or the compiler."""
+    return _hash(sources(package))
+
+
+def _hash(files: Sequence[Path]) -> str:
     digest = hashlib.sha256(f"{version('numba')} {version('llvmlite')} {_TABLES}".encode())
-    for source in sources(package):
+    for source in files:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import shutil
@@ -91,8 +92,18 @@ def test_any_source_of_a_kernel_names_another_directory(tmp_path: Path) -> None:
 
 
 def test_every_kernel_is_written_in_a_source_that_names_the_directory() -> None:
-    written_in = {Path(entry.py_func.__code__.co_filename) for entry in kernels.entry_points()}
-    assert written_in <= set(kernels.sources(PACKAGE))
+    assert importlib.import_module("crucible_collector.sample.sampler")
+    for entry in kernels.entry_points():
+        written_in = Path(entry.py_func.__code__.co_filename)
+        assert written_in in kernels.sources(PACKAGE, entry.py_func.__module__)
+
+
+def test_what_nothing_else_inlines_is_kept_apart() -> None:
+    """A change of a sampler does not have the decoder compiled anew."""
+    module = "crucible_collector.sample.memory"
+    apart, others = set(kernels.sources(PACKAGE, module)), set(kernels.sources(PACKAGE))
+    assert Path(importlib.import_module(module).__file__ or "") in apart
+    assert not apart & others
 
 
 @pytest.fixture

@@ -123,11 +123,17 @@ class Adaptive(Table):
 class Weights(Table):
     """What makes a row important; 0: nothing."""
 
-    error: float = Field(4.0, ge=0, le=1e6, description="whose turn comes last when the budget")
-    anomaly: float = Field(4.0, ge=0, le=1e6, description="does not even suffice for errors,")
-    slow: float = Field(1.0, ge=0, le=1e6, description="anomalies and the slowest percent")
-    duration: float = Field(1.0, ge=0, le=1e6, description="precision of durations against counts")
-    cost: float = Field(1.0, ge=0, le=1e6, description="precision of costs against counts")
+    error: float = Field(
+        1.0, ge=0, le=1e6, description="of errors, which are all kept while the budget allows"
+    )
+    anomaly: float = Field(1.0, ge=0, le=1e6, description="of anomalies, which are, too")
+    slow: float = Field(
+        1.0, ge=0, le=1e6, description="precision of the slowest percent against counts"
+    )
+    duration: float = Field(
+        1.0, ge=0, le=1e6, description="precision of total duration against counts"
+    )
+    cost: float = Field(1.0, ge=0, le=1e6, description="precision of total cost against counts")
 
 
 class Importance(Table):

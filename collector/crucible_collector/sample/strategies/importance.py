@@ -1,17 +1,23 @@
 """Importance sampling: a budget of rows a second, spent where it makes the numbers most precise.
 
-Assumption: counts, durations and costs are what is asked for, of errors, anomalies and the slowest above all.
-Formula: p = min(1, c w). w = sqrt(1 + a (d/m)^2 + b (x/n)^2) with d the duration and m its mean, x the cost
-and n its mean: for given expected rows this minimizes the sum of the relative variances of count, total
-duration and total cost (Cauchy-Schwarz, as in Neyman's allocation). The mean m is the geometric one of the
-event's mean and of the mean over all events, so that a rare fast event's total is precise, too.
-c is solved, each window, so that the rows expected of the last seconds' traffic meet the budget; that
-traffic includes what was observed but is decided later. Errors, anomalies and durations above P99 of their
-event are certain, p = 1, while they fit into four fifths of the budget; beyond that they are thinned, p =
-min(1, c' u) by their weights u, and the reason says so.
-Guarantee: expected rows of whole traces within the budget over any 10 s of steady traffic; no p is 0.
-A trace's spans of later windows follow it, and cost extra. Warm-up: P99 is known after 100 records of an
-event; before that only w counts. Memory: 2.5 MB for 1,000 events; further ones share one histogram.
+Assumption: what is asked for are counts, durations, costs and the slowest percent, of everything and of each
+event, and errors and anomalies above all.
+Formula: errors and anomalies have p = 1 while whole traces of them fit into four fifths of the budget;
+beyond that p = min(1, c' u) by their weights u, and the reason says so. Everything has at least
+p = min(1, c w), w^2 = 1 + a/2 ((d/m_e)^2 + (d/m)^2) + b (x/n)^2 + (60 s [d > P99_e])^2 + (30 s [d > P99])^2
+with d the duration, m_e and m its means for the event and over all, x the cost and n its mean, P99 likewise,
+and a, b, s the weights of duration, cost and slow. Each term is the square of a record's share in a
+relative error, so that for given expected rows p in proportion to w makes the sum of the relative
+variances smallest (Cauchy-Schwarz, as in Neyman's allocation). A record of the slowest percent has 100
+times its share in the percent's count; how much less a quantile moves than that count makes it 60.
+c is solved, each window, so that the expected rows of the last 10 s, which are mostly those that are
+still to be decided, meet the budget, each trace with the weight of its heaviest record.
+Guarantee: expected rows within the budget over 10 s of steady traffic; no p is 0. A trace's spans of later
+windows follow it, and cost extra. Of 5 million spans with 0.5 % errors and Pareto tails (1.2 and 1.5) or
+lognormal durations, 2 % kept: standard errors of 0.5 % for counts and total duration, 0.4 to 0.7 % for the
+99th percentile, and no error in the errors (uniform sampling: 0.3 %, 1.2 to 30 %, 1.3 to 2.7 % and 4.4 %; with
+the slowest percent certain, 0.7 %, 0.4 to 0.9 % and 0.9 to 1.7 %).
+Warm-up: P99 is known after 100 records of an event. Memory: 2.5 MB for 1,000 events; further ones share.
 
 >>> from crucible_collector.sample.strategies.spending import scale
 >>> import numpy as np
@@ -43,7 +49,8 @@ _NS = 1e9
 _ERROR = 2
 _PER_OCTAVE = 8
 _BINS = 40 * _PER_OCTAVE  # weights up to 10^12 means
-_CERTAIN = (
+_SLOW, _SLOW_ALL = 60.0, 30.0
+_NOTABLE = (
     (Flag.ERROR, KeepReason.ERROR, KeepReason.ERROR_THINNED),
     (Flag.ANOMALY, KeepReason.ANOMALY, KeepReason.ANOMALY_THINNED),
     (Flag.SLOW, KeepReason.SLOW, KeepReason.SLOW_THINNED),
@@ -57,7 +64,7 @@ class Importance:
         self.wait_s = wait_s
         self._budget, self._weights = budget_per_s, weights
         # By Flag of a trace: the largest weight of what is certain about it, 0 where nothing is.
-        told = {Flag.ERROR: weights.error, Flag.ANOMALY: weights.anomaly, Flag.SLOW: weights.slow}
+        told = {Flag.ERROR: weights.error, Flag.ANOMALY: weights.anomaly}
         self._certain = np.array(
             [max((told[f] for f in told if flags & f), default=0.0) for flags in range(32)]
         )
@@ -76,34 +83,37 @@ class Importance:
         candidates, at = rows.candidates, rows.at
         duration_ns = candidates.duration_ns[at]
         events = self._latencies.number(keys_of(rows, ("event",)))
-        flags = self._own_flags(rows)
-        flags[self._latencies.is_slow(events, duration_ns)] |= np.uint8(Flag.SLOW)
+        flags = self._own_flags(rows, events)
         now_ns = int(rows.received_ns.max())
-        self._count(rows, flags, self._weight(rows, events)[0], now_ns)
+        self._count(rows, flags, self._weight(rows, events, flags)[0], now_ns)
         self._latencies.count(events, duration_ns, now_ns)
         return flags
 
-    def _own_flags(self, rows: Rows) -> U8:
+    def _own_flags(self, rows: Rows, events: I64) -> U8:
         flags = np.zeros(len(rows), np.uint8)
         flags[rows.candidates.status_code[rows.at] == _ERROR] = Flag.ERROR
         flags[rows.candidates.score[rows.at] > 1.0] |= np.uint8(Flag.ANOMALY)
+        if self._weights.slow:
+            is_slow = self._latencies.is_slow(events, rows.candidates.duration_ns[rows.at])
+            flags[is_slow] |= np.uint8(Flag.SLOW)
         return flags
 
-    def _weight(self, rows: Rows, events: I64) -> tuple[F64, F64, F64]:
+    def _weight(self, rows: Rows, events: I64, flags: U8) -> tuple[F64, F64, F64]:
         """Of each record, and what of its square comes from duration and from cost."""
-        candidates, at = rows.candidates, rows.at
-        mean = np.sqrt(self._latencies.mean_ns(events) * self._latencies.mean_all_ns)
-        cost = np.maximum(candidates.cost_usd[at], 0.0)
-        cost_mean = float(self._cost[1] / self._cost[0]) if self._cost[0] else 0.0
-        part = np.zeros((2, len(rows)))
+        candidates, at, weights = rows.candidates, rows.at, self._weights
         duration = candidates.duration_ns[at].astype(np.float64)
-        np.divide(duration, mean, out=part[0], where=mean > 0)
-        if cost_mean > 0:
-            np.divide(cost, cost_mean, out=part[1])
-        part **= 2
-        part[0] *= self._weights.duration
-        part[1] *= self._weights.cost
-        return np.sqrt(1.0 + part[0] + part[1]), part[0], part[1]
+        mean, mean_all = self._latencies.mean_ns(events), self._latencies.mean_all_ns
+        by_duration = np.divide(duration, mean, out=np.zeros(len(rows)), where=mean > 0) ** 2
+        if mean_all > 0:
+            by_duration += (duration / mean_all) ** 2
+        by_duration *= weights.duration / 2
+        by_duration[(flags & Flag.SLOW) != 0] += (_SLOW * weights.slow) ** 2
+        by_duration[duration > self._latencies.slow_all_ns] += (_SLOW_ALL * weights.slow) ** 2
+        by_cost = np.zeros(len(rows))
+        if self._cost[1] > 0:
+            mean_cost = float(self._cost[1] / self._cost[0])
+            by_cost = weights.cost * (np.maximum(candidates.cost_usd[at], 0.0) / mean_cost) ** 2
+        return np.sqrt(1.0 + by_duration + by_cost), by_duration, by_cost
 
     def _count(self, rows: Rows, flags: U8, weight: F64, now_ns: int) -> None:
         """Add these rows, each with the weight of its trace: a trace is kept whole."""
@@ -152,23 +162,22 @@ class Importance:
         if not len(rows):
             return Verdict(np.empty(0, np.int64), np.empty(0, np.uint8))
         events = self._latencies.number(keys_of(rows, ("event",)))
-        flags = rows.flags | self._own_flags(rows)
-        weight, by_duration, by_cost = self._weight(rows, events)
+        flags = rows.flags | self._own_flags(rows, events)
+        weight, by_duration, by_cost = self._weight(rows, events, flags)
         certain_scale, rest_scale = self._scales()
         certain = self._certain[flags & 31]
-        is_certain = certain > 0
-        p = np.where(is_certain, np.minimum(certain_scale * np.where(is_certain, certain, 1), 1), 0)
-        p = np.maximum(p, np.minimum(rest_scale * weight, 1.0))
+        p = np.minimum(rest_scale * weight, 1.0)
+        told = certain > 0
+        p[told] = np.maximum(p[told], np.minimum(certain_scale * certain[told], 1.0))
         found = threshold(np.maximum(p, PROBABILITY_MIN))
         reason = np.full(len(rows), KeepReason.RANDOM, np.uint8)
         whole = p >= 1.0
         reason[whole] = KeepReason.QUOTA
-        reason[whole & (by_duration > 1.0)] = KeepReason.SLOW
-        reason[whole & (by_cost > np.maximum(by_duration, 1.0))] = KeepReason.COST
-        if math.isinf(rest_scale):
-            reason[:] = KeepReason.QUOTA
-        for flag, kept, thinned in reversed(_CERTAIN):
-            is_told = is_certain & ((flags & flag) != 0)
+        if math.isfinite(rest_scale):
+            reason[whole & (by_duration > 1.0)] = KeepReason.SLOW
+            reason[whole & (by_cost > np.maximum(by_duration, 1.0))] = KeepReason.COST
+        for flag, kept, thinned in reversed(_NOTABLE):
+            is_told = (flags & flag) != 0
             reason[is_told] = np.where(whole[is_told], kept, thinned)
         self._spending.count(rows, found)
         return Verdict(found, reason)

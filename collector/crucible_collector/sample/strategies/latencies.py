@@ -46,6 +46,7 @@ class Latencies:
     def __init__(self, quantile: float) -> None:
         self._quantile = quantile
         self._events = Strata(_COLUMNS, EVENTS_MAX)
+        self.slow_all_ns = float("inf")  # the quantile over all events
         self._refreshed_ns = -1
         self._fresh_mass = 0.0  # since then
         self._mass = 0.0
@@ -83,12 +84,9 @@ class Latencies:
     def _refresh(self, now_ns: int) -> None:
         events, known = self._events, np.flatnonzero(self._events.used)
         mass, weight = events["mass"][known], events["weight"][known]
-        cumulated = np.cumsum(mass, axis=1, dtype=np.float64)
-        total = cumulated[:, -1]
-        place = (cumulated < self._quantile * total[:, None]).sum(axis=1)
-        edge = np.exp2((place + 1) / _PER_OCTAVE + _FIRST_OCTAVE)
-        edge[(total < SEEN_MIN) | (place >= _BUCKETS - 1)] = np.inf
+        edge, total = self._edges(mass)
         events["slow_ns"][known] = edge
+        self.slow_all_ns = float(self._edges(mass.sum(axis=0, keepdims=True))[0][0])
         if self._refreshed_ns >= 0 and now_ns > self._refreshed_ns:
             fades = np.exp(-(now_ns - self._refreshed_ns) / _NS / FADES_S)
             # A rare event keeps what it needs for a quantile.
@@ -99,12 +97,23 @@ class Latencies:
         self._refreshed_ns = max(now_ns, self._refreshed_ns)
         self._mass, self._fresh_mass = float(total.sum()), 0.0
 
+    def _edges(self, mass: Any) -> tuple[F64, F64]:
+        """The upper edges of the buckets in which the quantiles are, and the sums."""
+        cumulated = np.cumsum(mass, axis=1, dtype=np.float64)
+        total: F64 = cumulated[:, -1]
+        place = (cumulated < self._quantile * total[:, None]).sum(axis=1)
+        edge = np.exp2((place + 1) / _PER_OCTAVE + _FIRST_OCTAVE)
+        edge[(total < SEEN_MIN) | (place >= _BUCKETS - 1)] = np.inf
+        return edge, total
+
     def state(self) -> State:
-        told = np.array([self._refreshed_ns, self._fresh_mass, self._mass], np.float64)
-        return {"told": told, **self._events.state()}
+        told = np.array([self._fresh_mass, self._mass, self.slow_all_ns])
+        refreshed = np.array([self._refreshed_ns], np.int64)
+        return {"told": told, "refreshed": refreshed, **self._events.state()}
 
     def restore(self, state: State) -> None:
         self._events.restore(state)
         told: Any = state["told"]
-        self._refreshed_ns, self._fresh_mass = int(told[0]), float(told[1])
-        self._mass = float(told[2])
+        refreshed: Any = state["refreshed"]
+        self._fresh_mass, self._mass, self.slow_all_ns = told.tolist()
+        self._refreshed_ns = int(refreshed[0])

@@ -48,7 +48,7 @@ class Texts:
         return self.hashes[name][self.which[name]]
 
     def label(self, name: str, row: int) -> str:
-        return self.names[name][self.which[name][row]]
+        return self.names[name][int(self.which[name][row])]
 
     def is_event(self, patterns: tuple[str, ...]) -> Bool:
         fits = [
@@ -149,7 +149,7 @@ def stream(
         cost_usd=np.where(chance.random(count) < 0.5, chance.exponential(0.01, count), 0.0),
         score=np.where(chance.random(count) < anomaly_rate, 2.0, 0.0),
     )
-    return Stream(candidates, trace, np.empty(0)).with_randomness(randomness(traces, seed + 1))
+    return Stream(candidates, trace, np.empty(0, np.int64)).with_randomness(randomness(traces, seed + 1))
 
 
 def strategy_of(settings: dict[str, Any], wait_s: float = 10.0) -> Strategy:

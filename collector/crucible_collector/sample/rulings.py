@@ -102,7 +102,7 @@ class Rulings:
 
     def __init__(self, rules: Rules, make: Make) -> None:
         self._make = make
-        self._rules = rules
+        self.rules = rules
         self._rulings: dict[tuple[str, Signal], Ruling] = {}
         self.change(rules)
 
@@ -133,9 +133,9 @@ class Rulings:
 
     def change(self, rules: Rules) -> None:
         """Put other rules in force."""
-        before, waited_s = self._rulings, self._rules.decision_wait_s
+        before, waited_s = self._rulings, self.rules.decision_wait_s
         rulings: dict[tuple[str, Signal], Ruling] = {}
-        self._rules = rules
+        self.rules = rules
         for number, rule in enumerate(rules.rules):
             about = About.of(rule)
             for signal in (SIGNALS[name] for name in rule.signals):
@@ -155,7 +155,7 @@ class Rulings:
         self, rule: AnyRule, signal: Signal, old: Ruling | None, waited_s: float
     ) -> Strategy:
         """The strategy of a rule, with what the old one has learned where that can be taken over."""
-        wait_s = self._rules.decision_wait_s
+        wait_s = self.rules.decision_wait_s
         if old is None or old.rule.strategy != rule.strategy:
             return self._make(rule, signal, wait_s)
         if old.rule.settings == rule.settings and waited_s == wait_s:
@@ -163,11 +163,11 @@ class Rulings:
         return self._restored(rule, signal, old.strategy.state())
 
     def _restored(self, rule: AnyRule, signal: Signal, state: State) -> Strategy:
-        strategy = self._make(rule, signal, self._rules.decision_wait_s)
+        strategy = self._make(rule, signal, self.rules.decision_wait_s)
         if not state:
             return strategy
         try:
             strategy.restore(state)
         except ValueError:  # of settings that are too different
-            return self._make(rule, signal, self._rules.decision_wait_s)
+            return self._make(rule, signal, self.rules.decision_wait_s)
         return strategy

@@ -65,6 +65,11 @@ class Sampler:
         self._counted = Counted()
 
     @property
+    def rules(self) -> Rules:
+        """Those in force."""
+        return self._rulings.rules
+
+    @property
     def wait_s(self) -> float:
         """How much later than its receipt a record is to be decided; 0 where no strategy waits."""
         return max((each.strategy.wait_s for each in self._rulings), default=0.0)

@@ -99,6 +99,29 @@ def sampled(begin: datetime) -> pa.RecordBatch:
     )
 
 
+def counted(begin: datetime) -> pa.RecordBatch:
+    """What two collectors' sampling counted: of two rules, in minutes of four days."""
+    count = 40
+    minute_us = round(begin.timestamp()) * 1_000_000 + np.arange(count) * 3 * 3_600_000_000
+    journals = [bytes([1]) * 16, bytes([2]) * 16]
+    return pa.RecordBatch.from_pydict(
+        {
+            "time": pa.array(minute_us).view(pa.timestamp("us", "UTC")),
+            "rule": pa.array([("thin", "errors")[n % 3 == 0] for n in range(count)]),
+            "signal": pa.array([("spans", "log_records")[n % 5 == 0] for n in range(count)]),
+            "stratum": pa.array([f"status-{n % 2}" for n in range(count)]),
+            "journal_id": pa.array([journals[n % 2] for n in range(count)], pa.binary(16)),
+            "seen_count": pa.array(np.arange(count) * 10),
+            "kept_count": pa.array(np.arange(count)),
+            "weight_sum": pa.array(np.arange(count) * 9.9),
+            "weight_square_sum": pa.array(np.arange(count) * 99.0),
+            "probability_min": pa.array(1 / (1 + np.arange(count))),
+            "error_seen_count": pa.array(np.arange(count) // 3),
+            "error_kept_count": pa.array(np.arange(count) // 4),
+        }
+    )
+
+
 def _encoded(request: Message) -> Sent:
     body = request.SerializeToString(deterministic=True)
     return Sent(_SIGNALS[type(request)], "application/x-protobuf", body)

@@ -36,6 +36,7 @@ DIFFERING = (
     ("first_seen", "/series", "when a collector first got one, by its own clock"),
     ("last_seen", "/series", "when a collector last got one, by its own clock"),
     ("detail", "/healthz", "versions of the server, and what the collector has just done"),
+    ("changed_at", "/sampling", "when somebody changed the rules there"),
     ("detail", "/readyz", "versions of the server, and what the collector has just done"),
 )
 # Of /metrics, which is text for Prometheus: what was sent is the same, times and sizes are not.
@@ -76,6 +77,7 @@ def examples(begin: Begin, series: dict[str, str]) -> Iterator[Asked]:
     yield from of_series(begin, series)
     yield from aggregated(begin)
     yield from of_traces(begin)
+    yield from of_sampling(begin)
 
 
 def after(begin: Begin, **passed: float) -> str:
@@ -189,6 +191,41 @@ def of_traces(begin: Begin) -> Iterator[Asked]:
     yield asked("/api/v1/correlations/{correlation_id}", correlation, **period)
 
 
+def of_sampling(begin: Begin) -> Iterator[Asked]:
+    path = "/api/v1/sampling"
+    yield asked(path)
+    yield asked(f"{path}/history", limit=1)
+    filters: dict[str, Any]
+    for filters in (
+        {"limit": 2},
+        {"rule": "thin", "interval": "1d"},
+        {"signal": "log_records", "interval": "1h", "limit": 3},
+        {"from_": after(begin, hours=3.3), "to": after(begin, hours=30), "interval": "1m"},
+    ):
+        yield asked(f"{path}/ledger", **filters)
+
+
+# Of events that are never sent, so that everything is stored.
+RULES = tuple(
+    {"name": "none", "events": ["never.sent"], "strategy": "uniform", "probability": p}
+    for p in (0.5, 0.25)
+)
+
+
+def have_rules(running: Collector) -> None:
+    """Two versions of the sampling rules, the newer one followed."""
+    for rule in RULES:
+        answer = httpx.put(f"{running.api}/api/v1/sampling", json={"rules": [rule]})
+        assert answer.status_code == 200, answer.text
+    version = answer.json()["data"]["version"]
+
+    def is_followed() -> bool:
+        found: dict[str, Any] = running.get("/api/v1/sampling")["data"]["collector"]
+        return found["version"] == version
+
+    eventually(is_followed, "the rules are followed")
+
+
 @dataclass
 class Pair:
     """The same, sent to a collector on each kind of database."""
@@ -282,9 +319,12 @@ def pair(
             stack.enter_context(httpx.Client(base_url=each.api, timeout=30)) for each in running
         ]
         found = Pair(begin - timedelta(days=4), dsns, running, clients)
+        for each in running:
+            have_rules(each)
         found.send(varied.requests(found.begin))
         for dsn in dsns:
             put(dsn, "spans", varied.sampled(found.begin))
+            put(dsn, "sampling_ledger", varied.counted(found.begin))
         yield found
 
 

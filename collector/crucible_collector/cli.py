@@ -71,7 +71,7 @@ def _command(arguments: argparse.Namespace) -> Callable[[Settings], int]:
         )
     from crucible_collector.service import serve  # noqa: PLC0415
 
-    return serve
+    return lambda settings: serve(settings, lambda: load(arguments))
 
 
 def _say(line: str) -> int:

@@ -5,32 +5,33 @@
 SIGTERM or SIGINT: the receivers refuse new requests and finish those in hand, the pipeline drains the
 journal into the database for as long as the grace allows, the API and the database end, exit code 0.
 What was not drained is in the journal and is written at the next start.
+
+SIGHUP: the settings are read again, of which only the sampling rules are taken; wrong ones change nothing.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from queue import SimpleQueue
 from typing import TypeVar
 
 from prometheus_client import generate_latest
-from prometheus_client.core import CounterMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from crucible_collector import decode, metrics
 from crucible_collector.api import api_server, create_app
 from crucible_collector.api.status import ComponentStatus
 from crucible_collector.enrich.subscription import Subscription
-from crucible_collector.errors import DatabaseAwayError, QueryTooSlowError, SettingsError
+from crucible_collector.errors import SettingsError
 from crucible_collector.journal import DeadLetters, Journal
 from crucible_collector.pipeline.pipeline import Pipeline
+from crucible_collector.pipeline.sampling import SamplingInForce
 from crucible_collector.receive import (
     Admission,
     BoundedHttp,
@@ -40,6 +41,9 @@ from crucible_collector.receive import (
     Limits,
     OtlpHttp,
 )
+from crucible_collector.sample.rules import Rules
+from crucible_collector.sample.rulings import RuleUse
+from crucible_collector.scrape import LedgerMetrics, SamplingMetrics
 from crucible_collector.settings import Address, Settings, parse_address
 from crucible_collector.store import binary_copy
 from crucible_collector.store.database import Database
@@ -58,8 +62,11 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._description = f"{socket.gethostname()}:{settings.data_dir}"
         self._stack = ExitStack()
+        self._sampling = SamplingInForce(_rules(settings), who=self._description)
         self._database = Database(settings)
+        self._asked = (LedgerMetrics(self._database), SamplingMetrics(self._sampling))
         self._journal: Journal | None = None
         self._dead_letters: DeadLetters | None = None
         self._pipeline: Pipeline | None = None
@@ -120,7 +127,7 @@ class Service:
         writer = WindowWriter(
             self._database.connect,
             journal.journal_id,
-            f"{socket.gethostname()}:{self._settings.data_dir}",
+            self._description,
             make_room=self._database.make_room,
         )
         settings = self._settings
@@ -143,7 +150,7 @@ class Service:
 
     def _start_api(self) -> None:
         events = EventsIntake(_made(self._intake))
-        self._listen("api", api_server(create_app(self._database, self, events)))
+        self._listen("api", api_server(create_app(self._database, self, events, self)))
 
     def _start_receivers(self) -> None:
         intake = _made(self._intake)
@@ -198,7 +205,47 @@ class Service:
             metrics.JOURNAL_BYTES.set(journal.bytes_used)
             metrics.JOURNAL_DISK_BYTES.set(journal.disk_bytes)
             metrics.LAG_SECONDS.set(pipeline.lag_s(time.time()))
-        return generate_latest(metrics.REGISTRY) + generate_latest(_Ledger(self._database))
+        return generate_latest(metrics.REGISTRY) + b"".join(map(generate_latest, self._asked))
+
+    def reload(self, read: Callable[[], Settings]) -> None:
+        """Take the sampling rules of the settings anew; all else holds from the next start on."""
+        try:
+            settings = read()
+            rules = _rules(settings)
+        except SettingsError as error:
+            log.warning("nothing changes, the settings are wrong: %s", error)
+            return
+        others = [
+            name
+            for name in Settings.model_fields
+            if name != "sampling" and getattr(settings, name) != getattr(self._settings, name)
+        ]
+        if others:
+            log.warning(
+                "only sampling is read again; from the next start on: %s", ", ".join(others)
+            )
+        if rules is None:
+            log.info("the settings say nothing of sampling: what is in force stays")
+        else:
+            self._sampling.offer(rules)
+
+    def sampling_version(self) -> int:
+        """Of the rules that this collector works by (see api.routes.sampling.Samples)."""
+        return self._sampling.now.version
+
+    def sampling_use(self) -> Sequence[RuleUse]:
+        """How each of them is doing."""
+        return self._sampling.use
+
+    def forgotten_trace_count(self) -> int:
+        """Traces that the sampler forgot to stay within bounds."""
+        return self._sampling.forgotten_trace_count
+
+    def put_sampling(self, rules: Rules, changed_by: str, reason: str, follows: int | None) -> int:
+        """Put rules in force, for every collector of the database; their version."""
+        version = self._database.put_sampling(rules, changed_by, reason, follows)
+        self._sampling.ask_soon()
+        return version
 
 
 def _made(part: _Part | None) -> _Part:
@@ -208,35 +255,27 @@ def _made(part: _Part | None) -> _Part:
     return part
 
 
-class _Ledger(Collector):
-    """The delivery ledger as a metric, read at scrape time; absent while the database is."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def collect(self) -> Iterator[Metric]:
-        family = CounterMetricFamily(
-            "crucible_ledger_records",
-            "The delivery ledger in the database, over all journals: received = stored + filtered + rejected + duplicate.",
-            labels=("signal", "outcome", "reason"),
-        )
-        try:
-            rows = [json.loads(row) for row in self._database.json_rows("ledger_totals")]
-        except (DatabaseAwayError, QueryTooSlowError):
-            return
-        for row in rows:
-            family.add_metric((row["signal"], row["outcome"], row["reason"]), row["count"])
-        yield family
+def _rules(settings: Settings) -> Rules | None:
+    """What the settings say of sampling; None: nothing. Raises SettingsError."""
+    return None if settings.sampling is None else Rules.parse(settings.sampling)
 
 
-def serve(settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT; returns the exit code."""
+def serve(settings: Settings, read_again: Callable[[], Settings]) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code. At SIGHUP the settings are read again."""
     # COPY's thread asks for the interpreter after each message while the next window is prepared; at
     # Python's 5 ms it waits for it: windows are written 4 % faster so (84,000 to 88,000 spans/s).
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    # A handler runs between any two steps of this thread: its `put` may, an event's lock may not.
+    signals: SimpleQueue[int] = SimpleQueue()
+
+    def take(number: int, _frame: object) -> None:
+        if number != signal.SIGHUP:
+            stopping.set()
+        signals.put(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, take)
     service = Service(settings)
     service.start(stopping)
     if stopping.is_set():
@@ -248,7 +287,8 @@ def serve(settings: Settings) -> int:
         f"ready grpc={shown['grpc']} http=http://{shown['http']} api=http://{shown['api']}",
         flush=True,
     )
-    stopping.wait()
+    while signals.get() == signal.SIGHUP:
+        service.reload(read_again)
     log.info("stopping: no new requests are taken")
     service.stop()
     log.info("stopped")

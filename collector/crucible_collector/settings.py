@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import json
 import os
 import re
 import tomllib
@@ -38,6 +39,7 @@ _OTHERS = frozenset(
     }
 )
 _TESTS = "CRUCIBLE_TEST_"
+SHOWN_MAX = 200  # characters of a wrong value
 _ADDRESS = re.compile(r"^(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^:\s\[\]]+)):(?P<port>\d{1,5})$")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -89,8 +91,21 @@ def _names(value: Any) -> Any:
     return given
 
 
+def _table(value: Any) -> Any:
+    """A table as a file has it, or the same as JSON text; what is in it is for others to check."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"expected a table, as JSON: {error}") from None
+    if value is not None and not isinstance(value, dict):
+        raise ValueError('expected a table, as [sampling] in a file or {"rules": []} as JSON')
+    return value
+
+
 _Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 _Kept = Annotated[dict[str, dt.timedelta] | None, BeforeValidator(from_setting)]
+_Table = Annotated[dict[str, Any] | None, BeforeValidator(_table)]
 _MIB = 1024 * 1024
 # The earliest time that is taken stays after 1970, the latest within 64 bits of nanoseconds.
 _PAST_DAYS_MAX = 20_000
@@ -164,6 +179,11 @@ class Settings(BaseModel):
         None,
         description="for how long rows are kept, as in spans=30d,logs=14d, and what is not named for ever;"
         " default: as the database has it",
+    )
+    sampling: _Table = Field(
+        None,
+        description="which spans and logs are kept: the table [sampling] of the file, or the same as JSON;"
+        " default: as the database has it, at first everything",
     )
     kernel_cache_dir: Path | None = Field(
         None, description="where the compiled decoder is kept; default: the user's cache directory"
@@ -283,8 +303,12 @@ def _explain(error: ValidationError, values: Mapping[str, Any], origin: Mapping[
     if first["type"] == "extra_forbidden":
         return f"{key}: unknown setting ({where}); known are {', '.join(Settings.model_fields)}"
     message = first["msg"].removeprefix("Value error, ")
-    shown = "…" if "url" in key else repr(values.get(key))
+    shown = "…" if "url" in key else _cut(repr(values.get(key)))
     return f"{key} = {shown} ({where}): {message[0].lower()}{message[1:]}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_MAX else f"{text[: SHOWN_MAX - 1]}…"
 
 
 def reference() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -80,6 +81,7 @@ OTHER_THAN_DEFAULT: dict[str, tuple[str, object]] = {
     "events_allow": ("crucible_train, forge.*", ("crucible_train", "forge.*")),
     "events_deny": ("crucible_train.batch,", ("crucible_train.batch",)),
     "retention": ("spans=30d, logs=36h", {"spans": timedelta(30), "logs": timedelta(1.5)}),
+    "sampling": ('{"rules": []}', {"rules": []}),
     "kernel_cache_dir": ("/cache", Path("/cache")),
     "stall_after_intervals": ("5", 5.0),
     "stall_after_min_s": ("60", 60.0),
@@ -113,6 +115,9 @@ def test_every_setting_can_be_given_by_environment_and_by_flag() -> None:
         (("--body-bytes-max", "1"), ("body_bytes_max = '1'", "1024")),
         (("--events-deny", "a, b c"), ("events_deny = 'a, b c'", "'b c'", "crucible_train.batch")),
         (("--retention", "spans=3"), ("retention = 'spans=3' (command line)", "30d or 36h")),
+        (("--sampling", "uniform"), ("sampling = 'uniform'", "expected a table, as JSON: ")),
+        (("--sampling", "[1]"), ("sampling = '[1]'", '{"rules": []} as JSON')),
+        (("--sampling", "[" + " " * 9999), ("sampling = '[   ", " …" + " (command line): ")),
         (("--events-allow", "crucible*"), ("events_allow", "'crucible*'", "up to a dot")),
     ],
 )
@@ -125,6 +130,15 @@ def test_a_bad_value_is_told_with_key_value_source_and_what_is_accepted(
     assert "\n" not in message
     for part in says:
         assert part in message
+
+
+def test_sampling_is_a_table_of_the_file_or_its_json(tmp_path: Path) -> None:
+    text = '[[sampling.rules]]\nstrategy = "importance"\nbudget_per_s = 200\n'
+    told = {"rules": [{"strategy": "importance", "budget_per_s": 200}]}
+    config = toml(tmp_path, text)
+    assert loaded("--config", config).sampling == told
+    assert loaded("--sampling", json.dumps(told)).sampling == told
+    assert loaded("--config", config, CRUCIBLE_SAMPLING="{}").sampling == {}
 
 
 def test_an_unknown_key_in_the_file_is_named_with_the_known_ones(tmp_path: Path) -> None:
@@ -171,6 +185,7 @@ def test_addresses_are_read_and_shown_alike(text: str, address: Address) -> None
         ("--grpc", "nonsense", "grpc = 'nonsense'"),
         ("--data-dir", __file__, f"data_dir = {__file__}: File exists"),
         ("--database-url", "nonsense", "database_url = …: expected postgresql://"),
+        ("--sampling", '{"rules": [{"strategy": "x"}]}', "sampling rule rule-1: strategy = 'x': "),
     ],
 )
 def test_the_command_says_a_wrong_setting_in_one_line_and_exits_with_2(

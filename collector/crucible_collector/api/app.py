@@ -17,6 +17,7 @@ from crucible_collector.api.routes.runs import runs_router
 from crucible_collector.api.routes.sampling import Samples, sampling_router
 from crucible_collector.api.routes.schema import schema_router
 from crucible_collector.api.routes.series import series_router
+from crucible_collector.api.routes.simulation import Simulates, simulation_router
 from crucible_collector.api.routes.telemetry import TakesEvents, telemetry_router
 from crucible_collector.api.routes.traces import traces_router
 from crucible_collector.api.status import StatusSource, status_router
@@ -70,11 +71,12 @@ def create_app(
     status: StatusSource,
     events: TakesEvents | None = None,
     samples: Samples | None = None,
+    simulates: Simulates | None = None,
 ) -> FastAPI:
     """The application over a database and a service, both of which outlive it.
 
     `events` takes what is posted, `samples` tells of this process's sampling and takes other rules;
-    None where it receives nothing.
+    None where it receives nothing. `simulates` tries rules on what is stored; None where nobody does.
     """
     app = FastAPI(
         title="Crucible Telemetry",
@@ -90,6 +92,8 @@ def create_app(
     for router in ROUTERS:
         api.include_router(router(reads))
     api.include_router(sampling_router(reads, samples))
+    if simulates is not None:
+        api.include_router(simulation_router(simulates))
     api.include_router(schema_router())
     if events is not None:
         api.include_router(telemetry_router(events))

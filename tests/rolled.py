@@ -31,6 +31,16 @@ from rows_of import rows_of
 
 LOG = logging.getLogger("tests.rolled")
 FINITE_MAX = 1e100
+OF_SAMPLED = (
+    "error_variance",
+    "count_trace_variance",
+    "duration_trace_variance",
+    "input_token_trace_variance",
+    "output_token_trace_variance",
+    "cost_trace_variance",
+    "uncertain_event_traces",
+    "uncertain_traces",
+)
 USAGE = ("input_tokens", "output_tokens", "cost_usd")
 Row = dict[str, Any]
 VIEWS = [(family, level) for family in FAMILIES for level in family.levels]
@@ -172,6 +182,8 @@ def _span_row(rows: list[Row]) -> Row:
         made[f"{what}_unseen{unit}"] = math.fsum(x * (1 - p) / p for x, p in pairs)
         made[f"{what}_variance"] = math.fsum(row[f"{what}_variance"] or 0 for row in rows)
         made[f"{what}_max{unit}"] = max((x for x, _ in pairs), default=None)
+    for name in OF_SAMPLED:
+        made[name] = math.fsum(row[name] or 0 for row in rows) or None
     return made
 
 

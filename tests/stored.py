@@ -31,6 +31,7 @@ from crucible_collector.store import rollups
 from crucible_collector.store.connect import reader_pool
 from crucible_collector.store.copy import copy, encode
 from crucible_collector.store.read import Reader
+from rolled import OF_SAMPLED
 
 T0 = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)
 RESOURCE, SCOPE = 11, 12
@@ -48,6 +49,7 @@ _ROLLED_UP: dict[str, dict[str, pa.DataType]] = {
             f"{what}_variance": pa.float64()
             for what in ("count", "duration", "input_token", "output_token", "cost", "latency")
         },
+        **dict.fromkeys(OF_SAMPLED, pa.float64()),
     },
 }
 _DEFAULTS = {"status_code": 0, "sample_probability": 1.0}

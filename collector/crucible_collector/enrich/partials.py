@@ -105,6 +105,16 @@ def _points(batch: pa.RecordBatch) -> Iterator[Partial]:
 
 
 _KEYS = ("experiment_id", "run_id", "event_name", "model")
+# Columns that windows have only where something was sampled; others cost nothing.
+_OF_SAMPLED = (
+    "error_variance",
+    *(
+        f"{what}_trace_variance"
+        for what in ("count", "duration", "input_token", "output_token", "cost")
+    ),
+    "uncertain_event_traces",
+    "uncertain_traces",
+)
 
 
 def _spans(batch: pa.RecordBatch) -> Iterator[Partial]:
@@ -149,6 +159,7 @@ def _rolled_up(
             columns |= _weighted(groups, what, unit, values, probability)
         # A row may carry the term of its trace without having a value of its own.
         columns[f"{what}_variance"] = _total(groups, batch, f"{what}_variance")
+    columns |= {name: _total(groups, batch, name) for name in _OF_SAMPLED}
     return _partial("span_rollup_parts", columns)
 
 

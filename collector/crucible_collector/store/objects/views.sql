@@ -137,7 +137,8 @@ select
     s.model,
     case s.status_code when 2 then 'error' when 1 then 'ok' else 'unset' end as status,
     replace(s.trace_id::text, '-', '') as trace_id,
-    lpad(to_hex(s.span_id), 16, '0') as span_id
+    lpad(to_hex(s.span_id), 16, '0') as span_id,
+    s.sample_probability
 from crucible.spans s
 where s.duration_ns > 0
 order by s.duration_ns desc;
@@ -157,7 +158,8 @@ select
     s.model,
     s.duration_ns / 1e6::float8 as duration_ms,
     replace(s.trace_id::text, '-', '') as trace_id,
-    lpad(to_hex(s.span_id), 16, '0') as span_id
+    lpad(to_hex(s.span_id), 16, '0') as span_id,
+    s.sample_probability
 from crucible.spans s
 where s.status_code = 2
 order by s.time desc;
@@ -261,6 +263,7 @@ begin
             ('run_id', 'The run''s key'),
             ('running_count', 'Runs that go on'),
             ('sample_count', 'Samples that it saw'),
+            ('sample_probability', 'With which it was kept; a count weighs it by the inverse'),
             ('seen_count', 'Records that came'),
             ('service_name', 'service.name of what sent it'),
             ('signal', 'spans, data_points or log_records'),

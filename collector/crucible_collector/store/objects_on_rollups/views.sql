@@ -14,7 +14,8 @@ select
     -- 0 where some told 0, null where none told anything.
     sum(input_token_sum) filter (where input_token_max is not null) as input_tokens,
     sum(output_token_sum) filter (where output_token_max is not null) as output_tokens,
-    sum(cost_sum_usd) filter (where cost_max_usd is not null) as cost_usd
+    sum(cost_sum_usd) filter (where cost_max_usd is not null) as cost_usd,
+    sqrt(coalesce(sum(cost_trace_variance), 0)) as cost_usd_standard_error
 from crucible.span_rollup_1d
 where usage_count > 0
 group by time, model, experiment_id, run_id;
@@ -35,7 +36,9 @@ select
     max(duration_max_ns) / 1e6::float8 as duration_max_ms,
     sum(input_token_sum) as input_tokens,
     sum(output_token_sum) as output_tokens,
-    sum(cost_sum_usd) as cost_usd
+    sum(cost_sum_usd) as cost_usd,
+    sqrt(coalesce(sum(count_variance), 0)) as count_standard_error,
+    sqrt(coalesce(sum(error_variance), 0)) as error_count_standard_error
 from crucible.span_rollup_1h
 group by time, event_name, experiment_id, run_id;
 
@@ -135,11 +138,14 @@ begin
         from (values
             ('call_count', 'Calls, estimated where sampled'),
             ('cost_usd', 'US dollars, estimated where sampled'),
+            ('cost_usd_standard_error', 'That sampling makes in cost_usd; 0 where nothing was sampled'),
+            ('count_standard_error', 'That sampling makes in count; 0 where nothing was sampled'),
             ('critical_count', 'Of the flags, those of severity critical'),
             ('day', 'Midnight (UTC) at which the day begins'),
             ('duration_max_ms', 'The longest that was kept, milliseconds'),
             ('duration_mean_ms', 'From start to end, milliseconds, estimated where sampled'),
             ('error_count', 'Of these, those that failed'),
+            ('error_count_standard_error', 'That sampling makes in error_count; 0 where nothing was sampled'),
             ('error_rate', 'Share that failed, 0 to 1'),
             ('event_name', 'The event, such as crucible_train.epoch.stop; of a span that is none, its name'),
             ('experiment_id', 'The experiment''s key; null: of none'),

@@ -31,7 +31,8 @@ class Measure:
     """A column that is computed; `raw` is the aggregate over the rows that are rolled up.
 
     For the rules first and last, `raw` is the value, `by` the column that tells when, and `where`
-    which rows count.
+    which rows count. What `is_sparse` is null for 0 in every roll-up, not only in portable parts: it
+    takes no room where there is nothing to tell.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Measure:
     comment: str
     by: str = ""
     where: str = ""
+    is_sparse: bool = False
 
 
 @dataclass(frozen=True, slots=True)

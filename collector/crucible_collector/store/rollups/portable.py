@@ -102,7 +102,9 @@ def bucket(level: Level) -> str:
 
 def _view(family: Family, level: Level) -> str:
     keys = [key.name for key in family.keys]
-    measures = ", ".join(f"{summed(each, zero=True)} as {each.name}" for each in family.measures)
+    measures = ", ".join(
+        f"{summed(each, zero=not each.is_sparse)} as {each.name}" for each in family.measures
+    )
     return (
         f"create view {SCHEMA}.{family.view(level)} as"  # noqa: S608
         f" select {', '.join(['time', *keys])}, {measures} from {addends(family, level)}"

@@ -9,15 +9,20 @@ from typing import Literal
 
 from pydantic import Field
 
-from crucible_collector.api.models import CurvePoint, Meta, Model, Time
+from crucible_collector.api.models import CurvePoint, Interval, Meta, Model, Time
 
 _PERCENTILE = (
     "Milliseconds that so many percent of the events do not exceed, within 1 %; null where `percentiles` "
     "leaves them out."
 )
 _STANDARD_ERROR = (
-    "That sampling makes; 0 where nothing was sampled. A lower bound where traces have events in several "
-    "minutes or groups."
+    "That sampling makes; 0 where nothing was sampled. Too large, never too small, where the group has a part "
+    "of its traces' events."
+)
+_INTERVAL = "95 % interval of what sampling leaves open; of no width where all was kept. "
+_OPEN = _INTERVAL + "An upper end that is null: nothing that was kept bounds it."
+_OF_PERCENTILE = _INTERVAL + (
+    "An upper end that is null: it may be beyond all that were kept. Null where `percentiles` leaves them out."
 )
 
 
@@ -34,25 +39,45 @@ class EventAggregate(Model):
     status: Literal["unset", "ok", "error"] | None = Field(description="Null unless grouped by it.")
     count: float = Field(description="Number of events.")
     count_standard_error: float = Field(description=_STANDARD_ERROR)
+    count_interval: Interval = Field(description=_INTERVAL + "Rounded outwards.")
     stored_count: int = Field(description="Events that are or were in the database.")
     error_count: float = Field(description="Of `count`, with status error.")
     error_count_standard_error: float = Field(description=_STANDARD_ERROR)
-    error_rate: float = Field(description="error_count / count, from 0 to 1.")
-    duration_mean_ms: float = Field(description="Milliseconds.")
-    duration_min_ms: float = Field(description="Milliseconds; of those that were kept.")
-    duration_max_ms: float = Field(description="Milliseconds; of those that were kept.")
+    error_count_interval: Interval = Field(description=_INTERVAL + "Rounded outwards.")
+    error_rate: float | None = Field(
+        description="error_count / count, from 0 to 1; null where none was kept, as is what durations are like."
+    )
+    error_rate_interval: Interval | None = Field(description=_INTERVAL)
+    duration_total_ms: float = Field(description="Milliseconds of all events together.")
+    duration_total_ms_standard_error: float = Field(description=_STANDARD_ERROR)
+    duration_total_ms_interval: Interval = Field(description=_OPEN)
+    duration_mean_ms: float | None = Field(description="Milliseconds.")
+    duration_mean_ms_interval: Interval | None = Field(description=_OPEN)
+    duration_min_ms: float | None = Field(description="Milliseconds; of those that were kept.")
+    duration_max_ms: float | None = Field(description="Milliseconds; of those that were kept.")
     input_tokens: float | None = Field(description="Tokens in prompts; null where none told.")
     input_tokens_standard_error: float = Field(description=_STANDARD_ERROR)
+    input_tokens_interval: Interval | None = Field(description=_OPEN)
     output_tokens: float | None = Field(description="Tokens in answers; null where none told.")
     output_tokens_standard_error: float = Field(description=_STANDARD_ERROR)
+    output_tokens_interval: Interval | None = Field(description=_OPEN)
     cost_usd: float | None = Field(description="US dollars; null where none told.")
     cost_usd_standard_error: float = Field(description=_STANDARD_ERROR)
+    cost_usd_interval: Interval | None = Field(description=_OPEN)
     estimated: bool = Field(description="Whether any of the events was sampled.")
+    interval_reliable: bool = Field(
+        description="False where fewer than 30 traces that were sampled tell how far off it may be."
+    )
     p50_ms: float | None = Field(description=_PERCENTILE)
+    p50_ms_interval: Interval | None = Field(description=_OF_PERCENTILE)
     p90_ms: float | None = Field(description=_PERCENTILE)
+    p90_ms_interval: Interval | None = Field(description=_OF_PERCENTILE)
     p95_ms: float | None = Field(description=_PERCENTILE)
+    p95_ms_interval: Interval | None = Field(description=_OF_PERCENTILE)
     p99_ms: float | None = Field(description=_PERCENTILE)
+    p99_ms_interval: Interval | None = Field(description=_OF_PERCENTILE)
     p99_9_ms: float | None = Field(description=_PERCENTILE)
+    p99_9_ms_interval: Interval | None = Field(description=_OF_PERCENTILE)
 
 
 class PointAggregate(Model):

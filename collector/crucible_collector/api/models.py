@@ -10,6 +10,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from crucible_collector.api.parameters import Reason
+
 T = TypeVar("T")
 
 Time = Annotated[
@@ -24,6 +26,23 @@ TraceId = Annotated[
     str, Field(pattern="^[0-9a-f]{32}$", examples=["5b8efff798038103d269b633813fc60c"])
 ]
 Id = Annotated[str, Field(pattern="^[0-9a-f]{16}$", examples=["eee19b7ec3c1b174"])]
+Threshold = Annotated[
+    str | None,
+    Field(
+        description="The rejection threshold that its probability comes from, as `th` in a tracestate: of 56 "
+        "bits, in hex without the zeros at its end; null where it was kept for certain.",
+        pattern="^(0|[0-9a-f]{0,13}[1-9a-f])$",
+        examples=["c", "fd70a3d70a3d71"],
+    ),
+]
+Interval = Annotated[
+    tuple[float, float | None],
+    Field(
+        description="95 % interval of what sampling leaves open; of no width where all was kept. An upper end "
+        "that is null: nothing that was kept bounds it.",
+        examples=[[951, 1043]],
+    ),
+]
 Number = Annotated[
     float | Literal["NaN", "Infinity", "-Infinity"] | None,
     Field(
@@ -270,17 +289,27 @@ class Event(Model):
     sample_probability: float = Field(
         description="With which it was kept; a count weighs it by the inverse."
     )
-    keep_reason: str | None
+    sample_threshold: Threshold
+    upstream_probability: float | None = Field(
+        description="With which the sender said it had kept it; null where it said none."
+    )
+    keep_reason: Reason | None = Field(description="Null where no rule was about it.")
 
 
 class EventCount(Model):
     event_name: str
     count: float = Field(description="Estimated number: stored ones weighted where sampled.")
     count_standard_error: float = Field(description="0 where nothing was sampled away.")
+    count_interval: Interval
     error_count: float = Field(description="Of these, with status error; weighted likewise.")
+    error_count_standard_error: float = Field(description="0 where no error was sampled away.")
+    error_count_interval: Interval
     stored_count: int = Field(description="Events that are or were in the database.")
     last_time: Time
     estimated: bool = Field(description="Whether any of the events was sampled.")
+    interval_reliable: bool = Field(
+        description="False where fewer than 30 traces that were sampled tell how far off it may be."
+    )
 
 
 class TraceSpan(Event):
@@ -312,8 +341,14 @@ class Log(Model):
     resource_attributes: Attributes
     flags: int
     dropped_attributes_count: int
-    sample_probability: float
-    keep_reason: str | None
+    sample_probability: float = Field(
+        description="With which it was kept; a count weighs it by the inverse."
+    )
+    sample_threshold: Threshold
+    upstream_probability: float | None = Field(
+        description="With which the sender said it had kept it; null where it said none."
+    )
+    keep_reason: Reason | None = Field(description="Null where no rule was about it.")
 
 
 class Correlated(Model):

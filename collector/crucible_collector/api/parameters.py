@@ -34,6 +34,21 @@ SPANS_LIMIT_MAX = 10_000
 TEXT_LENGTH_MAX = 1024
 
 STATUS_CODES = {"unset": 0, "ok": 1, "error": 2}
+# The labels of `candidates.KeepReason`, in its order; written out for OpenAPI and the types.
+Reason = Literal[
+    "error",
+    "anomaly",
+    "slow",
+    "match",
+    "cost",
+    "error_thinned",
+    "anomaly_thinned",
+    "slow_thinned",
+    "quota",
+    "random",
+    "trace",
+    "upstream",
+]
 
 _TIME = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?)?"
@@ -190,6 +205,28 @@ class ExperimentFilter(Paged):
     )
 
 
+def _parted(value: Any) -> Any:
+    """`a,b` and `a` and `b` given one after the other mean the same."""
+    given = value if isinstance(value, list) else [value]
+    return [part for text in given for part in str(text).split(",") if part]
+
+
+KeepReasons = Annotated[list[Reason], BeforeValidator(_parted)]
+_KEPT_BECAUSE: Any = Field(
+    [],
+    description="Why sampling kept it: one of these, several with commas, or the parameter repeated.",
+    examples=[["error", "slow"]],
+)
+
+
+def reasons(wanted: list[Reason]) -> dict[str, Any]:
+    """As parameters of a query: one by itself, which an index gives in order of time."""
+    return {
+        "reason": wanted[0] if len(wanted) == 1 else None,
+        "reasons": wanted if len(wanted) > 1 else None,
+    }
+
+
 class EventFilter(Paged, Period):
     experiment: Text | None = Field(None, description="Experiment id.")
     run: Text | None = Field(None, description="Run id.")
@@ -199,6 +236,7 @@ class EventFilter(Paged, Period):
     correlation: Text | None = Field(None, description="Correlation id, as it was set.")
     trace: TraceId | None = Field(None, description="Trace id.")
     status: Literal["unset", "ok", "error"] | None = Field(None, description="Span status.")
+    keep_reason: KeepReasons = _KEPT_BECAUSE
 
 
 class EventCountFilter(Paged, Period):
@@ -207,12 +245,6 @@ class EventCountFilter(Paged, Period):
 
 
 Group = Literal["experiment", "run", "event", "model", "status"]
-
-
-def _parted(value: Any) -> Any:
-    """`a,b` and `a` and `b` given one after the other mean the same."""
-    given = value if isinstance(value, list) else [value]
-    return [part for text in given for part in str(text).split(",") if part]
 
 
 class EventAggregateFilter(Paged, Period):
@@ -238,6 +270,11 @@ class EventAggregateFilter(Paged, Period):
         "a minute is asked for; those read every event of the period.",
     )
 
+    @property
+    def is_one_row(self) -> bool:
+        """Whether all of the period is asked for in one row."""
+        return self.interval == "none" and not self.group_by
+
     def chosen(self) -> dict[str, Any]:
         """The filters as parameters of queries of spans and their roll-ups."""
         return {
@@ -261,6 +298,7 @@ class LogFilter(Paged, Period):
     run: Text | None = Field(None, description="Run id.")
     trace: TraceId | None = Field(None, description="Trace id.")
     severity: Severity | None = Field(None, description="This severity or worse.")
+    keep_reason: KeepReasons = _KEPT_BECAUSE
 
 
 class TraceFilter(Paged, Period):

@@ -20,7 +20,7 @@ SPAN_KEY = ("time", "span_id")
 TIME_KEY = ("time",)
 SERIES_KEY = ("metric", "series_id")
 CURVE_KEY = ("time", "series_id")
-_GROUP = ("time", "experiment_id", "run_id", "event_name", "model", "status")
+GROUP = ("time", "experiment_id", "run_id", "event_name", "model", "status")
 
 
 def after_event(cursor: Cursor | None) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def after_first_seen(cursor: Cursor | None) -> dict[str, Any]:
 
 def group_key(row: dict[str, Any]) -> Key:
     """What events were grouped by, as one text: parts of it may be null."""
-    return (json.dumps([row[name] for name in _GROUP], separators=(",", ":")),)
+    return (json.dumps([row[name] for name in GROUP], separators=(",", ":")),)
 
 
 def after_group(cursor: Cursor | None) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def after_group(cursor: Cursor | None) -> dict[str, Any]:
 
 def _group(text: str) -> list[str | None]:
     found = json.loads(text)
-    if not isinstance(found, list) or len(found) != len(_GROUP):
+    if not isinstance(found, list) or len(found) != len(GROUP):
         raise ValueError("expected a list of what was grouped by")
     for part in found:
         if part is not None and not (isinstance(part, str) and is_storable(part)):

@@ -92,7 +92,11 @@ def assert_says(answer: Row, rows: list[Row]) -> None:
     assert answer["input_tokens"] == (sum(tokens) if tokens else None)
     assert answer["cost_usd"] == (pytest.approx(sum(costs)) if costs else None)
     assert answer["output_tokens"] is None
-    assert answer["estimated"] is False
+    assert (answer["estimated"], answer["interval_reliable"]) == (False, True)
+    for name in (name for name in answer if name.endswith("_interval")):
+        value = answer[name.removesuffix("_interval")]
+        assert answer[name] == (None if value is None else [value, value]), name
+    assert answer["duration_total_ms"] == pytest.approx(sum(durations))
     for name, fraction in PERCENTILES.items():
         exact = durations[math.ceil(fraction * len(durations) - 1e-9) - 1]
         assert answer[name] == pytest.approx(exact, rel=0.0101), name
@@ -156,8 +160,8 @@ def test_sampled_events_are_weighted_and_the_answer_says_so(stored: Stored, api:
         stored.span(
             time=at(second),
             sample_probability=0.25,
-            count_variance=12.0 if second == 0 else None,
-            input_token_variance=1200.0 if second == 0 else None,
+            count_trace_variance=12.0 if second == 0 else None,
+            input_token_trace_variance=1200.0 if second == 0 else None,
             duration_ns=1_000_000 * (1 + second),
             input_tokens=10,
             status_code=2 * second,
@@ -168,6 +172,7 @@ def test_sampled_events_are_weighted_and_the_answer_says_so(stored: Stored, api:
     assert row["count_standard_error"] == pytest.approx(math.sqrt(12))
     assert row["input_tokens"] == 80
     assert row["input_tokens_standard_error"] == pytest.approx(math.sqrt(1200))
+    assert row["duration_total_ms"] == pytest.approx(4 * 1 + 4 * 2 + 10)
     assert row["duration_mean_ms"] == pytest.approx((4 * 1 + 4 * 2 + 10) / 9)
     assert (row["estimated"], row["p50_ms"]) == (True, pytest.approx(2, rel=0.01))
     raw, rolled = (api.ask("/events/aggregate", interval=each) for each in ("none", "1m"))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import uuid
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from crucible_collector.api.parameters import Reason
+from crucible_collector.candidates import KeepReason
 from stored import TRACE, Api, Stored, at
 
 OTHER_TRACE = uuid.UUID(int=7)
@@ -31,6 +33,9 @@ def test_an_event_is_told_in_full(stored: Stored, api: Api) -> None:
         events=[{"name": "exception"}],
         trace_state="ot=th:8",
         sample_probability=0.5,
+        sample_threshold=1 << 55,
+        upstream_threshold=1 << 54,
+        keep_reason="error",
     )
     [event] = api.ask("/events")
     assert span_id == "fffffffffffffffe"
@@ -55,6 +60,9 @@ def test_an_event_is_told_in_full(stored: Stored, api: Api) -> None:
         "links": [],
         "trace_state": "ot=th:8",
         "sample_probability": 0.5,
+        "sample_threshold": "8",
+        "upstream_probability": 0.75,
+        "keep_reason": "error",
     }
     assert {name: event[name] for name in expected} == expected
 
@@ -107,6 +115,43 @@ def test_marks_of_what_json_cannot_say_are_told_as_stored(stored: Stored, api: A
     assert event["attributes"] == attributes
     assert event["cost_usd"] == "NaN"
     assert '"whole": 3.0' in api.get("/api/v1/events").text
+
+
+@pytest.mark.parametrize(
+    ("threshold", "text"),
+    [(None, None), (0, "0"), (1, "00000000000001"), ((1 << 56) - 1, "f" * 14), (0xC << 52, "c")],
+)
+def test_a_threshold_is_told_as_a_tracestate_has_it(
+    stored: Stored, api: Api, threshold: int | None, text: str | None
+) -> None:
+    stored.span(sample_threshold=threshold)
+    stored.log(sample_threshold=threshold, trace_id=TRACE)
+    for path in ("/events", "/logs", f"/traces/{TRACE.hex}"):
+        [row] = api.ask(path)
+        assert row["sample_threshold"] == text
+        assert row["upstream_probability"] is None
+
+
+@pytest.mark.parametrize("of", ["events", "logs"])
+def test_what_was_kept_for_a_reason_is_found_by_it(stored: Stored, api: Api, of: str) -> None:
+    write = {"events": stored.span, "logs": stored.log}[of]
+    for step, reason in enumerate(["random", "error", "slow", "error", None]):
+        write(time=at(step), step=step, keep_reason=reason, experiment_id="sweep", trace_id=TRACE)
+    for asked, steps in (
+        ({"keep_reason": "error"}, [3, 1]),
+        ({"keep_reason": "error,slow"}, [3, 2, 1]),
+        ({"keep_reason": ["slow", "random"], "experiment": "sweep"}, [2, 0]),
+        ({"keep_reason": "slow", "trace": TRACE.hex}, [2]),
+        ({"keep_reason": "quota"}, []),
+    ):
+        assert [row["step"] for row in api.ask(f"/{of}", **asked)] == steps
+    refused = api.get(f"/api/v1/{of}", keep_reason="error,fun")
+    assert refused.status_code == 422
+    assert refused.json()["error"]["details"][0]["parameter"] == "keep_reason.1"
+
+
+def test_every_reason_of_the_samplers_can_be_asked_for() -> None:
+    assert list(get_args(Reason)) == [reason.label for reason in KeepReason if reason]
 
 
 EVENT_FILTERS: list[tuple[dict[str, object], str]] = [
@@ -189,48 +234,20 @@ def test_counts_by_name_are_exact_where_nothing_was_sampled(stored: Stored, api:
     stored.span(name="c", run_id="run-2")
     assert api.ask("/events/counts", run="run-1") == [
         {
-            "event_name": "a",
-            "count": 3.0,
-            "count_standard_error": 0.0,
-            "error_count": 1.0,
-            "stored_count": 3,
-            "last_time": "2026-11-23T10:00:02.000000000Z",
+            "event_name": name,
+            "count": count,
+            "count_standard_error": 0,
+            "count_interval": [count, count],
+            "error_count": errors,
+            "error_count_standard_error": 0,
+            "error_count_interval": [errors, errors],
+            "stored_count": count,
+            "last_time": f"2026-11-23T10:00:0{count - 1}.000000000Z",
             "estimated": False,
-        },
-        {
-            "event_name": "b",
-            "count": 1.0,
-            "count_standard_error": 0.0,
-            "error_count": 0.0,
-            "stored_count": 1,
-            "last_time": "2026-11-23T10:00:00.000000000Z",
-            "estimated": False,
-        },
+            "interval_reliable": True,
+        }
+        for name, count, errors in (("a", 3, 1), ("b", 1, 0))
     ]
-
-
-def test_counts_of_sampled_events_are_weighted_and_their_error_is_that_of_whole_traces(
-    stored: Stored, api: Api
-) -> None:
-    # One trace of three spans kept with p = 0.25: V = (1-p)/p² · 3²; one of a single span, p = 0.5.
-    for _ in range(3):
-        stored.span(name="a", sample_probability=0.25)
-    stored.span(name="a", trace_id=OTHER_TRACE, sample_probability=0.5)
-    [count] = api.ask("/events/counts")
-    assert count["count"] == 3 / 0.25 + 1 / 0.5
-    assert count["stored_count"] == 4
-    variance = 0.75 / 0.25**2 * 9 + 0.5 / 0.5**2
-    assert count["count_standard_error"] == pytest.approx(math.sqrt(variance))
-
-
-def test_spans_of_one_trace_with_two_probabilities_share_the_looser_decision(
-    stored: Stored, api: Api
-) -> None:
-    stored.span(name="a", sample_probability=0.25)
-    stored.span(name="a", sample_probability=0.5)
-    [count] = api.ask("/events/counts")
-    variance = 16 * 0.75 + 4 * 0.5 + 2 * (4 * 2) * (1 - 0.5)
-    assert count["count_standard_error"] == pytest.approx(math.sqrt(variance))
 
 
 def test_event_names_page_by_page_are_all_names_once(stored: Stored, api: Api) -> None:

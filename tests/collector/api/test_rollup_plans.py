@@ -6,6 +6,7 @@ are the rows that the plan's scans of raw relations looked at.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import closing
@@ -76,9 +77,8 @@ DULL: dict[str, Any] = {
     **dict.fromkeys(("experiment", "story", "run", "event", "model", "status", "last_key")),
     **{f"by_{name}": False for name in ("experiment", "run", "event", "model", "status")},
     "width": None,
+    "one_event": False,
     "last_name": None,
-    "from_time": None,
-    "to_time": None,
     "series": 3,
     "limit": 101,
     "skip": 0,
@@ -174,13 +174,17 @@ def named(plan: dict[str, Any]) -> Iterator[str]:
         yield from named(inner)
 
 
-def test_counts_and_their_errors_read_raw_rows_of_sampled_events_alone(plans: Plans) -> None:
-    """Those names are rare, and the index by name finds them."""
+def test_counts_and_how_durations_lie_read_roll_ups_alone(plans: Plans) -> None:
     start, end = WHOLE_DAYS
-    asked = {"from_time": start, "to_time": end, "sums": cut(start, end, ALL), "names": [SAMPLED]}
-    assert sum(rows for _, rows in plans.scans("event_counts", asked)) == 0
-    read = sum(rows for _, rows in plans.scans("event_count_variances", asked))
-    assert 0 < read <= DAYS * SPANS_A_DAY / 1000
+    keys = [[None, None, None, SAMPLED, None, None]]
+    asked = {
+        "sums": cut(start, end, ALL),
+        "latencies": cut(start, end, (DAY, HOUR)),
+        "by_event": True,
+        "groups": json.dumps(keys),
+    }
+    for question in ("event_counts", "event_spreads"):
+        assert sum(rows for _, rows in plans.scans(question, asked)) == 0
 
 
 def test_the_measure_sees_raw_rows(plans: Plans) -> None:

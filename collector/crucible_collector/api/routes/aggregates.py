@@ -6,15 +6,19 @@ list like others: since time is first in its order, what comes after a cursor is
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from crucible_collector.api.aggregates import EventAggregate, PointAggregate
-from crucible_collector.api.answer import listed, single
+from crucible_collector.api.answer import compact, listed, single
+from crucible_collector.api.estimates import Row, completed, in_force, nothing_kept
 from crucible_collector.api.failures import NOT_FOUND
+from crucible_collector.api.intervals import Spread
 from crucible_collector.api.models import Page
 from crucible_collector.api.paging import decode_cursor, fields, time_and_rest
 from crucible_collector.api.parameters import (
@@ -23,7 +27,7 @@ from crucible_collector.api.parameters import (
     SeriesIdPath,
     id_64_text,
 )
-from crucible_collector.api.places import TIME_KEY, after_group, group_key
+from crucible_collector.api.places import GROUP, TIME_KEY, after_group, group_key
 from crucible_collector.store.pieces import Pieces, cut
 from crucible_collector.store.read import Reads
 from crucible_collector.store.rollups.family import DAY, HOUR, MINUTE, Level
@@ -48,24 +52,32 @@ def aggregates_router(reads: Reads) -> APIRouter:
         summary="Counts, errors, durations, tokens and costs, by time and group",
     )
     def events(filters: Annotated[EventAggregateFilter, Query()]) -> Response:
-        """Exact for any period. Groups and minutes without events have no row."""
+        """Exact for any period; of sampled events estimates with 95 % intervals.
+
+        Groups and minutes without events have no row, unless one row is asked for and all events may
+        have been sampled away: then it says how many there may have been.
+        """
         cursor = decode_cursor(filters.cursor, "group")
         after = after_group(cursor)
         start, end = _from(filters.from_time, after["last_key"]), filters.to_time
         levels = _LEVELS[filters.interval]
         rows: list[str] = []
         if sums := cut(start, end, levels):
-            latencies = _latencies(filters, start, levels)
-            rows = reads.json_rows(
-                "event_aggregate_percentiles" if latencies else "event_aggregate",
-                sums=sums,
-                latencies=latencies,
-                width=_WIDTHS.get(filters.interval),
+            asked = {
+                "latencies": _latencies(filters, start, levels),
+                "width": _WIDTHS.get(filters.interval),
                 **{f"by_{group}": group in filters.group_by for group in _GROUPS},
                 **filters.chosen(),
+            }
+            rows = reads.json_rows(
+                "event_aggregate_percentiles" if asked["latencies"] else "event_aggregate",
+                sums=sums,
+                one_event=filters.event is not None or "event" in filters.group_by,
+                **asked,
                 **after,
                 limit=filters.limit + 1,
             )
+            rows = _with_intervals(reads, filters, rows, asked)
         return listed(rows, filters.limit, group_key, cursor)
 
     @router.get(
@@ -106,6 +118,43 @@ def _from(given: datetime | None, last: str | list[str | None] | None) -> dateti
         return given
     time, _ = time_and_rest(text)
     return time if given is None else max(time, given)
+
+
+def _with_intervals(
+    reads: Reads, filters: EventAggregateFilter, rows: list[str], asked: dict[str, Any]
+) -> list[str]:
+    def spreads(sampled: list[Row]) -> dict[int, Spread]:
+        return _spreads(reads, sampled, asked) if asked["latencies"] else {}
+
+    if not rows and filters.is_one_row and filters.cursor is None:
+        force = in_force(reads, filters.from_time, filters.to_time)
+        is_sampled = force is not None and force.probability_min < 1
+        return [nothing_kept(force, filters.status)] if force and is_sampled else rows
+    return completed(
+        rows,
+        lambda: in_force(reads, filters.from_time, filters.to_time),
+        status=filters.status,
+        spreads=spreads,
+    )
+
+
+def _spreads(reads: Reads, sampled: list[Row], asked: dict[str, Any]) -> dict[int, Spread]:
+    """How the durations of sampled groups lie, by their place in the list.
+
+    A question of its own: buckets are many, and where nothing was sampled nobody wants them.
+    """
+    keys = [[row[name] for name in GROUP] for row in sampled]
+    places = {tuple(key): place for place, key in enumerate(keys)}
+    found: dict[int, Spread] = {}
+    for text in reads.json_rows("event_spreads", groups=compact(keys), **asked):
+        row = json.loads(text)
+        place = places[tuple(row["key"])]
+        variance = np.array(row["variance"], np.float64)
+        of_count = sampled[place]["estimated"]["count_variance"]
+        widening = max(1.0, of_count / variance.sum()) if variance.any() else 1.0
+        durations, count = (np.array(row[name], np.float64) for name in ("duration_ms", "count"))
+        found[place] = Spread(durations, count, variance, widening)
+    return found
 
 
 def _latencies(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from crucible_collector.api.answer import compact, listed
+from crucible_collector.api.answer import listed
+from crucible_collector.api.estimates import completed, in_force
 from crucible_collector.api.models import Event, EventCount, Page
 from crucible_collector.api.paging import decode_cursor, fields
 from crucible_collector.api.parameters import (
@@ -16,6 +16,7 @@ from crucible_collector.api.parameters import (
     EventCountFilter,
     EventFilter,
     as_trace_id,
+    reasons,
 )
 from crucible_collector.api.places import EVENT_KEY, after_event
 from crucible_collector.store.pieces import cut
@@ -35,6 +36,7 @@ def events_router(reads: Reads) -> APIRouter:
             "run": filters.run,
             "event": filters.event,
             "status": STATUS_CODES[filters.status] if filters.status else None,
+            **reasons(filters.keep_reason),
             "from_time": filters.from_time,
             "to_time": filters.to_time,
             **after_event(cursor),
@@ -49,48 +51,24 @@ def events_router(reads: Reads) -> APIRouter:
 
     @router.get("/counts", response_model=Page[EventCount], summary="How many, by event name")
     def counts(filters: Annotated[EventCountFilter, Query()]) -> Response:
-        """Weighted by inclusion probability, with the standard error that sampling makes."""
+        """Weighted by inclusion probability, with the standard errors and 95 % intervals of sampling."""
         cursor = decode_cursor(filters.cursor, "event_name")
-        asked = {
-            "story": filters.experiment,
-            "run": filters.run,
-            "from_time": filters.from_time,
-            "to_time": filters.to_time,
-        }
         rows: list[str] = []
         if sums := cut(filters.from_time, filters.to_time, (DAY, HOUR, MINUTE)):
             rows = reads.json_rows(
                 "event_counts",
                 sums=sums,
-                **asked,
+                story=filters.experiment,
+                run=filters.run,
                 **dict.fromkeys(("experiment", "event", "model", "status")),
                 last_name=cursor.key[0] if cursor else None,
                 skip=cursor.skip if cursor else 0,
                 limit=filters.limit + 1,
             )
-        rows = _with_errors_of_whole_traces(reads, rows, asked)
+        rows = completed(rows, lambda: in_force(reads, filters.from_time, filters.to_time))
         return listed(rows, filters.limit, fields("event_name"), cursor)
 
     return router
-
-
-def _with_errors_of_whole_traces(reads: Reads, rows: list[str], asked: dict[str, Any]) -> list[str]:
-    """Counts with the standard errors that only raw rows know, of events that were sampled.
-
-    A question of its own, since the planner finds rare names by their index only where it is told them.
-    """
-    counts = [json.loads(row) for row in rows]
-    names = [count["event_name"] for count in counts if count["estimated"]]
-    if not names:
-        return rows
-    found = [
-        json.loads(row) for row in reads.json_rows("event_count_variances", names=names, **asked)
-    ]
-    errors = {each["event_name"]: each["standard_error"] for each in found}
-    for count in counts:
-        least = count["count_standard_error"]
-        count["count_standard_error"] = max(least, errors.get(count["event_name"], least))
-    return [compact(count) for count in counts]
 
 
 def _together(reads: Reads, filters: EventFilter, asked: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from crucible_collector.api.answer import listed
 from crucible_collector.api.models import Log, Page
 from crucible_collector.api.paging import decode_cursor, fields
-from crucible_collector.api.parameters import LogFilter
+from crucible_collector.api.parameters import LogFilter, reasons
 from crucible_collector.api.places import TIME_KEY, after_time
 from crucible_collector.store.read import Reads
 from crucible_collector.store.trace_hints.asking import periods, rows_within
@@ -26,6 +26,7 @@ def logs_router(reads: Reads) -> APIRouter:
             "experiment": filters.experiment,
             "run": filters.run,
             "severity": filters.severity,
+            **reasons(filters.keep_reason),
             "from_time": filters.from_time,
             "to_time": filters.to_time,
             **after_time(cursor),

@@ -37,18 +37,29 @@ met as (
 ),
 percentiles as (
     select
-        p50, p90, p95, p99, p99_9,
+        crucible.significant(crucible.bucket_duration_ns(p50) / 1e6::float8) as p50_ms,
+        crucible.significant(crucible.bucket_duration_ns(p90) / 1e6::float8) as p90_ms,
+        crucible.significant(crucible.bucket_duration_ns(p95) / 1e6::float8) as p95_ms,
+        crucible.significant(crucible.bucket_duration_ns(p99) / 1e6::float8) as p99_ms,
+        crucible.significant(crucible.bucket_duration_ns(p99_9) / 1e6::float8) as p99_9_ms,
 -- include event_group_key
     from met
+    offset 0  -- else each would be computed wherever it is asked for
 )
 select
 -- include event_sums_columns
     ,
-    crucible.significant(crucible.bucket_duration_ns(p50) / 1e6::float8) as p50_ms,
-    crucible.significant(crucible.bucket_duration_ns(p90) / 1e6::float8) as p90_ms,
-    crucible.significant(crucible.bucket_duration_ns(p95) / 1e6::float8) as p95_ms,
-    crucible.significant(crucible.bucket_duration_ns(p99) / 1e6::float8) as p99_ms,
-    crucible.significant(crucible.bucket_duration_ns(p99_9) / 1e6::float8) as p99_9_ms
+    p50_ms,
+    case when told.is_exact then json_build_array(p50_ms, p50_ms) end as p50_ms_interval,
+    p90_ms,
+    case when told.is_exact then json_build_array(p90_ms, p90_ms) end as p90_ms_interval,
+    p95_ms,
+    case when told.is_exact then json_build_array(p95_ms, p95_ms) end as p95_ms_interval,
+    p99_ms,
+    case when told.is_exact then json_build_array(p99_ms, p99_ms) end as p99_ms_interval,
+    p99_9_ms,
+    case when told.is_exact then json_build_array(p99_9_ms, p99_9_ms) end as p99_9_ms_interval
 from page
 left join percentiles using (key)
+-- include event_sums_told
 order by key

@@ -42,4 +42,8 @@
     coalesce(s.dropped_events_count, 0) as dropped_events_count,
     coalesce(s.dropped_links_count, 0) as dropped_links_count,
     s.sample_probability,
+    -- As `th` of a tracestate has it: hex without the zeros at its end.
+    coalesce(nullif(rtrim(lpad(to_hex(s.sample_threshold), 14, '0'), '0'), ''),
+        case when s.sample_threshold = 0 then '0' end) as sample_threshold,
+    (72057594037927936 - s.upstream_threshold) / 72057594037927936::float8 as upstream_probability,
     s.keep_reason

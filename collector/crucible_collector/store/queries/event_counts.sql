@@ -1,14 +1,26 @@
 -- How many events of each name are there, sampled ones weighted by their inclusion probability?
--- Leans on the roll-ups of spans; raw rows answer less than a minute at either end of the period. The
--- standard error is a lower bound: event_count_variances has it in full, as long as the rows are kept.
+-- Leans on the roll-ups of spans; raw rows answer less than a minute at either end of the period. An
+-- interval is written here where it has no width; where events were sampled `estimated` carries what it
+-- is made of.
 select
     event_name,
-    crucible.significant(count) as count,
+    told.count,
     crucible.significant(sqrt(variance)) as count_standard_error,
-    crucible.significant(error_count) as error_count,
+    case when told.is_exact then json_build_array(told.count, told.count) end as count_interval,
+    told.error_count,
+    crucible.significant(sqrt(error_variance)) as error_count_standard_error,
+    case when told.is_exact then json_build_array(told.error_count, told.error_count) end
+        as error_count_interval,
     stored_count,
     crucible.rfc3339(last_time, 0::smallint) as last_time,
-    probability_min < 1 as estimated
+    case when told.is_exact then to_json(false) else json_build_object(
+        'probability_min', probability_min,
+        'traces', uncertain_traces,
+        'count', json_build_array(stored_count, page.count - stored_count, variance, 1),
+        'error_count', json_build_array(
+            error_row_count, page.error_count - error_row_count, error_variance, 1)
+    ) end as estimated,
+    told.is_exact as interval_reliable
 from (
     select
         event_name,
@@ -16,6 +28,9 @@ from (
         sum(count) as count,
         coalesce(sum(count_variance), 0) as variance,
         coalesce(sum(error_count), 0) as error_count,
+        coalesce(sum(row_count) filter (where status_code = 2), 0) as error_row_count,
+        coalesce(sum(error_variance), 0) as error_variance,
+        coalesce(sum(uncertain_event_traces), 0) as uncertain_traces,
         min(probability_min) as probability_min,
         max(last_time) as last_time
     from (
@@ -26,4 +41,11 @@ from (
     order by event_name
     limit %(limit)s offset %(skip)s
 ) page
+cross join lateral (
+    select
+        probability_min >= 1 as is_exact,
+        crucible.significant(page.count) as count,
+        crucible.significant(page.error_count) as error_count
+    offset 0
+) told
 order by event_name

@@ -2,6 +2,8 @@
 -- No index of its own: included where the query around it has chosen one.
     and (%(event)s::text is null or event_name = %(event)s)
     and (%(status)s::smallint is null or status_code = %(status)s)
+    and (%(reason)s::text is null or keep_reason = %(reason)s)
+    and (%(reasons)s::text[] is null or keep_reason = any(%(reasons)s))
     and (%(from_time)s::timestamptz is null or time >= %(from_time)s)
     and (%(to_time)s::timestamptz is null or time < %(to_time)s)
     and (

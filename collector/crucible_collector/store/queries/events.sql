@@ -1,6 +1,6 @@
 -- Which events match these filters, newest first?
--- Leans on spans_run where a run is given, on spans_event or spans_errors where only that is, else on
--- spans_time: each gives them in order, so that a page costs a page.
+-- Leans on spans_run where a run is given, on spans_event, spans_errors or spans_kept where only that is,
+-- else on spans_time: each gives them in order, so that a page costs a page.
 select
 -- include event_columns
 from (

@@ -30,4 +30,8 @@
     coalesce(l.flags, 0) as flags,
     coalesce(l.dropped_attributes_count, 0) as dropped_attributes_count,
     l.sample_probability,
+    -- As `th` of a tracestate has it: hex without the zeros at its end.
+    coalesce(nullif(rtrim(lpad(to_hex(l.sample_threshold), 14, '0'), '0'), ''),
+        case when l.sample_threshold = 0 then '0' end) as sample_threshold,
+    (72057594037927936 - l.upstream_threshold) / 72057594037927936::float8 as upstream_probability,
     l.keep_reason

@@ -2,6 +2,8 @@
 -- No index of its own: included where the query around it has chosen one. Records of the very same time
 -- are ordered by all that a reader sees of them, so that pages neither repeat nor miss one.
     and (%(severity)s::smallint is null or severity_number >= %(severity)s)
+    and (%(reason)s::text is null or keep_reason = %(reason)s)
+    and (%(reasons)s::text[] is null or keep_reason = any(%(reasons)s))
     and (%(from_time)s::timestamptz is null or time >= %(from_time)s)
     and (%(to_time)s::timestamptz is null or time < %(to_time)s)
     and (

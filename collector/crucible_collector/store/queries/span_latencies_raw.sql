@@ -4,7 +4,8 @@
 select
     time, experiment_id, run_id, event_name, model, status_code,
     crucible.duration_bucket(duration_ns) as bucket,
-    1 / sample_probability as count
+    1 / sample_probability as count,
+    coalesce(latency_variance, 0) as count_variance
 from crucible.spans
 -- include piece
 -- include span_run_filters

@@ -36,11 +36,12 @@ from crucible_collector.sample.settle import (
 from crucible_collector.sample.strategies import made
 from crucible_collector.sample.strategy import Rows, State
 from crucible_collector.sample.traces import Traces, dense, number
+from crucible_collector.sample.variance import Variances
 
 # Kept traces that are remembered for sure: two minutes of 2,000 a second. Two tables take 17 MB.
 TRACES_MAX = 262_144
-# Traces whose randomness is told by `rv`, kept or not, so that records that lost it agree.
-EXPLICIT_MAX = 262_144
+# Traces whose randomness is told by `rv`, kept or not, so that records that lost it agree. 8 MB.
+EXPLICIT_MAX = 131_072
 
 
 @dataclass(slots=True)
@@ -63,6 +64,8 @@ class Sampler:
         self._explicit = Generations(EXPLICIT_MAX)
         self._notable = Notable()
         self._counted = Counted()
+        # Of the rows that are made of what it decides to keep, in the order of the decisions.
+        self.variances = Variances()
 
     @property
     def rules(self) -> Rules:
@@ -135,6 +138,7 @@ class Sampler:
             "traces": self._traces.state(),
             "explicit": self._explicit.state(),
             "notable": self._notable.state(),
+            "variances": self.variances.state(),
         }
         parts |= {ruling.place: ruling.strategy.state() for ruling in self._rulings}
         return {f"{part}/{name}": each for part in parts for name, each in parts[part].items()}
@@ -147,6 +151,7 @@ class Sampler:
         self._traces.restore(_part(state, "traces"))
         self._explicit.restore(_part(state, "explicit"))
         self._notable.restore(_part(state, "notable"))
+        self.variances.restore(_part(state, "variances"))
         for ruling in self._rulings:
             self._rulings.restore(ruling, _part(state, ruling.place))
 

@@ -47,7 +47,8 @@ def grouped(stratum: I64 | None, name: Callable[[int], str], rows: int) -> tuple
     """Each record's group by stratum, and the groups' names; None: one group without a name."""
     if stratum is None or not rows:
         return np.zeros(rows, np.int64), [""]
-    group, count = dense(stratum, np.arange(rows), int(stratum.max()) + 1)
+    numbers = writable(stratum, np.int64)
+    group, count = dense(numbers, np.arange(rows), int(numbers.max()) + 1)
     number = np.empty(count, np.int64)
     number[group] = stratum
     if count <= STRATA_MAX:

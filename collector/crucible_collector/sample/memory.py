@@ -18,7 +18,7 @@ import numpy as np
 
 from crucible_collector.batch import I64, U8, Bool
 from crucible_collector.candidates import U64
-from crucible_collector.kernels import Int, inlined, kernel
+from crucible_collector.kernels import Int, inlined, kernel, writable
 from crucible_collector.sample.strategy import State
 
 _ENTRIES_FIRST = 1024
@@ -228,7 +228,7 @@ def packed_keys(*words: U64) -> U64:
     """One key for each row of some columns of words; their order counts."""
     key = np.full(len(words[0]), 0x9E3779B97F4A7C15, np.uint64)
     for word in words:
-        _fold(key, word)
+        _fold(key, writable(word, np.uint64))
     return key
 
 
@@ -241,4 +241,4 @@ def _fold(key: U64, word: U64) -> None:
 def trace_keys(trace_id: U8) -> U64:
     """One key for each trace id (rows, 16)."""
     words = np.ascontiguousarray(trace_id).view(np.uint64)
-    return packed_keys(np.ascontiguousarray(words[:, 0]), np.ascontiguousarray(words[:, 1]))
+    return packed_keys(words[:, 0], words[:, 1])

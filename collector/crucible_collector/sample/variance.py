@@ -31,7 +31,7 @@ MEASURES = ("count", "error", "duration", "input_token", "output_token", "cost")
 FINITE_MAX = 1e100
 
 # Uncertain traces, and events of one, that are remembered for sure: some minutes of 200 a second. All
-# tables together take 29 MB.
+# tables together take 29 MB, where so many are there.
 GROUPS_MAX = 65_536
 _MINUTES_PER_HOUR = 60
 

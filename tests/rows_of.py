@@ -36,7 +36,8 @@ from crucible_collector.receive.limits import Limits
 from crucible_collector.rows import SetAside, WindowRows
 from crucible_collector.store.connect import ingest_connection
 from crucible_collector.store.copy import is_lasting
-from crucible_collector.store.window import WindowWriter, Written, encode_tables
+from crucible_collector.store.outcomes import Written
+from crucible_collector.store.window import WindowWriter, encode_tables
 from traffic import key_value
 
 # Receipt of every request, so that what is stored depends on no clock: 2026-11-23 10:00 UTC.
@@ -150,7 +151,7 @@ def ingest(dsn: str, directory: Path) -> Iterator[Ingest]:
     """A journal in `directory` (made if need be) that the database has heard of."""
     with Journal.open(directory, segment_bytes=1 << 20, bytes_max=1 << 24) as journal:
         writer = WindowWriter(lambda: ingest_connection(dsn), journal.journal_id, "test")
-        writer.position(journal.head)
+        writer.place(journal.head)
         try:
             yield Ingest(journal, writer)
         finally:

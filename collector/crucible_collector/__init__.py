@@ -9,15 +9,17 @@ The map, in the order in which data meet the modules:
 - `receive.check` says which records can be stored, by `receive.verdicts` and `receive.limits`;
   `decode.canonical` first makes sure that the bytes can be read at all.
 - `journal` keeps the request on disk; after its sync `receive.answers` tells the sender.
-- `pipeline.pipeline` takes window after window from the journal; `pipeline.prepare` turns one into
-  rows and has no side effects.
+- `pipeline.pipeline` writes window after window of the journal; `pipeline.windows` says which comes next,
+  `pipeline.prepare` turns it into rows.
 - `decode` walks the bytes into the columns of `batch`, and writes attributes as JSON.
+- `sample` decides which spans and logs are kept, by the columns of `candidates`, before any row is made.
 - `enrich` names events, resources and series, makes points of measurements (where NaN is an ordinary
   value) and collects what a window says about runs; the result is in `rows`.
 - `store.window` writes all of it in one transaction, with `store.copy` (the bytes are
   `store.binary_copy`'s) and `store.merge`.
 - `store.stalls` notices runs that have fallen silent.
 - `api` answers over REST and serves the page, by the questions in `store/queries`.
+- `simulate` tries sampling rules on what is stored.
 
 `kernels` is how the loops of `decode` and of `store.binary_copy` are compiled, and where their
 machine code is kept.

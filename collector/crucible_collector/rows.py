@@ -6,6 +6,7 @@ request that turns out to be a duplicate inside the transaction takes its rows w
 
 from __future__ import annotations
 
+import enum
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,32 @@ from typing import Any
 import pyarrow as pa
 
 from crucible_collector.batch import I32, I64, U8, Reason, Signal
+from crucible_collector.candidates import Counted
 from crucible_collector.journal import Window
+
+
+class Phase(enum.Enum):
+    """What of a window is written in one transaction.
+
+    Where a sampler wants to know what comes after a record, everything but spans and logs is written
+    AHEAD, and these, as decided, BEHIND; else all of it is written as a WHOLE.
+    """
+
+    WHOLE = "whole"
+    AHEAD = "ahead"
+    BEHIND = "behind"
+
+    @property
+    def signals(self) -> frozenset[Signal]:
+        """Whose records the ledger counts in this transaction."""
+        return _COUNTED[self]
+
+
+_COUNTED = {
+    Phase.WHOLE: frozenset(Signal),
+    Phase.AHEAD: frozenset({Signal.METRICS}),
+    Phase.BEHIND: frozenset({Signal.TRACES, Signal.LOGS}),
+}
 
 
 @dataclass(slots=True)
@@ -143,6 +169,13 @@ class WindowRows:
     set_aside: list[SetAside]  # found while decoding
     damaged: dict[tuple[Signal, Reason], int]  # records lost to damaged journal bytes
     series_seen: dict[int, int]  # known series whose last_seen is due, and the time in ns
+    phase: Phase = Phase.WHOLE
+    sampled: dict[tuple[int, str], int] = field(default_factory=dict)  # (request, rule) -> records
+    counted: Counted = field(default_factory=Counted)  # what each sampling rule saw and kept
+    # Of BEHIND: the requests that were found to be duplicates AHEAD.
+    duplicates: frozenset[int] = frozenset()
+    # Under which version of the sampling settings; None: nothing is to be remembered of the window.
+    sampling_version: int | None = None
 
     @property
     def start(self) -> int:

@@ -30,6 +30,7 @@ from crucible_collector.api.status import ComponentStatus
 from crucible_collector.enrich.subscription import Subscription
 from crucible_collector.errors import SettingsError
 from crucible_collector.journal import DeadLetters, Journal
+from crucible_collector.pipeline.checkpoints import Checkpoints
 from crucible_collector.pipeline.pipeline import Pipeline
 from crucible_collector.pipeline.sampling import SamplingInForce
 from crucible_collector.receive import (
@@ -45,6 +46,7 @@ from crucible_collector.sample.rules import Rules
 from crucible_collector.sample.rulings import RuleUse
 from crucible_collector.scrape import LedgerMetrics, SamplingMetrics
 from crucible_collector.settings import Address, Settings, parse_address
+from crucible_collector.simulate.simulation import Simulation
 from crucible_collector.store import binary_copy
 from crucible_collector.store.database import Database
 from crucible_collector.store.window import WindowWriter
@@ -132,7 +134,14 @@ class Service:
         )
         settings = self._settings
         subscription = Subscription(settings.events_allow, settings.events_deny)
-        self._pipeline = Pipeline(journal, writer, dead_letters, subscription=subscription)
+        self._pipeline = Pipeline(
+            journal,
+            writer,
+            dead_letters,
+            subscription=subscription,
+            sampling=self._sampling,
+            checkpoints=Checkpoints(settings.data_dir, journal.journal_id),
+        )
         self._pipeline.start()
         self._stack.callback(self._pipeline.stop, self._settings.stop_grace_s)
 
@@ -150,7 +159,9 @@ class Service:
 
     def _start_api(self) -> None:
         events = EventsIntake(_made(self._intake))
-        self._listen("api", api_server(create_app(self._database, self, events, self)))
+        simulation = Simulation(lambda: self._database.dsn)
+        app = create_app(self._database, self, events, self, simulation)
+        self._listen("api", api_server(app))
 
     def _start_receivers(self) -> None:
         intake = _made(self._intake)

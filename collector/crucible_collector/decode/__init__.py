@@ -12,6 +12,7 @@
 | `slots`, `measurements` | the attributes that matter, found by key |
 | `json_text`, `json_values`, `doubles`, `text` | attributes as JSON, numbers and texts exactly |
 | `messages` | span events, span links and exemplars as JSON |
+| `subset` | some rows as records of their own |
 | `hashes` | XXH64 of texts and attribute sets |
 | `warm` | all of its kernels made ready at a start |
 
@@ -27,6 +28,7 @@ from crucible_collector.decode.hashes import attribute_set_hash, text_hash, xxh6
 from crucible_collector.decode.json_text import any_value_json, attributes_json
 from crucible_collector.decode.messages import exemplars_json, span_events_json, span_links_json
 from crucible_collector.decode.signals import decode_logs, decode_metrics, decode_spans
+from crucible_collector.decode.subset import take
 from crucible_collector.decode.text import text_array
 from crucible_collector.decode.warm import warm_up
 from crucible_collector.kernels import cache_directory
@@ -45,6 +47,7 @@ __all__ = [
     "sound_span_count",
     "span_events_json",
     "span_links_json",
+    "take",
     "text_array",
     "text_hash",
     "warm_up",

@@ -34,6 +34,10 @@ class EventNames:
     sent: list[str | None] = field(default_factory=list)
     given: list[bool] = field(default_factory=list)
 
+    def only(self, rows: I64) -> EventNames:
+        """The names of some of the records."""
+        return EventNames(self.names, self.code[rows], self.sent, self.given)
+
     def column(self) -> pa.Array:
         """The records' names."""
         return pa.array(self.names, pa.string()).take(pa.array(self.code))

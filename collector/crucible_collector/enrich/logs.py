@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from crucible_collector.batch import I64, Bool, Logs, Signal
+from crucible_collector.candidates import Decided
 from crucible_collector.decode import any_value_json, attributes_json
+from crucible_collector.enrich.candidates import Received, log_candidates
 from crucible_collector.enrich.columns import (
     non_zero,
     numbers,
@@ -22,33 +24,56 @@ from crucible_collector.enrich.columns import (
 )
 from crucible_collector.enrich.events import EventNames, log_events
 from crucible_collector.enrich.facts import Seen, collect
+from crucible_collector.enrich.sampled import choose, sampling_columns
 from crucible_collector.enrich.window import (
     Collected,
     Identified,
+    LookedAt,
     identify,
     identity_columns,
     table,
 )
+from crucible_collector.rows import Phase, Table
 
 
-def add_logs(logs: Logs, keep: Bool, received_ns: I64, collected: Collected) -> None:
-    """Add the table, dimensions and facts of a window's log records.
+def look_at_logs(
+    logs: Logs, keep: Bool, received: Received, collected: Collected
+) -> LookedAt[Logs]:
+    """Name the events, leave out what is not wanted, and say of the rest what sampling goes by.
 
     A record without a time of its own has the time it was observed, else that of its receipt.
     """
-    if not len(logs):
-        return
     events = log_events(logs)
     keep = collected.subscribed(logs, keep, events)
-    identified = identify(logs, keep, received_ns, collected)
-    observed_ns = np.where(logs.observed_ns == 0, identified.received_ns, logs.observed_ns)
+    observed_ns = np.where(logs.observed_ns == 0, received.ns[logs.request], logs.observed_ns)
     time_ns = np.where(logs.time_ns == 0, observed_ns, logs.time_ns)
-    made = table("logs", Signal.LOGS, identified, _columns(identified, logs, events, time_ns))
-    if made is not None:
-        collected.tables.append(made)
+    candidates = log_candidates(logs, keep, events, received)
+    return LookedAt(logs, keep, events, time_ns, time_ns, received.ns, candidates)
+
+
+def add_logs(looked: LookedAt[Logs], decided: Decided | None, collected: Collected) -> None:
+    """Add the table, dimensions and facts; rows only of what is decided to be kept."""
+    logs, time_ns = looked.records, looked.start_ns
+    identified = identify(logs, looked.keep, looked.received_ns, collected)
+    if decided is not None:
+        collected.add_table(_table(looked, decided, identified, collected))
+    if collected.phase is Phase.BEHIND:
+        return
     nameless = EventNames([], np.zeros(len(logs), np.int64))
-    rest = identified.received_ns, keep, identified.resource_ids
+    rest = identified.received_ns, looked.keep, identified.resource_ids
     collect(Seen(logs, nameless, time_ns, time_ns, *rest), collected.facts)
+
+
+def _table(
+    looked: LookedAt[Logs], decided: Decided, identified: Identified, collected: Collected
+) -> Table | None:
+    """The rows of the log records that are kept."""
+    chosen = choose(looked, decided, identified, collected)
+    if chosen is None:
+        return None
+    columns = _columns(chosen.identified, chosen.records, chosen.events, chosen.start_ns)
+    columns |= sampling_columns(chosen)
+    return table("logs", Signal.LOGS, chosen.identified, columns)
 
 
 def _columns(

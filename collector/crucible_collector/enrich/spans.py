@@ -8,11 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from crucible_collector.batch import I64, Bool, Signal, Spans, TextRef
+from crucible_collector.candidates import Decided
 from crucible_collector.decode import (
     attributes_json,
     span_events_json,
     span_links_json,
 )
+from crucible_collector.enrich.candidates import MODEL, STATUS_ERROR, Received, span_candidates
 from crucible_collector.enrich.columns import (
     first_text,
     non_zero,
@@ -31,41 +33,77 @@ from crucible_collector.enrich.events import EventNames, span_events
 from crucible_collector.enrich.facts import Seen, collect
 from crucible_collector.enrich.hashing import U64
 from crucible_collector.enrich.measurements import points_of
+from crucible_collector.enrich.sampled import choose, sampling_columns
+from crucible_collector.enrich.uncertainty import variance_columns
 from crucible_collector.enrich.window import (
     Collected,
     Identified,
+    LookedAt,
     identify,
     identity_columns,
     table,
 )
 from crucible_collector.metrics import REVERSED_SPANS
-from crucible_collector.rows import Table
+from crucible_collector.rows import Phase, Table
+from crucible_collector.sample.randomness import final_trace_states
 
-STATUS_ERROR = 2  # OTLP Status.StatusCode
 _RUNS_UNSORTED_MAX = 32
-_MODEL = ("gen_ai.response.model", "gen_ai.request.model", "crucible.model.name")
 
 
-def add_spans(spans: Spans, keep: Bool, received_ns: I64, collected: Collected) -> None:
-    """Add the tables, dimensions and facts of a window's spans; `received_ns` is one a request."""
-    if not len(spans):
-        return
+def look_at_spans(
+    spans: Spans, keep: Bool, received: Received, collected: Collected
+) -> LookedAt[Spans]:
+    """Name the events, leave out what is not wanted, and say of the rest what sampling goes by."""
     events = span_events(spans, spans.status_code == STATUS_ERROR)
     keep = collected.subscribed(spans, keep, events)
-    identified = identify(spans, keep, received_ns, collected)
-    start_ns = np.where(spans.start_ns == 0, identified.received_ns, spans.start_ns)
+    start_ns = np.where(spans.start_ns == 0, received.ns[spans.request], spans.start_ns)
     sent_end_ns = np.where(spans.end_ns == 0, start_ns, spans.end_ns)
-    REVERSED_SPANS.inc(int((sent_end_ns < start_ns).sum()))
+    if collected.phase is not Phase.BEHIND:
+        REVERSED_SPANS.inc(int((sent_end_ns < start_ns).sum()))
     end_ns = np.maximum(sent_end_ns, start_ns)
-    own = table(
-        "spans", Signal.TRACES, identified, _columns(identified, spans, events, start_ns, end_ns)
-    )
-    if own is not None:
-        own = _by_run(own, slot_hash(spans, "crucible.run.id")[keep])
-    points = points_of(identified, spans, events, end_ns, collected)
-    collected.tables += [made for made in (own, points) if made is not None]
-    rest = identified.received_ns, keep, identified.resource_ids
-    collect(Seen(spans, events, start_ns, end_ns, *rest), collected.facts)
+    candidates = span_candidates(spans, keep, events, (start_ns, end_ns), received)
+    return LookedAt(spans, keep, events, start_ns, end_ns, received.ns, candidates)
+
+
+def add_spans(looked: LookedAt[Spans], decided: Decided | None, collected: Collected) -> None:
+    """Add the tables, dimensions and facts; rows only of what is decided to be kept."""
+    spans, events = looked.records, looked.events
+    identified = identify(spans, looked.keep, looked.received_ns, collected)
+    if decided is not None:
+        collected.add_table(_table(looked, decided, identified, collected))
+    if collected.phase is Phase.BEHIND:
+        return
+    collected.add_table(points_of(identified, spans, events, looked.end_ns, collected))
+    rest = identified.received_ns, looked.keep, identified.resource_ids
+    collect(Seen(spans, events, looked.start_ns, looked.end_ns, *rest), collected.facts)
+
+
+def learn_spans(looked: LookedAt[Spans], decided: Decided, collected: Collected) -> None:
+    """Have the variances remember what rows would tell them, without making any."""
+    everywhere = looked.keep & decided.keep
+    if everywhere.any():
+        identified = identify(looked.records, looked.keep, looked.received_ns, collected)
+        chosen = choose(looked, decided, identified, collected)
+        if chosen is not None:
+            variance_columns(chosen, collected.variances)
+
+
+def _table(
+    looked: LookedAt[Spans], decided: Decided, identified: Identified, collected: Collected
+) -> Table | None:
+    """The rows of the spans that are kept: nothing of the others is made."""
+    chosen = choose(looked, decided, identified, collected)
+    if chosen is None:
+        return None
+    spans, events = chosen.records, chosen.events
+    columns = _columns(chosen.identified, spans, events, chosen.start_ns, chosen.end_ns)
+    columns |= sampling_columns(chosen) | variance_columns(chosen, collected.variances)
+    if (told := chosen.is_told).any():
+        states = final_trace_states(spans.buffer, spans.trace_state, chosen.decided.threshold, told)
+        columns["trace_state"] = states
+        columns["trace_span_count"] = pa.array(chosen.decided.trace_count, mask=~told)
+    made = table("spans", Signal.TRACES, chosen.identified, columns)
+    return made and _by_run(made, slot_hash(spans, "crucible.run.id"))
 
 
 def _by_run(table: Table, run: U64) -> Table:
@@ -116,7 +154,7 @@ def _columns(
         **identity_columns(spans),
         "step": numbers(*step, pa.int64()),
         "epoch": numbers(*epoch, pa.int64()),
-        "model": texts(spans, slot_text(spans, *_MODEL)),
+        "model": texts(spans, slot_text(spans, *MODEL)),
         "input_tokens": numbers(*input_tokens, pa.int64()),
         "output_tokens": numbers(*output_tokens, pa.int64()),
         "cost_usd": numbers(*cost, pa.float64()),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from crucible_collector.batch import I64, Bool, Records, Signal
+from crucible_collector.batch import I64, Bool, Logs, Records, Signal, Spans
+from crucible_collector.candidates import Candidates
 from crucible_collector.enrich.columns import resource_of, slot_text, texts
 from crucible_collector.enrich.dimensions import RESOURCE_COLUMNS, SCOPE_COLUMNS, resources, scopes
 from crucible_collector.enrich.events import EventNames
@@ -17,7 +18,8 @@ from crucible_collector.enrich.facts import Facts
 from crucible_collector.enrich.series import SERIES_COLUMNS
 from crucible_collector.enrich.subscription import EVERYTHING, Subscription, leave_out
 from crucible_collector.enrich.unregistered import Unregistered
-from crucible_collector.rows import Dimension, Table
+from crucible_collector.rows import Dimension, Phase, Table
+from crucible_collector.sample.variance import Variances
 
 
 @dataclass(slots=True)
@@ -35,6 +37,9 @@ class Collected:
 
     known: Known
     subscription: Subscription = EVERYTHING
+    phase: Phase = Phase.WHOLE
+    rule_names: tuple[str, ...] = ()  # of the sampling rules, by their numbers
+    variances: Variances = field(default_factory=Variances)
     tables: list[Table] = field(default_factory=list)
     resources: Dimension = field(default_factory=lambda: Dimension("resources", RESOURCE_COLUMNS))
     scopes: Dimension = field(default_factory=lambda: Dimension("scopes", SCOPE_COLUMNS))
@@ -42,12 +47,41 @@ class Collected:
     facts: Facts = field(default_factory=lambda: Facts({}, {}))
     filtered: dict[tuple[int, str], int] = field(default_factory=dict)  # (request, rule) -> records
     unregistered: Unregistered = field(default_factory=Unregistered)
+    sampled: dict[tuple[int, str], int] = field(default_factory=dict)  # (request, rule) -> records
 
     def subscribed(self, records: Records, keep: Bool, events: EventNames) -> Bool:
         """`keep` without the events that the settings leave out; those and unknown ones are counted."""
         keep = leave_out(self.subscription, records, keep, events, self.filtered)
-        self.unregistered.add(records, keep, events)
+        if self.phase is not Phase.BEHIND:  # they were told AHEAD
+            self.unregistered.add(records, keep, events)
         return keep
+
+    def add_table(self, made: Table | None) -> None:
+        if made is not None:
+            self.tables.append(made)
+
+
+class Everything(Container[int]):
+    """Ids of dimensions where all that there are have been written."""
+
+    def __contains__(self, _id: object) -> bool:
+        return True
+
+
+Kind = TypeVar("Kind", Spans, Logs)
+
+
+@dataclass(slots=True)
+class LookedAt(Generic[Kind]):
+    """Spans or log records of a window before it is decided which of them become rows."""
+
+    records: Kind
+    keep: Bool  # (rows) False: refused by the check, or filtered
+    events: EventNames
+    start_ns: I64  # (rows) as stored; of logs their time
+    end_ns: I64
+    received_ns: I64  # (requests)
+    candidates: Candidates
 
 
 @dataclass(slots=True)

@@ -211,11 +211,14 @@ class Journal:
             )
         return self._committer.submit(framed)
 
-    def read(self, position: int, *, records_max: int, bytes_max: int) -> Window | None:
+    def read(
+        self, position: int, *, records_max: int, bytes_max: int, until: int | None = None
+    ) -> Window | None:
         """What lies at `position` and after it, up to the limits; None if nothing durable does.
 
         The first entry comes whatever its size. Reading a position again gives the same entries
-        (the limits decide how many). `position` is one that a window ended at, or `head`.
+        (the limits decide how many). `position` is one that a window ended at, or `head`; `until`
+        is where such a window ended, to have just that one again.
         """
         segments = self._segments
         with segments.lock:
@@ -223,7 +226,8 @@ class Journal:
             if segment is None:
                 return None
             missing = segments.missing_before(segment, position)
-            stretch = Stretch(position, segment, segment.end, missing)
+            end = segment.end if until is None else min(segment.end, until)
+            stretch = Stretch(position, segment, end, missing)
             segment.readers += 1
         try:
             return read_window(

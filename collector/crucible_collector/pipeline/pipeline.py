@@ -11,51 +11,33 @@ import contextlib
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 from crucible_collector import metrics
 from crucible_collector.batch import Signal
 from crucible_collector.enrich.subscription import EVERYTHING, Subscription
 from crucible_collector.errors import DatabaseError
 from crucible_collector.journal import DeadLetters, Journal
-from crucible_collector.pipeline.prepare import prepare, set_aside_whole
+from crucible_collector.pipeline.checkpoints import Checkpoints, Staged
 from crucible_collector.pipeline.remembered import Remembered
+from crucible_collector.pipeline.sampling import SamplingInForce
 from crucible_collector.pipeline.unfamiliar import Unfamiliar
-from crucible_collector.rows import SetAside, WindowRows
+from crucible_collector.pipeline.windows import Prepared, Windows
+from crucible_collector.rows import Phase, SetAside, WindowRows
 from crucible_collector.store.copy import is_lasting, message_of
-from crucible_collector.store.window import (
-    DriverError,
-    Encoded,
-    PositionMovedError,
-    WindowWriter,
-    Written,
-    encode_tables,
-)
+from crucible_collector.store.outcomes import Written
+from crucible_collector.store.positions import Place, PositionMovedError
+from crucible_collector.store.window import DriverError, WindowWriter
 
 log = logging.getLogger("crucible.pipeline")
 
-# A window is written in about half a second at the database's pace and holds what fits in memory.
-WINDOW_RECORDS_MAX = 16_384
-WINDOW_BYTES_MAX = 16 * 1024 * 1024
-# Small windows wait this long for company: a commit a millisecond helps nobody.
-LINGER_S = 0.05
-LINGER_BYTES = 1024 * 1024
-_IDLE_WAIT_S = 0.5
 # With nothing to write, the database is asked this often whether it still is where it was left: one
 # that was set back, or died with its last commits, is caught up while the journal has what it lost.
 _ASK_AGAIN_S = 5.0
 _RETRY_FIRST_S = 0.1
 _RETRY_LAST_S = 5.0
-
-
-@dataclass(slots=True)
-class Prepared:
-    """A window with everything made that can be made before its transaction."""
-
-    rows: WindowRows
-    encoded: list[Encoded]
 
 
 class Pipeline:
@@ -68,27 +50,57 @@ class Pipeline:
         dead_letters: DeadLetters,
         *,
         subscription: Subscription = EVERYTHING,
+        sampling: SamplingInForce | None = None,
+        checkpoints: Checkpoints | None = None,
         committed: Callable[[WindowRows, Written], None] = lambda _rows, _written: None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`subscription` says what is kept; `committed` hears of every window in the database."""
+        """`subscription` says what is wanted, `sampling` how much of it is kept.
+
+        `committed` hears of every window in the database: of one that is written ahead and behind,
+        twice.
+        """
         self._journal = journal
         self._writer = writer
         self._dead_letters = dead_letters
-        self._subscription = subscription
+        self._sampling = SamplingInForce() if sampling is None else sampling
         self._committed = committed
         self._clock_ns = clock_ns
         self._remembered = Remembered()
         self._unfamiliar = Unfamiliar()
+        self._windows = Windows(
+            journal,
+            self._remembered,
+            subscription,
+            self._sampling,
+            checkpoints,
+            clock_ns=clock_ns,
+            with_parts=lambda: writer.writes_parts,
+        )
+        # Prepared and not yet known to be in the database. What a sampler learned from them it has
+        # learned: they are written again as they are, never prepared again.
+        self._unwritten: deque[Prepared] = deque()
+        self._asked_s = 0.0
+        self._safe: Place | None = None  # up to where what was learned need not be learned again
         self._opened_tail = journal.tail
         self._stopping = threading.Event()
         self._drain_until = float("inf")
         self._thread = threading.Thread(target=self._run, name="pipeline-write", daemon=True)
         self._preparing = ThreadPoolExecutor(1, thread_name_prefix="pipeline-prepare")
-        self.position: int | None = None  # None until the database has answered once
+        self._place: Place | None = None  # None until the database has answered once
         self.is_writing = False  # whether the last thing asked of the database succeeded
         self._received_s = 0.0  # receipt of the newest committed request, Unix time
         self.listening()
+
+    @property
+    def position(self) -> int | None:
+        """Up to where the journal was seen and its points stored; None until the database answers."""
+        return None if self._place is None else self._place.position
+
+    @property
+    def decided_position(self) -> int | None:
+        """Up to where its spans and logs are stored, too."""
+        return None if self._place is None else self._place.decided
 
     def start(self) -> None:
         self._thread.start()
@@ -135,75 +147,137 @@ class Pipeline:
 
     def _take_leave(self) -> None:
         """Tell the others that nothing of this journal needs to be waited for, if that is so."""
-        position = self.position
-        if not self.is_writing or position is None or self._journal.tail > position:
+        place = self._place
+        if not self.is_writing or place is None or self._journal.tail > place.position:
             return
-        self._writer.heard_since_ns = None
         with contextlib.suppress(PositionMovedError, DriverError, DatabaseError):
-            self._writer.expect_position(position)
+            if not self._unwritten:
+                self._publish(self._windows.stage())
+            self._writer.positions.heard_since_ns = None
+            self._writer.expect(place)
 
     def _work(self) -> None:
         """Write window after window until something is wrong or the work is over."""
         self._remembered.forget()
         self._tell_listening()
-        position = self._position()
-        self._journal.release(position)
-        self.position = position
-        self._database_answered()
-        log.info("writing from position %d; the journal ends at %d", position, self._journal.tail)
-        pending = self._preparing.submit(self._next, position)
-        asked_s = time.monotonic()
+        self._begin(self._where())
+        pending = None
         try:
             while not self._is_over():
-                prepared = pending.result()
-                if prepared is None:
-                    if time.monotonic() - asked_s >= _ASK_AGAIN_S:
-                        asked_s = time.monotonic()
-                        self._ask(position)
-                    pending = self._preparing.submit(self._next, position)
-                    continue
-                position = prepared.rows.end
-                pending = self._preparing.submit(self._next, position)
-                self._write(prepared)
-                self.position = position
-                self._journal.release(position)
+                if not self._unwritten:
+                    pending = pending or self._preparing.submit(self._windows.next, self._stopping)
+                    prepared, pending = pending.result(), None
+                    if prepared is None:
+                        self._ask_from_time_to_time()
+                        continue
+                    self._unwritten.append(prepared)
+                if pending is None and len(self._unwritten) == 1:
+                    pending = self._preparing.submit(self._windows.next, self._stopping)
+                self._write(self._unwritten[0])
+                self._advance(self._unwritten.popleft())
         finally:
-            _settle(pending)
+            self._settle(pending)
 
-    def _ask(self, position: int) -> None:
+    def _begin(self, place: Place) -> None:
+        """Go on with what is prepared where the database stands there; else prepare anew."""
+        self._asked_s = time.monotonic()
+        self._poll_settings()
+        if self._unwritten and self._place and self._unwritten[0].after(self._place) == place:
+            self._unwritten.popleft()  # its COMMIT was done, though its answer was lost
+        recorded = self._writer.recorded()
+        if self._unwritten and self._unwritten[0].follows(place):
+            self._windows.committed(place, recorded)
+        else:
+            self._unwritten.clear()
+            safe = self._windows.reset(place, recorded)
+            self._safe = (
+                safe if self._safe is None or safe.decided < self._safe.decided else self._safe
+            )
+        self._place = place
+        self._release()
+        self._database_answered()
+        log.info(
+            "writing from position %d, decided up to %d; the journal ends at %d",
+            place.position,
+            place.decided,
+            self._journal.tail,
+        )
+
+    def _advance(self, prepared: Prepared) -> None:
+        """The window is in the database."""
+        self._place = prepared.after(_known(self._place))
+        self._publish(prepared.staged)
+        self._release()
+        self._poll_settings()
+
+    def _publish(self, staged: Staged | None) -> None:
+        """A checkpoint counts from now on; what came before it is not learned from again."""
+        if staged is None:
+            return
+        try:
+            staged.publish()
+        except OSError as error:
+            log.warning("what the samplers learned cannot be kept: %s", error)
+            return
+        self._safe = staged.place
+        self._writer.forget_windows(staged.place.decided)
+
+    def _release(self) -> None:
+        """Let go of what is stored, decided, and learned for good."""
+        place = _known(self._place)
+        if not self._windows.is_learning or self._safe is None:
+            self._safe = place
+        self._journal.release(min(place.decided, self._safe.decided))
+
+    def _settle(self, pending: Future[Prepared | None] | None) -> None:
+        """Wait for the window that is being prepared, and keep it: it was learned from."""
+        if pending is None or pending.cancel():
+            return
+        if pending.exception() is None and (prepared := pending.result()) is not None:
+            self._unwritten.append(prepared)
+
+    def _ask_from_time_to_time(self) -> None:
         """Whether the database still is where it was left, which says that nothing waits."""
-        now_ns = self._clock_ns()
-        is_drained = self._journal.tail <= position
+        self._poll_settings()
+        if time.monotonic() - self._asked_s < _ASK_AGAIN_S:
+            return
+        self._asked_s = time.monotonic()
+        place, now_ns = _known(self._place), self._clock_ns()
+        is_drained = self._journal.tail <= place.position
         self._tell_listening()
-        self._writer.expect_position(position, now_ns if is_drained else None)
+        self._writer.expect(place, now_ns if is_drained else None)
+
+    def _poll_settings(self) -> None:
+        self._sampling.poll(self._writer.open())
 
     def _tell_listening(self) -> None:
         """A journal without room turns requests away: nobody can be heard of while that lasts."""
         if self._journal.blocked:
             self.listening()
-        self._writer.heard_since_ns = self._heard_since_ns
+        self._writer.positions.heard_since_ns = self._heard_since_ns
 
-    def _position(self) -> int:
+    def _where(self) -> Place:
         """Where to begin. Asked for the first time, it cannot lie beyond what the journal had then.
 
         If it does, the journal has lost its end (a disk that lied): its new entries take those
         positions again, and the database is told so before they could pass for stored.
         """
-        position = self._writer.position(self._journal.head)
-        if self.position is None and position > self._opened_tail:
+        place = self._writer.place(self._journal.head)
+        if self._place is None and place.position > self._opened_tail:
             log.error(
                 "the journal ended at %d, but %d was stored: it lost its end",
                 self._opened_tail,
-                position,
+                place.position,
             )
             self._writer.set_position(self._opened_tail)
-            return self._opened_tail
-        return position
+            return Place(self._opened_tail, min(place.decided, self._opened_tail))
+        return place
 
     def _is_over(self) -> bool:
         if not self._stopping.is_set():
             return False
-        is_empty = self.position is not None and self.position >= self._journal.tail
+        place = self._place
+        is_empty = place is not None and min(place.position, place.decided) >= self._journal.tail
         return is_empty or time.monotonic() >= self._drain_until
 
     def _pause(self, delay_s: float) -> None:
@@ -212,40 +286,6 @@ class Pipeline:
             time.sleep(max(0.0, min(delay_s, self._drain_until - time.monotonic())))
         else:
             self._stopping.wait(delay_s)
-
-    def _next(self, position: int) -> Prepared | None:
-        """The next window from the position, prepared; None if none comes within a moment."""
-        journal = self._journal
-        if not journal.wait(position, 0.0 if self._stopping.is_set() else _IDLE_WAIT_S):
-            return None
-        if journal.tail - position < LINGER_BYTES:
-            self._stopping.wait(LINGER_S)
-        return self._prepared(position)
-
-    def _prepared(self, position: int) -> Prepared | None:
-        """The next window; a smaller one where that cannot be prepared, its first request at last.
-
-        A request that cannot be prepared even alone is set aside whole.
-        """
-        records_max, bytes_max = WINDOW_RECORDS_MAX, WINDOW_BYTES_MAX
-        while True:
-            window = self._journal.read(position, records_max=records_max, bytes_max=bytes_max)
-            if window is None:
-                return None
-            try:
-                with metrics.WINDOW_SECONDS.labels("prepare").time():
-                    rows = prepare(window, self._remembered.known(), self._subscription)
-                    parts = self._writer.writes_parts
-                    return Prepared(rows, encode_tables(rows, with_parts=parts))
-            except Exception as error:
-                metrics.UNCAUGHT_ERRORS.labels("prepare").inc()
-                log.exception("a window of %d requests cannot be prepared", len(window))
-                if len(window) <= 1:
-                    message = f"{type(error).__name__}: {error}"
-                    return Prepared(set_aside_whole(window, message), [])
-            records_max = int(window.record_count.sum()) // 2
-            if not records_max:
-                bytes_max = 1  # what comes first is read whatever its size
 
     def _write(self, prepared: Prepared) -> None:
         rows = prepared.rows
@@ -272,12 +312,15 @@ class Pipeline:
 
     def _after_commit(self, rows: WindowRows, written: Written) -> None:
         self._remembered.committed(rows)
+        if rows.phase is Phase.AHEAD:
+            self._windows.is_committed(rows.start, rows.end, frozenset(written.duplicates))
         metrics.WINDOWS.labels("committed").inc()
         self._database_answered()
-        if len(rows.window):  # else it was all damage
-            self._received_s = int(rows.requests.received_ns[-1]) / 1e9
-        self._unfamiliar.committed(rows, written.duplicates)
-        metrics.DUPLICATE_REQUESTS.inc(len(written.duplicates))
+        if rows.phase is not Phase.BEHIND:
+            if len(rows.window):  # else it was all damage
+                self._received_s = int(rows.requests.received_ns[-1]) / 1e9
+            self._unfamiliar.committed(rows, written.duplicates)
+            metrics.DUPLICATE_REQUESTS.inc(len(written.duplicates))
         for relation, count in written.rows.items():
             metrics.STORED_ROWS.labels(relation).inc(count)
         self._committed(rows, written)
@@ -317,7 +360,7 @@ class Pipeline:
         self._pause(delay_s)
 
 
-def _settle(pending: Future[Prepared | None]) -> None:
-    """Wait for a prepared window that will not be written, so that no two ever prepare at once."""
-    if not pending.cancel():
-        pending.exception()
+def _known(place: Place | None) -> Place:
+    if place is None:
+        raise RuntimeError("the database has not answered yet")
+    return place

@@ -1,59 +1,133 @@
-"""Window to rows: decode and enrich, one signal after the other.
+"""Window to rows: decode, decide what is kept, enrich; one signal after the other.
 
-The step has no side effects and asks no clock: the journal's record carries the receipt time and the
-check's verdicts, so a window that is prepared again after a crash gives the same rows.
+The step asks no clock: the journal's record carries the receipt time and the check's verdicts. Its one
+side effect is what the sampler learns and remembers, so a window is prepared once; what then goes wrong
+with the database is answered by writing the same rows again.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
-from crucible_collector.batch import I64, Reason, Records, Signal
+from crucible_collector.batch import I64, Logs, Metrics, Reason, Records, Signal, Spans
+from crucible_collector.candidates import Candidates, Counted, Decided
 from crucible_collector.decode import decode_logs, decode_metrics, decode_spans
-from crucible_collector.enrich.logs import add_logs
+from crucible_collector.enrich.candidates import Received
+from crucible_collector.enrich.logs import add_logs, look_at_logs
 from crucible_collector.enrich.metrics import add_metrics
-from crucible_collector.enrich.spans import add_spans
+from crucible_collector.enrich.spans import add_spans, learn_spans, look_at_spans
 from crucible_collector.enrich.subscription import EVERYTHING, Subscription
-from crucible_collector.enrich.window import Collected, Known
+from crucible_collector.enrich.window import Collected, Everything, Known, LookedAt
 from crucible_collector.errors import MalformedError
 from crucible_collector.journal import EntryFlag, Window
-from crucible_collector.rows import Requests, SetAside, WindowRows
+from crucible_collector.rows import Phase, Requests, SetAside, WindowRows
+from crucible_collector.sample.rules import Rules
+from crucible_collector.sample.sampler import Sampler
 
-_DECODERS: dict[Signal, Callable[..., Records]] = {
-    Signal.TRACES: decode_spans,
-    Signal.METRICS: decode_metrics,
-    Signal.LOGS: decode_logs,
-}
-_ADDERS: dict[Signal, Callable[..., None]] = {
-    Signal.TRACES: add_spans,
-    Signal.METRICS: add_metrics,
-    Signal.LOGS: add_logs,
-}
+_Kind = TypeVar("_Kind", bound=Records)
+_Keep = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
-def prepare(window: Window, known: Known, subscription: Subscription = EVERYTHING) -> WindowRows:
-    """Decode and enrich every request of the window, but for the events that are not wanted."""
-    collected = Collected(known, subscription)
+@dataclass(slots=True)
+class _LookedAt:
+    """What was decoded, in the order of the wire; a request that cannot be read stands alone."""
+
+    spans: list[LookedAt[Spans]] = field(default_factory=list)
+    logs: list[LookedAt[Logs]] = field(default_factory=list)
+
+    @property
+    def candidates(self) -> list[Candidates]:
+        """Spans before logs."""
+        spans = [each.candidates for each in self.spans]
+        return spans + [each.candidates for each in self.logs]
+
+
+def prepare(
+    window: Window,
+    known: Known,
+    subscription: Subscription = EVERYTHING,
+    sampler: Sampler | None = None,
+    phase: Phase = Phase.WHOLE,
+    duplicates: frozenset[int] = frozenset(),
+) -> WindowRows:
+    """Decode, decide and enrich every request of the window, but for the events that are not wanted.
+
+    Without a sampler nothing is sampled here; what who sent it had sampled says so all the same.
+    `duplicates` are requests that are known to be stored already: nothing is made of them.
+    """
+    sampler = _idle() if sampler is None else sampler
+    if phase is Phase.BEHIND:
+        everything = Everything()
+        known = Known(everything, everything, everything)
+    collected = Collected(known, subscription, phase, _names(sampler), sampler.variances)
     set_aside: list[SetAside] = []
-    for signal in Signal:
-        chosen = np.flatnonzero((window.signal == signal) & (window.body_length > 0))
-        if len(chosen):
-            _add(window, signal, chosen, collected, set_aside)
-    return _rows(window, collected, set_aside)
+    looked = _look_at(window, collected, set_aside, duplicates)
+    candidates = looked.candidates
+    decided: list[Decided | None] = [None] * len(candidates)
+    if phase is Phase.AHEAD:
+        sampler.observe(candidates, window.end)
+    else:
+        decided = list(sampler.decide(candidates, window.end))
+    for spans, verdict in zip(looked.spans, decided, strict=False):
+        add_spans(spans, verdict, collected)
+    for logs, verdict in zip(looked.logs, decided[len(looked.spans) :], strict=True):
+        add_logs(logs, verdict, collected)
+    if phase is not Phase.BEHIND:
+        _add_metrics(window, collected, set_aside)
+    counted = Counted() if phase is Phase.AHEAD else sampler.counted()
+    rows = _rows(window, collected, set_aside, counted)
+    rows.duplicates = duplicates
+    return rows
 
 
-def set_aside_whole(window: Window, message: str) -> WindowRows:
+def _names(sampler: Sampler) -> tuple[str, ...]:
+    return tuple(rule.name for rule in sampler.rules.rules)
+
+
+@functools.cache
+def _idle() -> Sampler:
+    return Sampler(Rules.parse({}))
+
+
+def replay(
+    window: Window,
+    subscription: Subscription,
+    sampler: Sampler,
+    phase: Phase,
+    duplicates: frozenset[int],
+) -> None:
+    """Have the sampler learn what it knew after `prepare`, without making rows."""
+    everything = Everything()
+    known = Known(everything, everything, everything)
+    collected = Collected(known, subscription, Phase.BEHIND, _names(sampler), sampler.variances)
+    looked = _look_at(window, collected, [], duplicates)
+    candidates = looked.candidates
+    if phase is Phase.AHEAD:
+        sampler.observe(candidates, window.end)
+        return
+    for spans, verdict in zip(looked.spans, sampler.decide(candidates, window.end), strict=False):
+        learn_spans(spans, verdict, collected)
+
+
+def set_aside_whole(window: Window, message: str, phase: Phase = Phase.WHOLE) -> WindowRows:
     """The window with every request refused: what is written of one that cannot be prepared."""
     set_aside = [
         SetAside(request, -1, Signal(int(window.signal[request])), Reason.CORRUPT, message)
         for request in np.flatnonzero(window.body_length > 0).tolist()
     ]
-    return _rows(window, Collected(Known((), (), ())), set_aside)
+    collected = Collected(Known((), (), ()), phase=phase)
+    return _rows(window, collected, set_aside, Counted())
 
 
-def _rows(window: Window, collected: Collected, set_aside: list[SetAside]) -> WindowRows:
+def _rows(
+    window: Window, collected: Collected, set_aside: list[SetAside], counted: Counted
+) -> WindowRows:
+    counts = collected.phase.signals
     return WindowRows(
         window=window,
         requests=Requests(
@@ -75,34 +149,77 @@ def _rows(window: Window, collected: Collected, set_aside: list[SetAside]) -> Wi
         filtered=collected.filtered,
         unknown=collected.unregistered.unknown,
         foreign=collected.unregistered.foreign,
-        set_aside=set_aside,
+        set_aside=[each for each in set_aside if each.signal in counts],
         damaged=_damaged(window),
         series_seen={},
+        phase=collected.phase,
+        sampled=collected.sampled,
+        counted=counted,
     )
 
 
-def _add(
-    window: Window, signal: Signal, chosen: I64, collected: Collected, set_aside: list[SetAside]
+def _look_at(
+    window: Window, collected: Collected, set_aside: list[SetAside], duplicates: frozenset[int]
+) -> _LookedAt:
+    found = _LookedAt()
+    digest = np.ascontiguousarray(window.digest[:, :8]).view(np.uint64)[:, 0]
+    received = Received(window.received_ns, digest)
+
+    def look_spans(spans: Spans, chosen: I64) -> None:
+        if len(spans):
+            keep = _kept(window, chosen, spans)
+            found.spans.append(look_at_spans(spans, keep, received, collected))
+
+    def look_logs(logs: Logs, chosen: I64) -> None:
+        if len(logs):
+            keep = _kept(window, chosen, logs)
+            found.logs.append(look_at_logs(logs, keep, received, collected))
+
+    _decode(window, Signal.TRACES, decode_spans, look_spans, set_aside, duplicates)
+    _decode(window, Signal.LOGS, decode_logs, look_logs, set_aside, duplicates)
+    return found
+
+
+def _add_metrics(window: Window, collected: Collected, set_aside: list[SetAside]) -> None:
+    def add(points: Metrics, chosen: I64) -> None:
+        add_metrics(points, _kept(window, chosen, points), window.received_ns, collected)
+
+    _decode(window, Signal.METRICS, decode_metrics, add, set_aside)
+
+
+def _decode(
+    window: Window,
+    signal: Signal,
+    decoder: Callable[..., _Kind],
+    add: Callable[[_Kind, I64], None],
+    set_aside: list[SetAside],
+    duplicates: frozenset[int] = frozenset(),
 ) -> None:
-    """Decode the chosen requests together; if one of them cannot be read, each on its own."""
-    try:
-        records = _DECODERS[signal](
-            window.buffer, window.body_offset[chosen], window.body_length[chosen]
-        )
-    except MalformedError as error:
-        if len(chosen) > 1:
-            for one in np.split(chosen, len(chosen)):
-                _add(window, signal, one, collected, set_aside)
-            return
-        set_aside.append(SetAside(int(chosen[0]), -1, signal, Reason.CORRUPT, str(error)))
+    """Decode the requests of a signal together; if one of them cannot be read, each on its own."""
+    chosen = np.flatnonzero((window.signal == signal) & (window.body_length > 0))
+    if duplicates:
+        chosen = chosen[~np.isin(chosen, list(duplicates))]
+    if not len(chosen):
         return
-    records.request = chosen[records.request].astype(np.int32)
-    _ADDERS[signal](records, _kept(window, chosen, records), window.received_ns, collected)
+    waiting = [chosen]
+    while waiting:
+        requests = waiting.pop(0)
+        try:
+            records = decoder(
+                window.buffer, window.body_offset[requests], window.body_length[requests]
+            )
+        except MalformedError as error:
+            if len(requests) > 1:
+                waiting = np.split(requests, len(requests))
+            else:
+                aside = SetAside(int(requests[0]), -1, signal, Reason.CORRUPT, str(error))
+                set_aside.append(aside)
+            continue
+        records.request = requests[records.request].astype(np.int32)
+        add(records, requests)
 
 
-def _kept(
-    window: Window, chosen: I64, records: Records
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _kept(window: Window, chosen: I64, records: Records) -> _Keep:
     """False for the records that the check refused."""
     keep = np.ones(len(records), np.bool_)
     begin, end = window.refused_start[chosen], window.refused_start[chosen + 1]

@@ -8,30 +8,28 @@ key, experiments, runs, ledger), so that several collectors never deadlock.
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import psycopg
 import pyarrow as pa
 
-from crucible_collector.batch import Reason, Signal
-from crucible_collector.rows import SetAside, Table, WindowRows
+from crucible_collector.batch import Reason
+from crucible_collector.rows import Phase, SetAside, Table, WindowRows
 from crucible_collector.store import merge, rollups
 from crucible_collector.store.copy import Stream, copy, copy_what_fits, encode
-from crucible_collector.store.ingest import optional_timestamp, statement, timestamp
+from crucible_collector.store.ingest import statement, timestamp
+from crucible_collector.store.outcomes import Written, ledger_entries
+from crucible_collector.store.positions import Place, Positions, Recorded
 from crucible_collector.store.rollups.parts import EncodedPart, copy_parts, parts_of
+from crucible_collector.store.sampling import write_counts
 from crucible_collector.store.trace_hints.late import note_late
 
 # What the driver raises, for those who may not know which driver it is.
 DriverError = psycopg.Error
-
-
-class PositionMovedError(Exception):
-    """The journal's position in the database is not the window's start: read it again."""
 
 
 @dataclass(slots=True)
@@ -44,15 +42,6 @@ class Encoded:
     table: Table
     data: Stream
     parts: list[EncodedPart] | None = None
-
-
-@dataclass(slots=True)
-class Written:
-    """What a transaction did, for the counters and the dead letters."""
-
-    rows: dict[str, int] = field(default_factory=dict)  # relation -> rows stored
-    duplicates: set[int] = field(default_factory=set)  # requests of the window
-    set_aside: list[SetAside] = field(default_factory=list)
 
 
 def encode_tables(rows: WindowRows, *, with_parts: bool = False) -> list[Encoded]:
@@ -84,12 +73,10 @@ class WindowWriter:
         self._make_room = make_room
         self._connect = connect
         self._journal_id = journal_id
-        self._description = description
+        self.positions = Positions(journal_id, description)
         self._connection: psycopg.Connection | None = None
         # Whether the database has portable roll-ups, as of the last connection.
         self.writes_parts = False
-        # Since when requests are taken without a break, ns; the pipeline sets it, None at its end.
-        self.heard_since_ns: int | None = None
 
     def open(self) -> psycopg.Connection:
         """The connection, made anew if the last one is gone."""
@@ -103,47 +90,25 @@ class WindowWriter:
             self._connection.close()
             self._connection = None
 
-    def position(self, head: int) -> int:
-        """Where the database says this journal is stored up to; `head` if it has never seen it."""
-        row = (
-            self.open()
-            .execute(
-                statement("position_read"),
-                {
-                    "journal_id": self._journal_id,
-                    "head": head,
-                    "description": self._description,
-                    "heard_since": optional_timestamp(self.heard_since_ns),
-                },
-            )
-            .fetchone()
-        )
-        if row is None:
-            raise RuntimeError("position_read.sql returned no row")
-        return int(row[0])
+    def place(self, head: int) -> Place:
+        """How far the database says this journal is stored; at `head` if it has never seen it."""
+        return self.positions.read(self.open(), head)
 
-    def expect_position(self, position: int, stored_until_ns: int | None = None) -> None:
-        """Raise PositionMovedError where the journal is no longer stored up to just `position`.
+    def recorded(self) -> list[Recorded]:
+        """The windows that are yet to be decided, or to be learned from after a restart."""
+        return self.positions.recorded(self.open())
 
-        `stored_until_ns` says that all is stored that was received before then; None: nobody knows.
-        """
-        found = self.open().execute(
-            statement("position_ask"),
-            {
-                "journal_id": self._journal_id,
-                "position": position,
-                "stored_until": optional_timestamp(stored_until_ns),
-                "heard_since": optional_timestamp(self.heard_since_ns),
-            },
-        )
-        if found.rowcount != 1:
-            raise PositionMovedError
+    def forget_windows(self, before: int) -> None:
+        """Windows up to `before` are decided, and their samplers' state is safe."""
+        self.positions.forget(self.open(), before)
+
+    def expect(self, place: Place, stored_until_ns: int | None = None) -> None:
+        """Raise PositionMovedError where the journal is no longer stored up to just `place`."""
+        self.positions.expect(self.open(), place, stored_until_ns)
 
     def set_position(self, position: int) -> None:
         """Say that the journal is stored up to `position`, whatever was said before."""
-        self.open().execute(
-            statement("position_set"), {"journal_id": self._journal_id, "position": position}
-        )
+        self.positions.put_back(self.open(), position)
 
     def write(
         self,
@@ -163,8 +128,9 @@ class WindowWriter:
         connection = self.open()
         self._make_room(connection, rows)
         with connection.transaction():
-            late_before = self._move_position(connection, rows)
-            duplicates = _take_in_requests(connection, rows)
+            late_before = self.positions.move(connection, rows)
+            is_first = rows.phase is not Phase.BEHIND
+            duplicates = _take_in_requests(connection, rows) if is_first else set(rows.duplicates)
             found = [each for each in rows.set_aside if each.request not in duplicates]
             written = Written(duplicates=duplicates, set_aside=found)
             if careful:
@@ -177,30 +143,15 @@ class WindowWriter:
                     parts = parts_of(stored.table) if stored.parts is None else stored.parts
                     copy_parts(connection, parts, careful=careful)
             note_late(connection, copied, late_before)
-            merge.dimensions(connection, rows, careful=careful)
-            merge.facts(connection, rows, careful=careful)
+            if is_first:
+                merge.dimensions(connection, rows, careful=careful)
+                merge.facts(connection, rows, careful=careful)
             self._add_to_ledger(connection, rows, written)
+            self.positions.record(connection, rows, duplicates)
+            write_counts(connection, self._journal_id, rows.counted)
             if written.set_aside:
                 bury(written.set_aside)
         return written
-
-    def _move_position(self, connection: psycopg.Connection, rows: WindowRows) -> dt.date | None:
-        """Before which day the window writes down what it has of traces; None: of none."""
-        moved = connection.execute(
-            statement("position"),
-            {
-                "journal_id": self._journal_id,
-                "start": rows.start,
-                "end": rows.end,
-                "stored_until": optional_timestamp(_newest_receipt_ns(rows)),
-                "heard_since": optional_timestamp(self.heard_since_ns),
-            },
-        )
-        row = moved.fetchone()
-        if row is None:
-            raise PositionMovedError
-        late_before: dt.date | None = row[0]
-        return late_before
 
     def _add_to_ledger(
         self, connection: psycopg.Connection, rows: WindowRows, written: Written
@@ -221,11 +172,6 @@ class WindowWriter:
                     if n
                 ],
             )
-
-
-def _newest_receipt_ns(rows: WindowRows) -> int | None:
-    received_ns = rows.requests.received_ns
-    return int(received_ns.max()) if len(received_ns) else None
 
 
 def _take_in_requests(connection: psycopg.Connection, rows: WindowRows) -> set[int]:
@@ -299,49 +245,3 @@ def _only(table: Table, keep: np.ndarray[Any, np.dtype[np.bool_]]) -> Table:
         table.index[keep],
         table.principal,
     )
-
-
-def ledger_entries(rows: WindowRows, written: Written) -> dict[tuple[str, str, str], int]:
-    """(signal, outcome, reason) -> records.
-
-    received = stored + filtered by rule + rejected by reason + duplicate.
-    """
-    entries: dict[tuple[str, str, str], int] = {}
-
-    def add(signal: Signal, outcome: str, reason: str, count: int) -> None:
-        key = (signal.label, outcome, reason)
-        entries[key] = entries.get(key, 0) + count
-
-    missing = dict.fromkeys(range(len(rows.requests.signal)), 0)
-    for request, outcome, reason, count in _not_stored(rows):
-        missing[request] += count
-        if request not in written.duplicates:
-            add(Signal(int(rows.requests.signal[request])), outcome, reason, count)
-    for record in written.set_aside:
-        if not record.is_record or record.request in written.duplicates:
-            continue
-        count = 1
-        if record.index < 0:
-            count = int(rows.requests.record_count[record.request]) - missing[record.request]
-        missing[record.request] += count
-        add(record.signal, "rejected", record.reason.label, count)
-    for request, (signal, count) in enumerate(
-        zip(rows.requests.signal.tolist(), rows.requests.record_count.tolist(), strict=True)
-    ):
-        add(Signal(signal), "received", "", count)
-        if request in written.duplicates:
-            add(Signal(signal), "duplicate", "", count)
-        else:
-            add(Signal(signal), "stored", "", count - missing[request])
-    for (lost, why), count in rows.damaged.items():
-        add(lost, "received", "", count)
-        add(lost, "rejected", why.label, count)
-    return entries
-
-
-def _not_stored(rows: WindowRows) -> Iterator[tuple[int, str, str, int]]:
-    """(request, outcome, reason, records) of what never was a row."""
-    for (request, reason), count in rows.refused.items():
-        yield request, "rejected", reason.label, count
-    for (request, rule), count in rows.filtered.items():
-        yield request, "filtered", rule, count

@@ -15,6 +15,7 @@ import pytest
 from crucible_collector.errors import OverloadedError
 from crucible_collector.journal import DeadLetters, Journal
 from crucible_collector.pipeline import pipeline as module
+from crucible_collector.pipeline import windows
 from crucible_collector.pipeline.pipeline import Pipeline
 from crucible_collector.store.connect import ingest_connection
 from crucible_collector.store.window import WindowWriter
@@ -77,7 +78,7 @@ class Place:
 def place(tmp_path: Path, plain_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setattr(module, "_RETRY_FIRST_S", 0.01)
     monkeypatch.setattr(module, "_RETRY_LAST_S", 0.05)
-    monkeypatch.setattr(module, "_IDLE_WAIT_S", 0.02)
+    monkeypatch.setattr(windows, "IDLE_WAIT_S", 0.02)
     with ExitStack() as stack:
         journal = stack.enter_context(
             Journal.open(tmp_path / "journal", segment_bytes=1 << 16, bytes_max=1 << 18)

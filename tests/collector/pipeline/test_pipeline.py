@@ -14,16 +14,17 @@ import psycopg
 import pytest
 from google.protobuf.message import Message
 
-from crucible_collector.enrich.subscription import Subscription
 from crucible_collector.enrich.window import Known
 from crucible_collector.journal import DeadLetters, Journal, Window
 from crucible_collector.metrics import REGISTRY
 from crucible_collector.pipeline import pipeline as module
+from crucible_collector.pipeline import windows
 from crucible_collector.pipeline.pipeline import Pipeline
 from crucible_collector.pipeline.prepare import prepare
 from crucible_collector.rows import WindowRows
 from crucible_collector.store.connect import ingest_connection
-from crucible_collector.store.window import WindowWriter, Written
+from crucible_collector.store.outcomes import Written
+from crucible_collector.store.window import WindowWriter
 from journals import segment_files
 from proxy import PostgresProxy
 from rows_of import (
@@ -188,13 +189,13 @@ def test_a_request_that_cannot_be_prepared_is_set_aside_alone(
     """A defect of ours: found by halves, so that its neighbours do not wait for one at a time."""
     poison, tries = span_of(bad).trace_id, []
 
-    def failing(window: Window, known: Known, *rest: Subscription) -> WindowRows:
+    def failing(window: Window, known: Known, *rest: Any) -> WindowRows:
         tries.append(len(window))
         if poison in window.buffer.tobytes():
             raise ZeroDivisionError("a defect")
         return prepare(window, known, *rest)
 
-    monkeypatch.setattr(module, "prepare", failing)
+    monkeypatch.setattr(windows, "prepare", failing)
     end = place.append(*map(request, range(1, 41)))
     with place.running(plain_database):
         place.progress.until(end)

@@ -23,7 +23,7 @@ from crucible_collector.batch import Reason, Signal
 from crucible_collector.journal import Entry, EntryFlag
 from crucible_collector.journal.entry import Damage
 from crucible_collector.pipeline.prepare import prepare, set_aside_whole
-from crucible_collector.store.window import PositionMovedError
+from crucible_collector.store.positions import PositionMovedError
 from rows_of import (
     RECEIVED_NS,
     Ingest,

@@ -23,9 +23,19 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from crucible_collector.store.connect import READ, connect
 from crucible_collector.store.migrate import migrate
 from crucible_collector.store.rollups.family import Family, Level
-from crucible_collector.store.window import PositionMovedError
+from crucible_collector.store.positions import PositionMovedError
 from databases import TestServer
-from rolled import VIEW_NAMES, VIEWS, drop_rollups, expected, put, rolled_up, rows_read, settle
+from rolled import (
+    OF_SAMPLED,
+    VIEW_NAMES,
+    VIEWS,
+    drop_rollups,
+    expected,
+    put,
+    rolled_up,
+    rows_read,
+    settle,
+)
 from rows_of import Ingest, at, execute, ingest, metrics, rows_of, span_of, traces
 from traffic import key_value
 
@@ -91,6 +101,9 @@ def spans(
         for name in ("count", "duration", "input_token", "output_token", "cost", "latency"):
             variance = np.where(probability < 1, random.uniform(0, 9, count), 0)
             columns[f"{name}_variance"] = pa.array(variance, mask=probability == 1)
+        for name in OF_SAMPLED:
+            term = random.choice([0.0, 2.5], count)
+            columns[name] = pa.array(term, mask=(probability == 1) | (random.random(count) < 0.9))
     return pa.RecordBatch.from_pydict(columns)
 
 

@@ -1,0 +1,334 @@
+"""Which window comes next, and the rows that it becomes: what the preparing thread does.
+
+Windows are taken in the order of the journal. Where the sampling rules want to know what comes after a
+record, a window comes twice: ahead, and behind once it is old enough. How old is told by receipt times,
+so that a journal that is caught up after an outage is decided as it would have been; the clock is asked
+only when nothing more has come.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from crucible_collector import metrics
+from crucible_collector.enrich.subscription import Subscription
+from crucible_collector.journal import Journal, Window
+from crucible_collector.pipeline.checkpoints import Checkpoint, Checkpoints, Staged
+from crucible_collector.pipeline.prepare import prepare, replay, set_aside_whole
+from crucible_collector.pipeline.remembered import Remembered
+from crucible_collector.pipeline.sampling import SamplingInForce
+from crucible_collector.rows import Phase, WindowRows
+from crucible_collector.sample.sampler import Sampler
+from crucible_collector.store.positions import Place, Recorded
+from crucible_collector.store.window import Encoded, encode_tables
+
+log = logging.getLogger("crucible.pipeline")
+
+# A window is written in about half a second at the database's pace and holds what fits in memory.
+WINDOW_RECORDS_MAX = 16_384
+WINDOW_BYTES_MAX = 16 * 1024 * 1024
+# Small windows wait this long for company: a commit a millisecond helps nobody.
+LINGER_S = 0.05
+LINGER_BYTES = 1024 * 1024
+IDLE_WAIT_S = 0.5
+CHECKPOINT_S = 30.0
+_NOWHERE = Place(0, 0)  # before all that there is of a journal
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A window with everything made that can be made before its transaction."""
+
+    rows: WindowRows
+    encoded: list[Encoded]
+    staged: Staged | None = None  # counts once the window is committed
+
+    def follows(self, place: Place) -> bool:
+        """Whether it is the next to be written where the journal stands there."""
+        rows = self.rows
+        if rows.phase is Phase.BEHIND:
+            return rows.start == place.decided
+        return rows.start == place.position and (
+            rows.phase is Phase.AHEAD or place.decided == place.position
+        )
+
+    def after(self, place: Place) -> Place:
+        """Where the journal stands when it is written."""
+        end = self.rows.end
+        if self.rows.phase is Phase.BEHIND:
+            return Place(place.position, end)
+        return Place(end, place.decided if self.rows.phase is Phase.AHEAD else end)
+
+
+@dataclass(slots=True)
+class _Undecided:
+    """A window that was seen."""
+
+    start: int
+    end: int
+    received_ns: int  # the newest receipt in it and before it
+
+
+class Windows:
+    """The journal's windows, each as rows. One thread at a time; `reset` when nothing is under way."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        remembered: Remembered,
+        subscription: Subscription,
+        in_force: SamplingInForce,
+        checkpoints: Checkpoints | None,
+        *,
+        clock_ns: Callable[[], int],
+        with_parts: Callable[[], bool],
+    ) -> None:
+        """`with_parts`: whether windows bring what they add to portable roll-ups."""
+        self._journal = journal
+        self._remembered = remembered
+        self._subscription = subscription
+        self._in_force = in_force
+        self._checkpoints = checkpoints
+        self._clock_ns = clock_ns
+        self._with_parts = with_parts
+        self._now = in_force.now
+        self.sampler = Sampler(self._now.rules)
+        self._place: Place | None = None  # where the next windows begin
+        self._undecided: deque[_Undecided] = deque()
+        self._received_ns = 0
+        self._checkpoint_at_s = time.monotonic() + CHECKPOINT_S
+        self._is_new = True
+        # What the writing thread tells: windows seen up to here are committed, with these duplicates.
+        self.committed_position = 0
+        self.duplicates: dict[int, frozenset[int]] = {}
+
+    @property
+    def place(self) -> Place | None:
+        return self._place
+
+    def reset(self, place: Place, recorded: Iterable[Recorded]) -> Place:
+        """Begin at `place`; returns up to where what was learned is safe."""
+        self._follow_settings()
+        windows = list(recorded)
+        learned, safe = _NOWHERE, place
+        if self._is_new:
+            checkpoint = self._learned(place)
+            learned = _NOWHERE if checkpoint is None else checkpoint.place
+            safe = learned if windows or checkpoint is not None else place
+            self._replay(learned, place, windows)
+        known = {each.start: each for each in self._undecided}
+        self._undecided.clear()
+        self.duplicates.clear()
+        for each in windows:
+            if each.is_decided or each.end <= place.decided:
+                continue
+            found = known.get(each.start)
+            if found is None or found.end != each.end:
+                found = self._seen_again(each, observed_until=learned.position)
+            self._undecided.append(found)
+            self.duplicates[each.start] = each.duplicates
+        self._place = place
+        self._is_new = False
+        self.committed_position = place.position
+        return safe
+
+    @property
+    def is_learning(self) -> bool:
+        """Whether there is anything that a restart has to learn again."""
+        return bool(self._now.rules.rules) or bool(self._undecided)
+
+    def committed(self, place: Place, recorded: Iterable[Recorded]) -> None:
+        """The database stands at `place`, and what is prepared follows."""
+        self.committed_position = place.position
+        self.duplicates |= {each.start: each.duplicates for each in recorded if not each.is_decided}
+
+    def is_committed(self, start: int, end: int, duplicates: frozenset[int]) -> None:
+        """A window was written ahead, without its duplicates."""
+        self.duplicates[start] = duplicates
+        self.committed_position = end
+
+    def _learned(self, place: Place) -> Checkpoint | None:
+        """The checkpoint to go on from; None where there is none, or it is of another time."""
+        found = None if self._checkpoints is None else self._checkpoints.load()
+        if found is None:
+            return None
+        if found.place.position > place.position or found.place.decided > place.decided:
+            log.warning("the samplers' checkpoint is ahead of the database, which was set back")
+        try:
+            self.sampler.restore(found.state)
+        except ValueError as error:
+            log.warning("the samplers begin anew: %s", error)
+            return None
+        return found
+
+    def _replay(self, learned: Place, place: Place, windows: list[Recorded]) -> None:
+        """Learn again from what was decided after the checkpoint."""
+        begun_s = time.monotonic()
+        count = 0
+        for each in windows:
+            if each.is_decided and learned.decided <= each.start and each.end <= place.decided:
+                window = self._again(each.start, each.end)
+                if window is None:
+                    continue
+                if self.sampler.wait_s > 0 and each.start >= learned.position:
+                    replay(window, self._subscription, self.sampler, Phase.AHEAD, each.duplicates)
+                replay(window, self._subscription, self.sampler, Phase.BEHIND, each.duplicates)
+                count += 1
+        if count:
+            seconds = time.monotonic() - begun_s
+            log.info("the samplers learned again from %d windows in %.1f s", count, seconds)
+
+    def _seen_again(self, each: Recorded, *, observed_until: int) -> _Undecided:
+        """A window that is yet to be decided: read for its receipt, and observed if need be."""
+        window = self._again(each.start, each.end)
+        if window is not None and len(window):
+            self._received_ns = max(self._received_ns, int(window.received_ns.max()))
+            if each.start >= observed_until:
+                replay(window, self._subscription, self.sampler, Phase.AHEAD, each.duplicates)
+        return _Undecided(each.start, each.end, self._received_ns)
+
+    def _again(self, start: int, end: int) -> Window | None:
+        return self._journal.read(start, records_max=1 << 62, bytes_max=1 << 62, until=end)
+
+    def next(self, stopping: threading.Event) -> Prepared | None:
+        """The next window, prepared; None if none comes within a moment."""
+        self._follow_settings()
+        place = _there(self._place)
+        prepared = self._behind(place, stopping)
+        if prepared is None and not self._is_catching_up():
+            prepared = self._ahead(place, stopping)
+        elif prepared is None:
+            stopping.wait(LINGER_S)
+        self._in_force.told(self.sampler)
+        if prepared is not None:
+            self._place = prepared.after(place)
+            prepared.staged = self._stage()
+        return prepared
+
+    def _follow_settings(self) -> None:
+        now = self._in_force.now
+        if now is not self._now:
+            self.sampler.change(now.rules)
+            self._now = now
+
+    def _is_catching_up(self) -> bool:
+        """Whether what is undecided is decided first, since nothing is to be waited for any more."""
+        return bool(self._undecided) and self.sampler.wait_s == 0
+
+    def _behind(self, place: Place, stopping: threading.Event) -> Prepared | None:
+        """The oldest undecided window, once it is old enough and committed ahead."""
+        if not self._undecided:
+            return None
+        first = self._undecided[0]
+        if first.end > self.committed_position or not self._is_due(first, place, stopping):
+            return None
+        self._undecided.popleft()
+        duplicates = self.duplicates.pop(first.start, frozenset())
+        window = self._again(first.start, first.end)
+        if window is None:
+            raise RuntimeError(f"the journal has nothing at {first.start}, which is undecided")
+        return self._prepared_behind(window, duplicates)
+
+    def _is_due(self, first: _Undecided, place: Place, stopping: threading.Event) -> bool:
+        due_ns = first.received_ns + round(self.sampler.wait_s * 1e9)
+        if self._received_ns >= due_ns:
+            return True
+        if self._journal.tail > place.position:
+            return False
+        return stopping.is_set() or self._clock_ns() >= due_ns
+
+    def _prepared_behind(self, window: Window, duplicates: frozenset[int]) -> Prepared:
+        try:
+            with metrics.WINDOW_SECONDS.labels("decide").time():
+                rows = self._rows(window, Phase.BEHIND, duplicates)
+                return Prepared(rows, encode_tables(rows, with_parts=self._with_parts()))
+        except Exception as error:
+            metrics.UNCAUGHT_ERRORS.labels("prepare").inc()
+            log.exception("a window of %d requests cannot be prepared", len(window))
+            message = f"{type(error).__name__}: {error}"
+            return Prepared(set_aside_whole(window, message, Phase.BEHIND), [])
+
+    def _ahead(self, place: Place, stopping: threading.Event) -> Prepared | None:
+        """What comes next in the journal: all of it, or what needs no decision."""
+        journal = self._journal
+        if not journal.wait(place.position, self._patience_s(stopping)):
+            return None
+        if journal.tail - place.position < LINGER_BYTES:
+            stopping.wait(LINGER_S)
+        is_whole = self.sampler.wait_s == 0
+        prepared = self._prepared(place.position, Phase.WHOLE if is_whole else Phase.AHEAD)
+        if prepared is not None and not is_whole:
+            received_ns = prepared.rows.requests.received_ns
+            if len(received_ns):
+                self._received_ns = max(self._received_ns, int(received_ns.max()))
+            self._undecided.append(
+                _Undecided(prepared.rows.start, prepared.rows.end, self._received_ns)
+            )
+        return prepared
+
+    def _patience_s(self, stopping: threading.Event) -> float:
+        if stopping.is_set():
+            return 0.0
+        return LINGER_S if self._undecided else IDLE_WAIT_S
+
+    def _prepared(self, position: int, phase: Phase) -> Prepared | None:
+        """The next window; a smaller one where that cannot be prepared, its first request at last.
+
+        A request that cannot be prepared even alone is set aside whole.
+        """
+        records_max, bytes_max = WINDOW_RECORDS_MAX, WINDOW_BYTES_MAX
+        while True:
+            window = self._journal.read(position, records_max=records_max, bytes_max=bytes_max)
+            if window is None:
+                return None
+            try:
+                with metrics.WINDOW_SECONDS.labels("prepare").time():
+                    rows = self._rows(window, phase)
+                    return Prepared(rows, encode_tables(rows, with_parts=self._with_parts()))
+            except Exception as error:
+                metrics.UNCAUGHT_ERRORS.labels("prepare").inc()
+                log.exception("a window of %d requests cannot be prepared", len(window))
+                if len(window) <= 1:
+                    message = f"{type(error).__name__}: {error}"
+                    return Prepared(set_aside_whole(window, message, phase), [])
+            records_max = int(window.record_count.sum()) // 2
+            if not records_max:
+                bytes_max = 1  # what comes first is read whatever its size
+
+    def _rows(
+        self, window: Window, phase: Phase, duplicates: frozenset[int] = frozenset()
+    ) -> WindowRows:
+        known = self._remembered.known()
+        rows = prepare(window, known, self._subscription, self.sampler, phase, duplicates)
+        is_learning = phase is Phase.AHEAD or bool(self._now.rules.rules)
+        rows.sampling_version = self._now.version if is_learning else None
+        return rows
+
+    def _stage(self) -> Staged | None:
+        """A checkpoint, from time to time, where there is anything to be remembered."""
+        if self._checkpoints is None or time.monotonic() < self._checkpoint_at_s:
+            return None
+        return self.stage()
+
+    def stage(self) -> Staged | None:
+        """A checkpoint of what was learned up to the last window that was prepared."""
+        self._checkpoint_at_s = time.monotonic() + CHECKPOINT_S
+        if self._checkpoints is None or not self._now.rules.rules or self._place is None:
+            return None
+        try:
+            with metrics.WINDOW_SECONDS.labels("checkpoint").time():
+                return self._checkpoints.stage(self._place, self.sampler.state())
+        except OSError as error:
+            log.warning("what the samplers learned cannot be kept: %s", error)
+            return None
+
+
+def _there(place: Place | None) -> Place:
+    if place is None:
+        raise RuntimeError("a window was asked for before the database said where to begin")
+    return place

@@ -1,0 +1,359 @@
+"""The loop with sampling rules: whole windows, and windows that come ahead and behind."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.message import Message
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from crucible_collector.candidates import THRESHOLD_MAX
+from crucible_collector.journal import DeadLetters, Journal
+from crucible_collector.pipeline import pipeline as module
+from crucible_collector.pipeline import windows
+from crucible_collector.pipeline.checkpoints import Checkpoints
+from crucible_collector.pipeline.pipeline import Pipeline
+from crucible_collector.pipeline.sampling import InForce, SamplingInForce
+from crucible_collector.rows import Phase, WindowRows
+from crucible_collector.sample.rules import Rules
+from crucible_collector.store.connect import ingest_connection
+from crucible_collector.store.outcomes import Written
+from crucible_collector.store.window import WindowWriter
+from proxy import PostgresProxy
+from rows_of import (
+    RECEIVED_NS,
+    SECOND_NS,
+    entry_of,
+    imbalance,
+    ledger,
+    logs,
+    rows_of,
+    span_ids,
+    span_of,
+    traces,
+)
+from traffic import key_value
+
+HALF = {"rules": [{"strategy": "uniform", "probability": 0.5}]}
+# Errors are kept, with whatever comes of their trace within ten seconds; of the rest next to nothing.
+ERRORS = {
+    "rules": [
+        {
+            "strategy": "tail",
+            "rules": [{"error": True}],
+            "otherwise": {"strategy": "uniform", "probability": 1e-9},
+        }
+    ]
+}
+WAIT_S = 60.0
+START_NS = RECEIVED_NS
+
+
+def trace_of(number: int) -> bytes:
+    return hashlib.sha256(str(number).encode()).digest()[:16]
+
+
+def randomness_of(number: int) -> int:
+    return int.from_bytes(trace_of(number)[-7:])
+
+
+def span(number: int, trace: int | None = None, *, error: bool = False) -> Span:
+    """A span whose id is its number, with one number that is a point, of a trace of its own or a given one."""
+    found = span_of(number, "crucible_train.batch", crucible__run__id="r", crucible__step=number)
+    found.attributes.append(key_value("crucible.measurement.loss", number / 7))
+    found.trace_id = trace_of(number if trace is None else trace)
+    if error:
+        found.status.code = Status.STATUS_CODE_ERROR
+    return found
+
+
+@dataclass
+class Place:
+    """A journal and a pipeline over it, with rules and a clock that a test sets."""
+
+    dsn: str
+    directory: Path
+    journal: Journal
+    dead_letters: DeadLetters
+    in_force: SamplingInForce = field(default_factory=SamplingInForce)
+    now_ns: int = START_NS
+    windows: list[tuple[Phase, int, int]] = field(default_factory=list)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def rule(self, settings: dict[str, Any]) -> None:
+        self.in_force.now = InForce(self.in_force.now.version + 1, Rules.parse(settings))
+
+    def append(self, *requests: Message, received_ns: int | None = None) -> int:
+        received_ns = self.now_ns if received_ns is None else received_ns
+        futures = [
+            self.journal.append(entry_of(each, received_ns=received_ns)) for each in requests
+        ]
+        return max(future.result(WAIT_S) for future in futures)
+
+    def committed(self, rows: WindowRows, _written: Written) -> None:
+        with self._changed:
+            self.windows.append((rows.phase, rows.start, rows.end))
+            self._changed.notify_all()
+
+    def until(self, phase: Phase, end: int) -> None:
+        def is_there() -> bool:
+            return any(each[0] is phase and each[2] == end for each in self.windows)
+
+        with self._changed:
+            assert self._changed.wait_for(is_there, WAIT_S), (end, self.windows)
+
+    @contextmanager
+    def running(self, dsn: str | None = None) -> Iterator[Pipeline]:
+        target = dsn or self.dsn
+        writer = WindowWriter(lambda: ingest_connection(target), self.journal.journal_id, "test")
+        pipeline = Pipeline(
+            self.journal,
+            writer,
+            self.dead_letters,
+            sampling=self.in_force,
+            checkpoints=Checkpoints(self.directory, self.journal.journal_id),
+            committed=self.committed,
+            clock_ns=lambda: self.now_ns,
+        )
+        pipeline.start()
+        try:
+            yield pipeline
+        finally:
+            pipeline.stop(30)
+            assert not pipeline.is_alive()
+
+    @contextmanager
+    def killed(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+        """One that ends as if killed: nothing more is written, decided or remembered at its end."""
+        with monkeypatch.context() as patch:
+            writer = WindowWriter(
+                lambda: ingest_connection(self.dsn), self.journal.journal_id, "test"
+            )
+            pipeline = Pipeline(
+                self.journal,
+                writer,
+                self.dead_letters,
+                sampling=self.in_force,
+                checkpoints=Checkpoints(self.directory, self.journal.journal_id),
+                committed=self.committed,
+                clock_ns=lambda: self.now_ns,
+            )
+            pipeline.start()
+            yield pipeline
+            patch.setattr(Pipeline, "_is_over", lambda pipeline: pipeline._stopping.is_set())
+            patch.setattr(Pipeline, "_take_leave", lambda _pipeline: None)
+            pipeline.stop(30)
+            assert not pipeline.is_alive()
+
+    def points(self) -> int:
+        return len(rows_of(self.dsn, "points"))
+
+
+@pytest.fixture
+def place(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    monkeypatch.setattr(module, "_RETRY_FIRST_S", 0.01)
+    monkeypatch.setattr(windows, "IDLE_WAIT_S", 0.02)
+    with ExitStack() as stack:
+        journal = stack.enter_context(
+            Journal.open(tmp_path / "journal", segment_bytes=1 << 16, bytes_max=1 << 24)
+        )
+        dead_letters = stack.enter_context(DeadLetters.open(tmp_path / "dead"))
+        yield Place(database, tmp_path, journal, dead_letters)
+
+
+def test_what_is_sampled_out_leaves_its_points_and_is_counted(place: Place) -> None:
+    place.rule(HALF)
+    with place.running():
+        place.until(Phase.WHOLE, place.append(traces(*map(span, range(1, 201)))))
+    kept = [n for n in range(1, 201) if randomness_of(n) >= THRESHOLD_MAX // 2]
+    assert span_ids(place.dsn) == kept
+    assert 80 < len(kept) < 120
+    rows = rows_of(place.dsn, "spans")
+    assert {row["sample_probability"] for row in rows} == {0.5}
+    assert {row["sample_threshold"] for row in rows} == {THRESHOLD_MAX // 2}
+    assert {row["keep_reason"] for row in rows} == {"random"}
+    assert {row["trace_state"] for row in rows} == {"ot=th:8"}
+    assert place.points() == 200
+    counts = ledger(place.dsn)
+    assert counts["spans", "sampled", "rule-1"] == 200 - len(kept)
+    assert imbalance(counts) == {"spans": 0}
+    (counted,) = rows_of(place.dsn, "sampling_ledger")
+    assert (counted["seen_count"], counted["kept_count"]) == (200, len(kept))
+
+
+def test_without_rules_rows_say_nothing_of_sampling(place: Place) -> None:
+    with place.running():
+        place.until(Phase.WHOLE, place.append(traces(span(1))))
+    (row,) = rows_of(place.dsn, "spans")
+    told = ("sample_threshold", "keep_reason", "trace_state", "trace_span_count", "count_variance")
+    assert [row[name] for name in told] == [None] * 5
+    assert row["sample_probability"] == 1
+    assert rows_of(place.dsn, "windows") == rows_of(place.dsn, "sampling_ledger") == []
+
+
+def test_a_trace_is_rescued_by_an_error_that_comes_seconds_later(place: Place) -> None:
+    place.rule(ERRORS)
+    with place.running():
+        end = place.append(traces(span(1, trace=1), span(2, trace=2)))
+        place.until(Phase.AHEAD, end)
+        assert place.points() == 2
+        assert span_ids(place.dsn) == []
+        place.now_ns += 5 * SECOND_NS
+        later = place.append(traces(span(3, trace=1, error=True)))
+        place.until(Phase.AHEAD, later)
+        place.now_ns += 20 * SECOND_NS
+        place.until(Phase.BEHIND, later)
+        assert span_ids(place.dsn) == [1, 3]
+    rows = rows_of(place.dsn, "spans", "span_id")
+    assert [row["keep_reason"] for row in rows] == ["error", "error"]
+    assert [row["sample_probability"] for row in rows] == [1, 1]
+    assert imbalance(ledger(place.dsn)) == {"spans": 0}
+    assert place.points() == 3
+
+
+def test_stopping_decides_what_waits(place: Place) -> None:
+    place.rule(ERRORS)
+    with place.running():
+        place.append(traces(span(1, error=True), span(2)))
+    assert span_ids(place.dsn) == [1]
+    assert imbalance(ledger(place.dsn)) == {"spans": 0}
+    (row,) = rows_of(place.dsn, "positions")
+    assert (row["position"], row["decided_position"]) == (place.journal.tail, None)
+
+
+def test_what_waits_at_a_crash_is_decided_by_the_next_start(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.rule(ERRORS)
+    with place.killed(monkeypatch):
+        end = place.append(traces(span(1, trace=1), span(2, trace=2)))
+        place.until(Phase.AHEAD, end)
+        place.now_ns += 5 * SECOND_NS
+        place.until(Phase.AHEAD, place.append(traces(span(3, trace=1, error=True))))
+    assert span_ids(place.dsn) == []
+    assert place.points() == 3
+    with place.running():
+        pass
+    assert span_ids(place.dsn) == [1, 3]
+    assert place.points() == 3
+    assert imbalance(ledger(place.dsn)) == {"spans": 0}
+
+
+@pytest.mark.parametrize("has_checkpoint", [True, False])
+def test_a_trace_that_was_kept_is_followed_after_a_crash(
+    place: Place, monkeypatch: pytest.MonkeyPatch, has_checkpoint: bool
+) -> None:
+    monkeypatch.setattr(windows, "CHECKPOINT_S", 0.0 if has_checkpoint else 1e9)
+    place.rule(ERRORS)
+    with place.killed(monkeypatch):
+        end = place.append(traces(span(1, trace=1, error=True), span(2, trace=2)))
+        place.until(Phase.AHEAD, end)
+        place.now_ns += 20 * SECOND_NS
+        place.until(Phase.BEHIND, end)
+        place.now_ns += 1
+        place.until(Phase.AHEAD, place.append(traces(span(5, trace=5))))
+    assert (place.directory / "sampling.npz").exists() == has_checkpoint
+    with place.running():
+        place.append(traces(span(3, trace=1), span(4, trace=2)))
+    assert span_ids(place.dsn) == [1, 3]
+    assert rows_of(place.dsn, "spans", "span_id")[1]["keep_reason"] == "trace"
+
+
+def test_a_request_sent_again_is_stored_and_counted_once(place: Place) -> None:
+    place.rule(ERRORS)
+    request = traces(span(1, error=True), span(2))
+    with place.running():
+        place.append(request)
+        place.now_ns += 3 * SECOND_NS
+        place.append(request)
+    assert span_ids(place.dsn) == [1]
+    assert place.points() == 2
+    counts = ledger(place.dsn)
+    assert counts["spans", "duplicate", ""] == counts["spans", "received", ""] / 2 == 2
+    assert imbalance(counts) == {"spans": 0}
+
+
+def test_a_connection_cut_in_a_copy_has_nothing_learned_twice(place: Place) -> None:
+    place.rule(HALF)
+    proxy = PostgresProxy(place.dsn, copy_bytes_until_cut=1)
+    try:
+        end = place.append(traces(*map(span, range(1, 101))))
+        with place.running(proxy.dsn_through):
+            place.until(Phase.WHOLE, end)
+        assert proxy.cut_count == 1
+    finally:
+        proxy.close()
+    assert span_ids(place.dsn) == [n for n in range(1, 101) if randomness_of(n) >= 1 << 55]
+    (counted,) = rows_of(place.dsn, "sampling_ledger")
+    assert counted["seen_count"] == 100
+
+
+def test_rules_that_wait_no_more_have_what_waits_decided_first(place: Place) -> None:
+    place.rule(ERRORS)
+    with place.running():
+        first = place.append(traces(span(1, error=True), span(2)))
+        place.until(Phase.AHEAD, first)
+        place.rule(HALF)
+        place.until(Phase.BEHIND, first)
+        place.until(Phase.WHOLE, place.append(traces(*map(span, range(10, 60)))))
+    assert imbalance(ledger(place.dsn)) == {"spans": 0}
+    (row,) = rows_of(place.dsn, "positions")
+    assert row["decided_position"] is None
+
+
+def test_logs_follow_their_trace_and_a_log_alone_is_decided_for_itself(place: Place) -> None:
+    kept = next(n for n in range(10**6) if randomness_of(n) >= THRESHOLD_MAX * 0.9999)
+    place.rule(
+        {
+            "rules": [
+                {"strategy": "uniform", "probability": 1e-4, "signals": ["spans", "logs"]},
+            ]
+        }
+    )
+    records = [
+        LogRecord(
+            time_unix_nano=START_NS, trace_id=trace_of(kept), body=AnyValue(string_value="kept")
+        ),
+        LogRecord(
+            time_unix_nano=START_NS, trace_id=trace_of(1), body=AnyValue(string_value="dropped")
+        ),
+        LogRecord(time_unix_nano=START_NS, body=AnyValue(string_value="alone")),
+    ]
+    with place.running():
+        place.append(traces(span(1, trace=kept), span(2, trace=1)), logs(*records))
+    assert span_ids(place.dsn) == [1]
+    assert [row["body"] for row in rows_of(place.dsn, "logs")] == ["kept"]
+    counts = ledger(place.dsn)
+    assert counts["log_records", "sampled", "rule-1"] == 2
+    assert imbalance(counts) == {"spans": 0, "log_records": 0}
+
+
+def test_windows_are_remembered_only_until_their_lessons_are_safe(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.rule(HALF)
+    monkeypatch.setattr(windows, "CHECKPOINT_S", 1e9)
+    with place.running():
+        place.until(Phase.WHOLE, place.append(traces(span(1))))
+        assert len(rows_of(place.dsn, "windows")) == 1
+        place.until(Phase.WHOLE, place.append(traces(span(2))))
+        assert len(rows_of(place.dsn, "windows")) == 2
+    assert rows_of(place.dsn, "windows") == []
+    assert (place.directory / "sampling.npz").exists()
+
+
+def test_a_checkpoint_that_cannot_be_read_is_done_without(place: Place) -> None:
+    (place.directory / "sampling.npz").write_bytes(b"no archive")
+    place.rule(HALF)
+    with place.running():
+        place.until(Phase.WHOLE, place.append(traces(*map(span, range(1, 51)))))
+    assert span_ids(place.dsn) == [n for n in range(1, 51) if randomness_of(n) >= 1 << 55]

@@ -42,6 +42,7 @@ from crucible_collector.receive import (
     Limits,
     OtlpHttp,
 )
+from crucible_collector.sample import warm as sample_kernels
 from crucible_collector.sample.rules import Rules
 from crucible_collector.sample.rulings import RuleUse
 from crucible_collector.scrape import LedgerMetrics, SamplingMetrics
@@ -119,6 +120,7 @@ class Service:
             decode.cache_directory(self._settings.kernel_cache_dir)
         decode.warm_up(log)
         binary_copy.warm_up()
+        sample_kernels.warm_up()
 
     def _start_database(self) -> None:
         self._stack.callback(self._database.stop)

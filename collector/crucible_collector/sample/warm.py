@@ -34,7 +34,7 @@ _RECEIVED_NS = 1_000_000_000
 
 
 def warm_up() -> None:
-    """Make every kernel ready: eight seconds of one core where none is kept, else half of one."""
+    """Make every kernel ready: eight seconds of one core where none is kept, else 0.1."""
     state = np.frombuffer(b"ot=th:8", np.uint8)
     one = TextRef(np.zeros(1, np.int64), np.array([len(state)], np.int32))
     nothing = np.zeros(1, np.uint64), np.zeros(1, np.int32)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import doctest
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crucible_collector.candidates import U64
+from crucible_collector.sample import memory as memory_module
 from crucible_collector.sample.memory import Generations, packed_keys, trace_keys
 
 
@@ -90,6 +93,12 @@ def test_restored_it_knows_the_same_and_forgets_in_the_same_order() -> None:
         assert [each.tolist() for each in one.get(everything)] == [
             each.tolist() for each in other.get(everything)
         ]
+
+
+def test_the_example_is_true() -> None:
+    found = doctest.testmod(memory_module)
+    assert found.attempted > 0
+    assert not found.failed
 
 
 @pytest.mark.parametrize("other", [Generations(64, width=2), Generations(128)])

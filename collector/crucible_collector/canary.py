@@ -1,7 +1,8 @@
 """Send a span to a running collector as any client would, and ask for it again.
 
 Two spans, in fact, of one trace: one over gRPC and one over HTTP. They stay, as spans of the service
-`crucible-collector-doctor`; `--no-canary` sends none.
+`crucible-collector-doctor`; `--no-canary` sends none. Their tracestate tells the largest randomness there
+is, which every sampling rule keeps; where one is about them, they stand for more than themselves.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from crucible_collector.candidates import THRESHOLD_MAX
 from crucible_collector.findings import Finding
 from crucible_collector.settings import Address, Settings, parse_address
 
@@ -27,6 +29,7 @@ EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 ASK_TIMEOUT_S = 5.0
 VISIBLE_TIMEOUT_S = 15.0
 POLL_S = 0.1
+KEPT_FOR_SURE = f"ot=rv:{THRESHOLD_MAX - 1:014x}"
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not to listen there, to ask there
 _MESSAGE_CHARS_MAX = 300
 
@@ -87,9 +90,10 @@ def _canary(addresses: dict[str, Address]) -> Iterator[Finding]:
 
 
 def _read_back(api: Address, trace_id: str, sent: list[str], acknowledged_s: float) -> Finding:
+    timeout_s = VISIBLE_TIMEOUT_S + _wait_s(api)
     began = time.monotonic()
     found = 0
-    while time.monotonic() - began < VISIBLE_TIMEOUT_S:
+    while time.monotonic() - began < timeout_s:
         try:
             found = _get(f"http://{api}/api/v1/traces/{trace_id}").count(SERVICE.encode())
         except (OSError, ValueError):
@@ -107,14 +111,23 @@ def _read_back(api: Address, trace_id: str, sent: list[str], acknowledged_s: flo
             }
             return Finding("canary", "ok", says, facts=facts)
         time.sleep(POLL_S)
-    says = (
-        f"spans over {' and '.join(sent)} were taken but not found within {VISIBLE_TIMEOUT_S:.0f} s"
-    )
+    says = f"spans over {' and '.join(sent)} were taken but not found within {timeout_s:.0f} s"
     remedy = (
         "see /readyz and the lag above; with --events-allow or --events-deny they may have been left"
         " out on purpose"
     )
     return Finding("canary", "wrong", says, remedy, {"trace_id": trace_id})
+
+
+def _wait_s(api: Address) -> float:
+    """How long sampling may have spans wait for the rest of their trace or window; 0 without rules."""
+    try:
+        rules = json.loads(_get(f"http://{api}/api/v1/sampling"))["data"]["settings"]
+        windows = [each.get("window_s", 0.0) for each in rules["rules"]]
+        windows += [each.get("otherwise", {}).get("window_s", 0.0) for each in rules["rules"]]
+        return float(max(rules["decision_wait_s"], *windows)) if windows else 0.0
+    except (OSError, ValueError, KeyError):  # it is told elsewhere that nothing answers
+        return 0.0
 
 
 def _request(trace_id: bytes, way: str) -> bytes:
@@ -129,6 +142,7 @@ def _request(trace_id: bytes, way: str) -> bytes:
         name=f"{SERVICE} {way}",
         start_time_unix_nano=now,
         end_time_unix_nano=now,
+        trace_state=KEPT_FOR_SURE,
     )
     return request.SerializeToString()
 

@@ -145,11 +145,21 @@ def test_the_collectors_own_database_is_found_and_asked(tmp_path: Path) -> None:
     assert findings(gone)["connection"]["says"].endswith("does not run")
 
 
-def test_a_timescaledb_is_examined_too(tmp_path: Path, timescale_server: TestServer) -> None:
-    with timescale_server.database() as dsn, collector(tmp_path / "data", dsn) as running:
+def test_a_timescaledb_is_examined_too_and_a_canary_comes_through_the_strictest_sampling(
+    tmp_path: Path, timescale_server: TestServer
+) -> None:
+    rule = {"strategy": "importance", "budget_per_s": 1e-6}
+    rules = json.dumps({"decision_wait_s": 1, "rules": [rule]})
+    with (
+        timescale_server.database() as dsn,
+        collector(tmp_path / "data", dsn, "--sampling", rules) as running,
+    ):
         found = findings(run(running, "--json"))
         assert found["licence"]["level"] == "ok"
         assert found["canary"]["level"] == "ok"
+        assert found["sampling"]["level"] == "ok"
+        trace = running.get(f"/api/v1/traces/{found['canary']['facts']['trace_id']}")
+        assert {span["sample_probability"] < 1 for span in trace["data"]} == {True}
 
 
 def test_port_0_cannot_be_asked(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from crucible_collector.findings import Finding
 from crucible_collector.store.connect import READ_TIMEOUT, Intent, check_understood, connect
 from crucible_collector.store.examine_columnstore import packed
 from crucible_collector.store.examine_retention import retention
+from crucible_collector.store.examine_sampling import sampling
 from crucible_collector.store.examine_storage import jobs, room, sizes
 from crucible_collector.store.examine_traces import traces
 from crucible_collector.store.migrate import not_applied
@@ -247,4 +248,5 @@ _WITH_SCHEMA = (
     ("sizes", sizes),
     ("columnstore", packed),
     ("traces", traces),
+    ("sampling", sampling),
 )

@@ -1,5 +1,5 @@
 -- Which sampling rules are those, or in force where no version is asked for?
--- Primary key.
+-- Leans on the primary key.
 select
 -- include sampling_version_columns
 from crucible.sampling_settings s

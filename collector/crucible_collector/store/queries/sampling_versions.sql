@@ -1,5 +1,5 @@
 -- Which sampling rules have there been, newest first?
--- Primary key, from its end.
+-- Leans on the primary key, from its end.
 select
 -- include sampling_version_columns
 from crucible.sampling_settings s

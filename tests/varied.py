@@ -93,8 +93,36 @@ def sampled(begin: datetime) -> pa.RecordBatch:
             "output_tokens": pa.nulls(count, pa.int64()),
             "cost_usd": pa.array(np.arange(count) * 0.1),
             "sample_probability": pa.array(np.full(count, probability)),
+            "sample_threshold": pa.array(np.full(count, 0xB33333 << 32)),
+            "keep_reason": pa.array(["error", "random", "slow"] * (count // 3)),
             "count_variance": pa.array(variance),
+            "count_trace_variance": pa.array(variance),
+            "error_variance": pa.array(variance / 9),
+            "duration_variance": pa.array(variance * 1e14),
+            "duration_trace_variance": pa.array(variance * 2e14),
+            "cost_trace_variance": pa.array(variance * 3),
             "latency_variance": pa.array(variance),
+            "uncertain_event_traces": pa.array(is_first.astype(np.float64)),
+            "uncertain_traces": pa.array(is_first.astype(np.float64)),
+        }
+    )
+
+
+def sampled_logs(begin: datetime) -> pa.RecordBatch:
+    """Log records as they are stored of which others were sampled away."""
+    count = 20
+    micro = round(begin.timestamp()) * 1_000_000 + np.arange(count) * 977_000_123
+    return pa.RecordBatch.from_pydict(
+        {
+            "time": pa.array(micro).view(pa.timestamp("us", "UTC")),
+            "resource_id": pa.array(np.zeros(count, np.int64)),
+            "scope_id": pa.array(np.zeros(count, np.int64)),
+            "severity_number": pa.array(np.arange(count) % 24 + 1, pa.int16()),
+            "body": pa.array([f'"line {number}"' for number in range(count)]),
+            "sample_probability": pa.array(np.full(count, 0.5)),
+            "sample_threshold": pa.array(np.full(count, 1 << 55)),
+            "upstream_threshold": pa.array(np.full(count, 1 << 54)),
+            "keep_reason": pa.array(["match", "quota"] * (count // 2)),
         }
     )
 

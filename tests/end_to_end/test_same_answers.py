@@ -105,6 +105,8 @@ def everything_kept(begin: Begin) -> Iterator[Asked]:
         {"correlation": varied.CORRELATION},
         {"trace": f"{90_000 // 4 + 1:032x}"},
         {"status": "error", **period},
+        {"keep_reason": "error,slow", "limit": 30},
+        {"keep_reason": "error"},
     ):
         yield asked(path, **filters)
     path = "/api/v1/logs"
@@ -114,6 +116,7 @@ def everything_kept(begin: Begin) -> Iterator[Asked]:
         {"run": "run-0"},
         {"trace": f"{90_000 // 4 + 1:032x}"},
         {"severity": "warn", **period},
+        {"keep_reason": "match"},
     ):
         yield asked(path, **filters)
 
@@ -177,6 +180,7 @@ def aggregated(begin: Begin) -> Iterator[Asked]:
         {"event": "crucible_deployment.inference.stop", "interval": "1d", **odd},
         {"model": "large", "interval": "1d"},
         {"status": "error", "group_by": "event", "percentiles": "false"},
+        {"event": "sampled.stop", "interval": "1d", "group_by": "status"},
     ):
         yield asked(path, **filters)
 
@@ -324,6 +328,7 @@ def pair(
         found.send(varied.requests(found.begin))
         for dsn in dsns:
             put(dsn, "spans", varied.sampled(found.begin))
+            put(dsn, "logs", varied.sampled_logs(found.begin))
             put(dsn, "sampling_ledger", varied.counted(found.begin))
         yield found
 

@@ -143,10 +143,13 @@ def _root(value: float, limit: float, divisor: float, other: float, *, upper: bo
         return math.inf if upper else 0.0
     squared, constant = other * (2 * divisor - other), limit * (2 * value - limit)
     half = value * divisor
-    root = math.sqrt(max(half * half - squared * constant, 0.0))
+    by_top, by_bottom = limit - value, other - divisor
+    # Each root is that of half² - squared * constant, without their difference: few digits would be left.
     if upper:
+        root = math.hypot(value * by_bottom, by_top * math.sqrt(max(squared, 0.0)))
         return (half + root) / squared if squared > 0 else math.inf
-    # The other form of the same root, which no cancellation or zero of `squared` touches.
+    root = math.hypot(divisor * by_top, by_bottom * math.sqrt(max(constant, 0.0)))
+    # The other form of this root, which no cancellation or zero of `squared` touches.
     return max(constant, 0.0) / (half + root) if half + root > 0 else 0.0
 
 

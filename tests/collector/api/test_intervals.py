@@ -157,6 +157,14 @@ def test_a_share_s_interval_lies_in_0_to_1_and_holds_the_share(
     assert share * (1 - 1e-6) <= found.high <= 1
 
 
+@given(value=positive, divisor=positive)
+def test_a_ratio_of_what_is_certain_has_no_width_in_any_digit(value: float, divisor: float) -> None:
+    certain = interval_of_ratio(
+        (value, Interval(value, value)), (divisor, Interval(divisor, divisor))
+    )
+    assert (certain.low, certain.high) == pytest.approx((value / divisor,) * 2, rel=1e-14)
+
+
 def test_without_errors_kept_their_share_may_still_be_as_large_as_one_more_makes_it() -> None:
     errors = (0.0, Interval(0, 365))
     found = interval_of_share(errors, (10_000.0, Interval(9_000, 11_000)))

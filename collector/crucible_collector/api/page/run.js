@@ -114,7 +114,7 @@ export class Run {
     const spent = performance.now() - start;
     this.countAt = performance.now() + Math.max(COUNTS_EVERY_MS, COUNTS_REST * spent);
     show(this.events, counts, () => {
-      const rows = counts.map((each) => [each.event_name, estimate(each), number(each.error_count), time(each.last_time)]);
+      const rows = counts.map((each) => [each.event_name, estimate(each, "count"), estimate(each, "error_count"), time(each.last_time)]);
       const remark = meta.has_more ? [element("p", { className: "note" }, "There are more; the API has all.")] : [];
       return counts.length === 0 ? [] : [table("Events", ["Event", "Count", "Errors", "Last"], rows), ...remark];
     });
@@ -126,9 +126,9 @@ function isLoss(latest) {
   return /(^|[_/.])loss$/.test(latest.metric);
 }
 
-function estimate(count) {
-  const error = count.count_standard_error;
-  return error > 0 ? `≈ ${number(Math.round(count.count))} ± ${number(Math.ceil(1.96 * error))}` : number(count.count);
+function estimate(count, name) {
+  const [low, high] = count[`${name}_interval`];
+  return low === high ? number(count[name]) : `≈ ${number(Math.round(count[name]))} (${number(low)} to ${number(high)})`;
 }
 
 function facts(pairs) {

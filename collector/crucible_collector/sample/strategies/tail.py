@@ -40,6 +40,7 @@ _KEPT = (
     (Flag.MATCH, KeepReason.MATCH),
 )
 _OTHERWISE = "otherwise."
+_MARK = "tail"
 
 
 class Tail:
@@ -116,7 +117,7 @@ class Tail:
     def stratum(self, number: int) -> str:
         if number < len(_KEPT):
             return str(_KEPT[number][1].label)
-        return self._otherwise.stratum(number - len(_KEPT))
+        return self._otherwise.stratum(number - len(_KEPT)) or "otherwise"
 
     def use(self) -> Use:
         return self._otherwise.use()
@@ -125,10 +126,12 @@ class Tail:
         found = {_OTHERWISE + name: each for name, each in self._otherwise.state().items()}
         for quantile, latencies in self._latencies.items():
             found |= {f"{quantile}.{name}": each for name, each in latencies.state().items()}
-        return found
+        return {_MARK: np.zeros(0), **found}
 
     def restore(self, state: State) -> None:
         """What is slow is learned anew where the quantiles are others."""
+        if _MARK not in state:
+            raise ValueError("no state of tail sampling")
         self._otherwise.restore(_below(state, _OTHERWISE))
         for quantile, latencies in self._latencies.items():
             known = _below(state, f"{quantile}.")

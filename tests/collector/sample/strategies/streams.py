@@ -149,7 +149,9 @@ def stream(
         cost_usd=np.where(chance.random(count) < 0.5, chance.exponential(0.01, count), 0.0),
         score=np.where(chance.random(count) < anomaly_rate, 2.0, 0.0),
     )
-    return Stream(candidates, trace, np.empty(0, np.int64)).with_randomness(randomness(traces, seed + 1))
+    return Stream(candidates, trace, np.empty(0, np.int64)).with_randomness(
+        randomness(traces, seed + 1)
+    )
 
 
 def strategy_of(settings: dict[str, Any], wait_s: float = 10.0) -> Strategy:
@@ -261,3 +263,28 @@ def steps(
             yield *windows[waiting], False
             waiting += 1
     yield from ((start, stop, False) for start, stop in windows[waiting:])
+
+
+def with_columns(given: Stream, **columns: Any) -> Stream:
+    return replace(given, candidates=replace(given.candidates, **columns))
+
+
+def single(seed: int, traces: int, seconds: float, **settings: Any) -> Stream:
+    """One record a trace."""
+    return stream(seed, traces=traces, spans=1, seconds=seconds, spread_s=0.0, **settings)
+
+
+def event_of(given: Stream) -> I64:
+    columns: Any = given.candidates.columns
+    found: I64 = columns.which["event"]
+    return found
+
+
+def warm_after(given: Stream, seconds: int) -> Bool:
+    received = given.candidates.received_ns
+    found: Bool = received >= received[0] + seconds * SECOND_NS
+    return found
+
+
+def reasons(outcome: Outcome, rows: Any) -> set[KeepReason]:
+    return {KeepReason(each) for each in np.unique(outcome.reason[rows])}

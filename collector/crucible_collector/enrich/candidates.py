@@ -31,8 +31,8 @@ _SLOTS = {
     "condition": "crucible.condition",
 }
 MODEL = ("gen_ai.response.model", "gen_ai.request.model", "crucible.model.name")
-_STATUSES = ("unset", "ok", "error")
-_STATUS_HASHES = np.array([xxh64(each.encode()) for each in _STATUSES], np.uint64)
+STATUSES = ("unset", "ok", "error")
+_STATUS_HASHES = np.array([xxh64(each.encode()) for each in STATUSES], np.uint64)
 STATUS_ERROR = 2  # OTLP Status.StatusCode
 SEVERITY_ERROR = 17  # the first number of OTLP's ERROR
 
@@ -121,13 +121,13 @@ class _Columns:
         if name == "event":
             return self.events.names[int(self.events.code[row])]
         if name == "status":
-            return _STATUSES[int(self.status[row])]
+            return STATUSES[int(self.status[row])]
         keys = MODEL if name == "model" else (_SLOTS[name],)
         found: str | None = text_of(self.records, slot_text(self.records, *keys), row)
         return found or ""
 
     def is_event(self, patterns: tuple[str, ...]) -> Bool:
-        fits = [any(_fits(each, name) for each in patterns) for name in self.events.names]
+        fits = [any(is_named(each, name) for each in patterns) for name in self.events.names]
         return np.array(fits, np.bool_)[self.events.code]
 
     def has(self, attribute: str, value: str) -> Bool:
@@ -140,7 +140,8 @@ class _Columns:
         return np.where(own >= 0, own, inherited) > 0
 
 
-def _fits(pattern: str, event: str) -> bool:
+def is_named(pattern: str, event: str) -> bool:
+    """Whether an event has this name, or one that begins with it up to a dot."""
     name = pattern.removesuffix("*").removesuffix(".")
     return not name or f"{event}.".startswith(f"{name}.")
 

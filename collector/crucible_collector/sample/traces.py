@@ -104,16 +104,14 @@ def _number(
             trace[row] = -1
             continue
         high, low = words[row, 0], words[row, 1]
-        slot = np.int64(-1)
-        if high != 0 or low != 0:
+        is_one = high != 0 or low != 0
+        if is_one:
             slot = np.int64(mixed(mixed(high ^ seed) ^ low) & np.uint64(mask))
-            while slots[slot] != 0:
-                known = np.int64(slots[slot]) - 1
-                if ids[known, 0] == high and ids[known, 1] == low:
-                    break
+            known = np.int64(slots[slot]) - 1
+            while known >= 0 and (ids[known, 0] != high or ids[known, 1] != low):
                 slot = (slot + 1) & mask
-            if slots[slot] != 0:
                 known = np.int64(slots[slot]) - 1
+            if known >= 0:
                 trace[row] = known
                 if randomness[row] != random[known] and not is_explicit[known]:
                     random[known] = randomness[row]
@@ -121,13 +119,12 @@ def _number(
                 continue
             slots[slot] = count + 1
             key[count] = mixed(mixed(high ^ _KEY) ^ low)
-            is_explicit[count] = randomness[row] != _of_id(low)
         else:
             key[count] = mixed(np.uint64(randomness[row]) ^ _KEY)
-            is_explicit[count] = False
+        is_explicit[count] = is_one and randomness[row] != _of_id(low)
+        is_trace[count] = is_one
         ids[count, 0], ids[count, 1] = high, low
         random[count] = randomness[row]
-        is_trace[count] = slot >= 0
         trace[row] = count
         count += 1
     return count

@@ -1,7 +1,8 @@
 """A real collector in a process of its own, as a user would start it, and questions to it.
 
 `Collector.start()` returns when the collector prints its line beginning with `ready`; ports are
-always free ones. What it logs goes to a file that is shown when something goes wrong.
+always free ones. What it logs goes to a file that is shown when something goes wrong. It is forked where
+the collector is loaded already (see `forked`), unless the test is about how a process comes to be.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from forked import Forked
+
 READY_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
 
@@ -33,7 +36,8 @@ class Collector:
     database_url: str | None = None
     arguments: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[str] | None = None
+    is_fresh: bool = False  # an interpreter of its own from the start, as a user's is
+    process: subprocess.Popen[str] | Forked | None = None
     addresses: dict[str, str] = field(default_factory=dict)
     _drain: threading.Thread | None = None
 
@@ -47,28 +51,26 @@ class Collector:
 
     def start(self) -> Collector:
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
-        command = [
-            sys.executable,
-            "-m",
-            "crucible_collector",
-            "serve",
-            "--data-dir",
-            str(self.data_dir),
-        ]
+        command = ["serve", "--data-dir", str(self.data_dir)]
         for name in ("grpc", "http", "api"):
             # After a restart the same ports again: that is what a client sees.
             address = self.addresses.get(name, "127.0.0.1:0").removeprefix("http://")
             command += [f"--{name}", address]
         if self.database_url:
             command += ["--database-url", self.database_url]
+        command += self.arguments
+        environment = {**os.environ, **self.environment}
         with self.log_path.open("a") as log:
-            self.process = subprocess.Popen(
-                [*command, *self.arguments],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env={**os.environ, **self.environment},
-            )
+            if self.is_fresh:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "crucible_collector", *command],
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    env=environment,
+                )
+            else:
+                self.process = Forked(command, environment, log)
         self._await_ready()
         return self
 
@@ -93,7 +95,7 @@ class Collector:
         self._drain.start()
 
     @property
-    def running(self) -> subprocess.Popen[str]:
+    def running(self) -> subprocess.Popen[str] | Forked:
         assert self.process is not None, "the collector was not started"
         return self.process
 
@@ -150,7 +152,7 @@ class Collector:
             return str(answer.read().decode())
 
 
-def _empty(process: subprocess.Popen[str]) -> None:
+def _empty(process: subprocess.Popen[str] | Forked) -> None:
     if process.stdout is not None:
         with process.stdout:
             for _ in process.stdout:
@@ -177,10 +179,14 @@ def eventually(
 
 @contextlib.contextmanager
 def collector(
-    data_dir: Path, database_url: str | None = None, *arguments: str, **environment: str
+    data_dir: Path,
+    database_url: str | None = None,
+    *arguments: str,
+    is_fresh: bool = False,
+    **environment: str,
 ) -> Iterator[Collector]:
     """A started collector, ended afterwards."""
-    one = Collector(data_dir, database_url, arguments, environment)
+    one = Collector(data_dir, database_url, arguments, environment, is_fresh)
     try:
         yield one.start()
     except BaseException:

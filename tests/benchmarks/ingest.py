@@ -117,7 +117,7 @@ def running(server: TestServer, directory: Path) -> Iterator[Running]:
     try:
         with (
             server.database(migrated=False) as dsn,
-            collector(directory, dsn) as one,
+            collector(directory, dsn, is_fresh=True) as one,
             psycopg.connect(dsn, autocommit=True) as conn,
         ):
             yield Running(one, conn)

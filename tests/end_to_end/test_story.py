@@ -27,7 +27,7 @@ STALL_ARGUMENTS = ("--stall-after-min-s", "1")
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     directory = tmp_path_factory.mktemp("story")
-    with collector(directory / "data", None, *STALL_ARGUMENTS) as one:
+    with collector(directory / "data", None, *STALL_ARGUMENTS, is_fresh=True) as one:
         yield one
 
 

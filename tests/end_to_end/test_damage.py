@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pwd
 import shutil
@@ -18,10 +19,13 @@ import psycopg
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from crucible_collector import decode, kernels
+from crucible_collector.store import binary_copy
 from databases import TestServer
 from harness import Collector, collector, eventually
 from traffic import batch_span, export, trace_request
 
+LOG = logging.getLogger("test")
 NOBODY_DATABASE = "host=/nonexistent dbname=nowhere"
 SPANS_PER_REQUEST = 8
 REQUESTS = 12
@@ -222,6 +226,7 @@ def test_the_embedded_database_works_under_a_directory_that_only_root_may_enter(
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
 def test_the_collector_runs_as_an_ordinary_user(users_home: Path, user_python: list[str]) -> None:
     """As `nobody`, with a home of its own: journal, kernels and database are all that user's."""
+    missing = give_kernels(users_home)
     ports = [f"--{name}=127.0.0.1:0" for name in ("grpc", "http", "api")]
     data = users_home / "data"
     process = subprocess.Popen(
@@ -242,6 +247,7 @@ def test_the_collector_runs_as_an_ordinary_user(users_home: Path, user_python: l
         process.communicate(timeout=60)
     assert process.returncode == 0
     assert (data / "database").stat().st_uid == NOBODY.pw_uid
+    assert {each.stat().st_uid for each in missing if each.exists()} == {NOBODY.pw_uid}
 
 
 NOBODY = pwd.getpwnam("nobody")
@@ -259,6 +265,22 @@ def as_nobody(home: Path) -> dict[str, Any]:
             "PYTHONPATH": os.pathsep.join(each for each in sys.path if each),
         },
     }
+
+
+def give_kernels(home: Path) -> list[Path]:
+    """All kernels but one, as compiling all takes a minute; returns where that one's index may be."""
+    decode.warm_up(LOG)
+    binary_copy.warm_up()
+    shared = kernels.directory_in_use()
+    assert shared is not None
+    own = home / ".cache" / "crucible-collector" / shared.name
+    shutil.copytree(shared, own)
+    for path in [home / ".cache", *(home / ".cache").rglob("*")]:
+        os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+    missing = list(own.rglob("binary_copy._begin_rows-*.nbi"))
+    for each in missing:
+        each.unlink()
+    return missing
 
 
 @pytest.fixture

@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
-from crucible_collector.cli import EXIT_FAILED, EXIT_SETTINGS
+from crucible_collector.cli import EXIT_FAILED, EXIT_SETTINGS, main
 from crucible_collector.errors import DatabaseAwayError, DatabaseError, SettingsError
 from crucible_collector.settings import Settings, load
 from crucible_collector.simulate.command import report
 from databases import TestServer
+from harness import collector
 from stored import Stored, at
 
 TIMEOUT_S = 120
@@ -149,11 +151,33 @@ def test_where_no_database_is_to_be_asked_that_is_said(
         report(told(empty, rules), None, None, as_json=False)
 
 
-def test_the_exit_code_says_whether_trying_again_may_help(tmp_path: Path) -> None:
-    away = run("--sampling", '{"rules": []}', "--data-dir", str(tmp_path))
-    assert (away.returncode, away.stdout) == (EXIT_FAILED, "")
-    assert away.stderr.startswith("crucible-collector: the embedded database of")
-    wrong = run("--sampling", '{"rules": [{"strategy": "magic"}]}', "--database-url", "host=x")
-    assert (wrong.returncode, wrong.stdout) == (EXIT_SETTINGS, "")
-    assert len(wrong.stderr.splitlines()) == 1
-    assert "magic" in wrong.stderr
+def test_a_collector_is_asked_over_rest_and_its_own_database_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules: dict[str, Any] = {"rules": [{"strategy": "uniform", "probability": 0.5}]}
+    period = {"from": "2026-11-23T10:00:00Z", "to": "2026-11-23T11:00:00Z"}
+    with collector(tmp_path / "data") as running:
+        answer = httpx.post(
+            f"{running.api}/api/v1/sampling/simulate", json={**rules, **period}, timeout=TIMEOUT_S
+        )
+        settings = told(None, rules, data_dir=str(running.data_dir))
+        assert report(settings, *period.values(), as_json=True) == 0
+    beside = json.loads(capsys.readouterr().out)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["data"] | {"took_s": 0} == beside | {"took_s": 0}
+
+
+def test_the_exit_code_says_whether_trying_again_may_help(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["sampling", "simulate", "--sampling"]
+    assert main([*asked, '{"rules": []}', "--data-dir", str(tmp_path)]) == EXIT_FAILED
+    away = capsys.readouterr()
+    assert away.out == ""
+    assert away.err.startswith("crucible-collector: the embedded database of")
+    wrong = '{"rules": [{"strategy": "magic"}]}'
+    assert main([*asked, wrong, "--database-url", "host=x"]) == EXIT_SETTINGS
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert "magic" in said.err

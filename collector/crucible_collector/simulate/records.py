@@ -1,7 +1,8 @@
 """Stored records as sampling saw them when they came: rows of the database to `candidates.Candidates`.
 
-What one could not guess: nothing tells when a row was received, so its end stands for that; and a row
-that sampling has thinned already comes with its threshold, as from a sender who had sampled.
+What one could not guess: nothing tells when a row was received, so its end stands for that; a row that
+sampling has thinned already comes with its threshold, as from a sender who had sampled; and what the
+detectors of anomalies thought of a row when it came is not stored with it: every score is 0.
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ from crucible_collector.candidates import (
     threshold,
 )
 from crucible_collector.decode import text_hash
-from crucible_collector.enrich.candidates import _STATUSES as STATUSES
-from crucible_collector.enrich.candidates import _fits as fits
+from crucible_collector.enrich.candidates import STATUSES, is_named
 from crucible_collector.sample.randomness import randomness
 
 TRACE_BYTES = 16
@@ -172,7 +172,7 @@ class _Columns:
 
     def is_event(self, patterns: tuple[str, ...]) -> Bool:
         code, names = codes(self.table, "event_name")
-        fitting = [any(fits(pattern, each) for pattern in patterns) for each in names]
+        fitting = [any(is_named(pattern, each) for pattern in patterns) for each in names]
         return np.array(fitting, np.bool_)[code]
 
     def has(self, attribute: str, value: str) -> Bool:

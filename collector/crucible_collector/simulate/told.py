@@ -100,8 +100,9 @@ def _events(events: Iterable[EventOutcome]) -> Iterator[Sequence[str]]:
         told = [found[name] for name in _HEADS]
         share = _share(event.kept_count, event.seen_count)
         yield (f"{name}{few}", share, *map(_off, told))
-        if any(each.relative_standard_error for each in told):
-            yield ("", "", *map(_expected, told))
+        expected = tuple(map(_expected, told))
+        if any(expected):
+            yield ("", "", *expected)
 
 
 def _off(aggregate: Aggregate) -> str:
@@ -109,21 +110,21 @@ def _off(aggregate: Aggregate) -> str:
         return "-"
     if aggregate.estimate is None:
         return "nothing"
+    if _is_exact(aggregate):
+        return "exact"
     missed = "!" if aggregate.covers is False else ""
     if aggregate.relative_error is None:
         return f"{aggregate.estimate:.3g}{missed}"
-    return (
-        f"{_percent(aggregate.relative_error, sign='+')}{missed}" if _is_off(aggregate) else "exact"
-    )
+    return f"{_percent(aggregate.relative_error, sign='+')}{missed}"
 
 
-def _is_off(aggregate: Aggregate) -> bool:
-    error = aggregate.relative_error
-    return bool(aggregate.relative_standard_error) or error is None or abs(error) > 1e-9
+def _is_exact(aggregate: Aggregate) -> bool:
+    """What is only right by chance has an interval around it."""
+    return aggregate.low is not None and aggregate.low == aggregate.high
 
 
 def _expected(aggregate: Aggregate) -> str:
-    if aggregate.stored is None or aggregate.estimate is None or not _is_off(aggregate):
+    if aggregate.stored is None or aggregate.estimate is None or _is_exact(aggregate):
         return ""
     if aggregate.relative_standard_error is None:
         return "± ?"

@@ -83,7 +83,10 @@ def simulation_router(simulates: Simulates) -> APIRouter:
         summary="What rules would keep of a period, and how far off answers would be",
     )
     async def simulate(request: Request) -> Response:
-        """Bounded in records and seconds (see `is_complete`), and one at a time."""
+        """Bounded in records and seconds (see `is_complete`), and one at a time.
+
+        A record counts as received when it ended; scores of anomalies are not replayed.
+        """
         body = await json_object(request)
         return await run_in_threadpool(_simulate, simulates, body)
 

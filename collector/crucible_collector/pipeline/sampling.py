@@ -133,12 +133,3 @@ class SamplingInForce:
             self._tell_due_s = self._clock_s() + TOLD_S
             self.use = tuple(sampler.use())
             self.forgotten_trace_count = sampler.evicted_count
-
-    @staticmethod
-    def rules_of(connection: store.Connection, version: int) -> Rules:
-        """The rules of a version that was in force, for what is decided again after a crash.
-
-        Rules that keep all for version 0, and where the database has lost it.
-        """
-        found = store.by_version(connection, version)
-        return Rules.parse(found.settings) if found else Rules.parse({})

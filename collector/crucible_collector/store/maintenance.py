@@ -6,7 +6,8 @@
 - every AHEAD_S: room for today and tomorrow, and for days that sit in a default partition.
 - every FOLD_S: parts of portable roll-ups are folded into minutes, hours and days (see rollups).
 - every RETENTION_S: what is no longer kept goes, once an hour (see retention).
-- every FORGET_S: digests of requests that nobody will resend any more go.
+- every FORGET_S: digests of requests that nobody will resend any more go, and what is old of the
+  sampling ledger is folded.
 - every HINTS_S, where due: filters that say in which days a trace has rows (see trace_hints).
 - every STALLS_S: runs that have fallen silent are declared stalled (see stalls).
 """
@@ -26,6 +27,7 @@ from crucible_collector.metrics import UNCAUGHT_ERRORS
 from crucible_collector.store.partitions import RELATIONS, Connection, Partitions
 from crucible_collector.store.retention import Retention
 from crucible_collector.store.rollups.fold import Folding
+from crucible_collector.store.sampling import fold_counts
 from crucible_collector.store.servers import Capabilities
 from crucible_collector.store.stalls import PATIENCE, Patience, Stalls
 from crucible_collector.store.trace_hints.building import TraceHints
@@ -109,6 +111,7 @@ class Maintenance:
         steps: list[tuple[float, Callable[[Connection], object]]] = [
             (AHEAD_S, self.make_room),
             (FORGET_S, self.forget_requests),
+            (FORGET_S, self.fold_sampling_ledger),
             (SUMMARISE_S, self.summarise),
             (STALLS_S, self._stalls.notice),
         ]
@@ -152,6 +155,10 @@ class Maintenance:
             range_count += row[0] if row else 0
             self._summarised_bytes[index] = heap_bytes
         return range_count
+
+    def fold_sampling_ledger(self, conn: Connection) -> int:
+        """Have old minutes of the sampling ledger told by the hour, and by the day; rows that went."""
+        return fold_counts(conn, dt.datetime.fromtimestamp(self._clock(), dt.UTC))
 
     def forget_requests(self, conn: Connection) -> int:
         """Forget digests older than REQUESTS_KEPT, a batch a transaction; return how many."""

@@ -154,13 +154,6 @@ def test_a_database_that_was_set_back_and_gave_the_number_again_is_followed(
     assert (sampling.now.version, sampling.now.rules) == (version, rules(0.25))
 
 
-def test_rules_of_windows_that_are_decided_again_are_those_of_then(connection: Connection) -> None:
-    version = change(connection, rules(0.5))
-    change(connection, rules(0.25))
-    assert SamplingInForce.rules_of(connection, version) == rules(0.5)
-    assert SamplingInForce.rules_of(connection, 0) == Rules.parse({})
-
-
 def test_the_sampler_is_asked_how_it_does_about_once_a_second() -> None:
     clock = Clock()
     sampling, sampler = SamplingInForce(clock_s=clock), Sampler(rules(0.5, "first"))

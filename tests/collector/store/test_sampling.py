@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import uuid
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from crucible_collector.store.connect import ingest_connection
 from crucible_collector.store.sampling import (
     Connection,
     adopt_file,
-    by_version,
+    fold_counts,
     in_force,
     put,
     write_counts,
@@ -47,22 +48,16 @@ def connection(database: str) -> Iterator[Connection]:
 
 def test_without_a_version_nothing_is_in_force(connection: Connection) -> None:
     assert in_force(connection) is None
-    assert by_version(connection, 1) is None
 
 
-def test_the_newest_version_is_in_force_and_older_ones_can_be_had(connection: Connection) -> None:
-    first = adopt(connection, rules(0.5))
+def test_the_newest_version_is_in_force(connection: Connection) -> None:
+    adopt(connection, rules(0.5))
     second = put(connection, rules(0.25).as_json(), rules(0.25).digest(), reason="costs")
     newest = in_force(connection)
-    assert first is not None
     assert newest is not None
     assert (newest.version, newest.origin, newest.reason) == (second, "api", "costs")
     assert Rules.parse(newest.settings) == rules(0.25)
     assert newest.digest == rules(0.25).digest()
-    before = by_version(connection, first)
-    assert before is not None
-    assert (before.origin, before.changed_by) == ("file", "host:data")
-    assert Rules.parse(before.settings) == rules(0.5)
 
 
 def test_a_file_that_says_what_it_said_takes_nothing_back(connection: Connection) -> None:
@@ -143,3 +138,54 @@ def test_counts_of_windows_add_up_by_minute_and_the_smallest_probability_stays(
         (60, "spans", "ok", 150, 10, 100.0, 1000.0, 0.02, 7, 1, 0.02),
         (120, "log_records", "", 7, 7, 7.0, 7.0, 1.0, 0, 0, 1.0),
     ]
+
+
+def test_what_is_old_is_told_by_the_hour_and_then_by_the_day_and_adds_up_as_before(
+    connection: Connection,
+) -> None:
+    now = dt.datetime(2026, 11, 23, 10, 20, tzinfo=dt.UTC)
+    connection.execute(
+        "insert into crucible.sampling_ledger (time, journal_id, rule, signal, seen_count,"
+        " kept_count, weight_sum, weight_square_sum, probability_min, error_seen_count,"
+        " error_kept_count, error_probability_min) select %s - n * interval '7 minutes', %s,"
+        " 'thin', 'spans', n, n / 2, n, n, 1.0 / n, n / 3, n / 4, 1.0 / n"
+        " from generate_series(1, 20000) as n",
+        (now, JOURNAL),
+    )
+    totals = (
+        "select sum(seen_count), sum(kept_count), sum(weight_sum), sum(weight_square_sum),"
+        " min(probability_min), sum(error_seen_count), sum(error_kept_count),"
+        " min(error_probability_min) from crucible.sampling_ledger"
+    )
+    before = connection.execute(totals).fetchone()
+    assert fold_counts(connection, now) > 18_000
+    assert connection.execute(totals).fetchone() == before
+    by_age = connection.execute(
+        "select case when time >= '2026-11-16 10:00+00' then 'minute'"
+        " when time >= '2026-08-25 00:00+00' then 'hour' else 'day' end as age,"
+        " count(*), count(*) filter (where time <> date_trunc('hour', time, 'UTC')),"
+        " count(*) filter (where time <> date_trunc('day', time, 'UTC'))"
+        " from crucible.sampling_ledger group by 1 order by 1"
+    ).fetchall()
+    (_, days, _, within), (_, hours, within_hours, _), (_, minutes, *_) = by_age
+    assert (within, within_hours) == (0, 0)
+    assert days == 7
+    assert hours == 83 * 24 + 10
+    assert minutes == (7 * 24 * 60 + 20) // 7
+    assert fold_counts(connection, now) == 0
+
+
+def test_minutes_that_a_writer_has_are_left_for_the_next_time(
+    connection: Connection, database: str
+) -> None:
+    old = RuleCount("thin", Signal.TRACES, "", 61 * MINUTE_NS, 100, 10)
+    write_counts(connection, JOURNAL, counted(old))
+    now = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
+    with ingest_connection(database) as writer:
+        with writer.transaction():
+            write_counts(writer, JOURNAL, counted(old))
+            assert fold_counts(connection, now) == 0
+        assert fold_counts(connection, now) == 2  # into its hour, and that into its day
+    assert connection.execute("select seen_count from crucible.sampling_ledger").fetchone() == (
+        200,
+    )

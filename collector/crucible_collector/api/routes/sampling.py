@@ -145,7 +145,11 @@ def sampling_router(reads: Reads, samples: Samples | None) -> APIRouter:
         summary="What each rule saw and kept, exactly, by stratum and time",
     )
     def ledger(filters: Annotated[LedgerFilter, Query()]) -> Response:
-        """By receipt, where other answers go by the records' own times; also where nothing was kept."""
+        """By receipt, where other answers go by the records' own times; also where nothing was kept.
+
+        After a week minutes are kept as their hour, after 90 days as their day: a period that begins
+        within one leaves it out.
+        """
         cursor = decode_cursor(filters.cursor, *_LEDGER_KEY)
         rows = reads.json_rows(
             "sampling_ledger",

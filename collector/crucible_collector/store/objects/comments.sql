@@ -34,7 +34,7 @@ comment on column crucible.sampling_settings.origin is
 
 comment on table crucible.sampling_ledger is
     'What each sampling rule saw and kept in each minute, exactly; also where nothing was kept';
-comment on column crucible.sampling_ledger.time is 'Start of the minute of receipt, UTC';
+comment on column crucible.sampling_ledger.time is 'Start of the minute of receipt, UTC; after a week of the hour, after 90 days of the day';
 comment on column crucible.sampling_ledger.probability_min is
     'Smallest inclusion probability of anything seen, kept or not';
 comment on column crucible.sampling_ledger.stratum is

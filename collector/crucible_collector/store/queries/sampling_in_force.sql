@@ -7,6 +7,19 @@ select
     coalesce(sum(kept_count), 0)::bigint as kept_count
 from crucible.sampling_ledger
 where signal = 'spans'
-  and (%(from_time)s::timestamptz is null or time >= date_trunc('minute', %(from_time)s::timestamptz))
+  and (
+      %(from_time)s::timestamptz is null
+      -- What is old is told by the hour, then by the day: the one that the period begins in is looked at
+      -- whole, a day before that happens.
+      or time >= date_trunc(
+          case
+              when %(from_time)s < now() - interval '89 days' then 'day'
+              when %(from_time)s < now() - interval '6 days' then 'hour'
+              else 'minute'
+          end,
+          %(from_time)s::timestamptz,
+          'UTC'
+      )
+  )
   and (%(to_time)s::timestamptz is null or time < %(to_time)s::timestamptz + %(late)s::interval)
 having count(*) > 0

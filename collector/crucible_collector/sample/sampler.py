@@ -28,6 +28,7 @@ from crucible_collector.sample.rulings import SIGNALS, Make, RuleUse, Ruling, Ru
 from crucible_collector.sample.settle import (
     NOTHING,
     follow,
+    is_sampled,
     keep_all,
     keep_whole,
     lower,
@@ -105,9 +106,12 @@ class Sampler:
         self._notable.add(traces.key, flags, end)
 
     def decide(self, window: Sequence[Candidates], end: int) -> list[Decided]:
-        """One decision for each Candidates, spans before logs; `end` as in `observe`."""
+        """One decision for each Candidates, spans before logs; `end` as in `observe`.
+
+        Where nothing is sampled, by rules or by who sent it, records of a trace are not counted.
+        """
         self._counted = Counted()
-        if not self._rulings:
+        if not self._rulings and not any(map(is_sampled, window)):
             return [keep_all(candidates) for candidates in window]
         traces = self._numbered(window)
         flags = self._notable.get(traces.key)

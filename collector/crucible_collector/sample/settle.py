@@ -124,19 +124,19 @@ def _settle(
                 reason[row] = _UPSTREAM
 
 
+def is_sampled(candidates: Candidates) -> bool:
+    """Whether who sent any of these has dropped others."""
+    return bool(len(candidates) and candidates.upstream.max() > 0)
+
+
 def keep_all(candidates: Candidates) -> Decided:
-    """Decide where there are no rules: what was sampled before is told, nothing is dropped."""
-    rows, told = len(candidates), candidates.upstream
-    threshold, reason = np.zeros(rows, np.int64), np.zeros(rows, np.uint8)
-    if rows and told.max() >= 0:
-        told = np.where(told > candidates.randomness, NOT_TOLD, told)
-        threshold = np.where(candidates.wanted, np.maximum(told, 0), 0)
-        reason[threshold > 0] = _UPSTREAM
+    """Decide where there are no rules and nothing was sampled before; 1 ns a record."""
+    rows = len(candidates)
     return Decided(
         keep=candidates.wanted.copy(),
-        threshold=threshold,
-        reason=reason,
-        upstream=told,
+        threshold=np.zeros(rows, np.int64),
+        reason=np.zeros(rows, np.uint8),
+        upstream=candidates.upstream,
         trace_count=np.zeros(rows, np.int32),
         rule=np.full(rows, -1, np.int32),
     )

@@ -56,6 +56,15 @@ def test_without_rules_the_threshold_of_the_sender_is_final() -> None:
     assert decided.threshold.tolist() == [0, 0, HALF, 0]
     assert decided.upstream.tolist() == [NOT_TOLD, 0, HALF, NOT_TOLD]
     assert reasons(decided) == [None, None, "upstream", None]
+    assert decided.trace_count.tolist() == [4] * 4
+
+
+def test_a_sender_that_keeps_everything_has_sampled_nothing() -> None:
+    (decided,) = Sampler(rules()).decide([records(BOTH, upstream=[0, NOT_TOLD])], 1)
+    assert decided.keep.all()
+    assert p(decided) == [1, 1]
+    assert decided.upstream.tolist() == [0, NOT_TOLD]
+    assert reasons(decided) == [None, None]
 
 
 def test_what_has_a_randomness_below_the_threshold_is_dropped() -> None:

@@ -86,7 +86,8 @@ def replay(dsn: str, wanted: Wanted, *, batch_timeout_s: float = 0) -> Iterator[
         connection = connect(dsn, replace(REPLAY, settings={**REPLAY.settings, **timeout}))
     with closing(connection):
         with _understood("replay"):
-            # What is stored, moved or dropped meanwhile changes nothing; nobody is kept from it.
+            # What is stored meanwhile changes nothing. Who makes room or drops old rows gives up quickly
+            # where a reader is in the way, and tries again.
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         yield Replay(connection, wanted)
 

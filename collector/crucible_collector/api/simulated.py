@@ -64,6 +64,7 @@ class Simulated(Model):
 
     from_time: Time
     to_time: Time
+    until_time: Time | None = Field(description="The last end; null where there was no record.")
     experiment: str | None
     span_count: int
     log_count: int

@@ -60,8 +60,9 @@ class _Held:
 class Replayed:
     """How it went."""
 
-    stopped_because: str | None
-    decided_early_count: int
+    stopped_because: str | None = None
+    decided_early_count: int = 0
+    until_ns: int | None = None  # the last end; None where there was no record
 
 
 def replayed(
@@ -75,11 +76,15 @@ def replayed(
     attributes = asked_attributes(rules.as_json())
     sampler = Sampler(rules)
     wait_ns = round(sampler.wait_s * SECOND_NS)
-    found = Replayed(None, 0)
+    found = Replayed()
     held: deque[_Held] = deque()
     held_count, end, began = 0, 0, clock()
     for window in windows(_tables(stored.spans()), _tables(stored.logs())):
+        found.stopped_because = _reached(limits, end, clock() - began) if end else None
+        if found.stopped_because is not None:
+            break
         end += len(window)
+        found.until_ns = window.until_ns
         one = _Held(window, _candidates(window, attributes), end)
         if wait_ns:
             sampler.observe(one.candidates, end)
@@ -91,9 +96,6 @@ def replayed(
             early = _decide(sampler, held.popleft(), tally)
             held_count -= early
             found.decided_early_count += early
-        found.stopped_because = _reached(limits, end, clock() - began)
-        if found.stopped_because is not None:
-            break
     while held:
         _decide(sampler, held.popleft(), tally)
     return found

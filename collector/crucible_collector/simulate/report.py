@@ -52,6 +52,7 @@ class Outcome:
 
     from_time: dt.datetime
     to_time: dt.datetime
+    until_time: dt.datetime | None  # the last end; None where there was no record
     experiment: str | None
     span_count: int
     log_count: int
@@ -70,6 +71,7 @@ class Outcome:
             **asdict(self),
             "from_time": _rfc3339(self.from_time),
             "to_time": _rfc3339(self.to_time),
+            "until_time": None if self.until_time is None else _rfc3339(self.until_time),
         }
 
 

@@ -45,6 +45,7 @@ def simulate(
     return Outcome(
         from_time=start,
         to_time=end,
+        until_time=None if found.until_ns is None else _time(found.until_ns),
         experiment=experiment,
         span_count=tally.span_count(),
         log_count=tally.log_count(),
@@ -57,6 +58,10 @@ def simulate(
         totals=tally.totals(),
         events=tuple(outcomes(tally.events, tally.sums)),
     )
+
+
+def _time(ns: int) -> dt.datetime:
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=ns // 1000)
 
 
 class Simulation:

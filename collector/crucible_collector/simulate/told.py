@@ -53,7 +53,8 @@ def _about(outcome: Outcome) -> Iterator[str]:
         f" replayed in {outcome.took_s:.1f} s"
     )
     if not outcome.is_complete:
-        yield f"stopped early, before {outcome.to_time:%H:%M:%S}: {outcome.stopped_because}"
+        until = outcome.until_time or outcome.from_time
+        yield f"stopped early, at what ended by {until:%Y-%m-%d %H:%M:%S}: {outcome.stopped_because}"
     if outcome.thinned_count:
         yield (
             f"{outcome.thinned_count:,} of these were stored with p < 1: they weigh as much as they"

@@ -264,8 +264,12 @@ def test_it_stops_where_it_is_told_to_and_says_so(plain: str) -> None:
     assert short.stopped_because is not None
     assert "100 records" in short.stopped_because
     assert 100 <= short.span_count < 200
+    assert short.until_time is not None
+    assert at(4) < short.until_time < at(11)  # twenty begin in a second
     found, _ = event(short, None)
     assert found.seen_count == short.span_count
+    whole = tried(plain, uniform(), limits=Limits(records_max=SPANS + LOGS))
+    assert whole.is_complete
     slow = tried(plain, uniform(), limits=Limits(seconds_max=0.0))
     assert slow.stopped_because is not None
     assert "0 s" in slow.stopped_because
@@ -275,4 +279,5 @@ def test_it_stops_where_it_is_told_to_and_says_so(plain: str) -> None:
 def test_a_period_without_records_has_an_outcome_of_nothing(plain: str) -> None:
     outcome = simulate(plain, Rules.parse({"rules": [uniform()]}), at(5000), at(6000))
     assert (outcome.span_count, outcome.log_count, outcome.events) == (0, 0, ())
+    assert outcome.until_time is None
     assert outcome.is_complete

@@ -35,6 +35,7 @@ OFF = (
 OUTCOME = Outcome(
     from_time=TIME,
     to_time=TIME + dt.timedelta(hours=1),
+    until_time=TIME + dt.timedelta(minutes=59),
     experiment=None,
     span_count=1000,
     log_count=20,
@@ -100,7 +101,7 @@ def test_what_limits_the_answer_is_said_first() -> None:
     text = "\n".join(told(limited)[:6])
     for part in (
         "of experiment sweep",
-        "stopped early, before 11:00:00: it took 20 s",
+        "stopped early, at what ended by 2026-11-23 10:59:00: it took 20 s",
         "400 of these were stored with p < 1",
         "by this experiment alone",
         "3 records were decided before",

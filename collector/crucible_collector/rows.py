@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import enum
 import uuid
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -172,6 +174,8 @@ class WindowRows:
     phase: Phase = Phase.WHOLE
     sampled: dict[tuple[int, str], int] = field(default_factory=dict)  # (request, rule) -> records
     counted: Counted = field(default_factory=Counted)  # what each sampling rule saw and kept
+    # The same but for some requests, should these turn out to be duplicates.
+    counted_without: Callable[[AbstractSet[int]], Counted] | None = None
     # Of BEHIND: the requests that were found to be duplicates AHEAD.
     duplicates: frozenset[int] = frozenset()
     # Under which version of the sampling settings; None: nothing is to be remembered of the window.

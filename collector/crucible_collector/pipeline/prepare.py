@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
 
-from crucible_collector.batch import I64, Logs, Metrics, Reason, Records, Signal, Spans
+from crucible_collector.batch import I32, I64, Logs, Metrics, Reason, Records, Signal, Spans
 from crucible_collector.candidates import Candidates, Counted, Decided
 from crucible_collector.decode import decode_logs, decode_metrics, decode_spans
 from crucible_collector.enrich.candidates import Received
@@ -26,6 +27,7 @@ from crucible_collector.enrich.window import Collected, Everything, Known, Looke
 from crucible_collector.errors import MalformedError
 from crucible_collector.journal import EntryFlag, Window
 from crucible_collector.rows import Phase, Requests, SetAside, WindowRows
+from crucible_collector.sample.ledger import Tally
 from crucible_collector.sample.rules import Rules
 from crucible_collector.sample.sampler import Sampler
 
@@ -39,6 +41,12 @@ class _LookedAt:
 
     spans: list[LookedAt[Spans]] = field(default_factory=list)
     logs: list[LookedAt[Logs]] = field(default_factory=list)
+
+    @property
+    def requests(self) -> list[I32]:
+        """The request of each record, in the order of `candidates`."""
+        spans = [each.records.request for each in self.spans]
+        return spans + [each.records.request for each in self.logs]
 
     @property
     def candidates(self) -> list[Candidates]:
@@ -82,7 +90,13 @@ def prepare(
     counted = Counted() if phase is Phase.AHEAD else sampler.counted()
     rows = _rows(window, collected, set_aside, counted)
     rows.duplicates = duplicates
+    if phase is Phase.WHOLE and counted.rows:
+        rows.counted_without = functools.partial(_counted_without, sampler.tally(), looked.requests)
     return rows
+
+
+def _counted_without(tally: Tally, requests: list[I32], out: AbstractSet[int]) -> Counted:
+    return tally.without([np.isin(each, list(out)) for each in requests])
 
 
 def _names(sampler: Sampler) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ rule and window have a row of their own, those with most records; the others sha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,6 +41,22 @@ class Ruled:
     at: I64  # which records of the Candidates
     group: I64  # of each, an index of `names`
     names: list[str] = field(default_factory=lambda: [""])
+
+
+@dataclass(slots=True)
+class Tally:
+    """What of a window was counted, to be counted again without some of its records."""
+
+    parts: list[tuple[int, Ruled, Candidates, Decided]] = field(default_factory=list)
+
+    def without(self, is_out: Sequence[Bool]) -> Counted:
+        """The counts but for some records; `is_out` has an array for each Candidates of the window."""
+        counted = Counted()
+        for place, ruled, candidates, decided in self.parts:
+            stays = ~is_out[place][ruled.at]
+            rest = Ruled(ruled.rule, ruled.signal, ruled.at[stays], ruled.group[stays], ruled.names)
+            count(rest, candidates, decided, counted)
+        return counted
 
 
 def grouped(stratum: I64 | None, name: Callable[[int], str], rows: int) -> tuple[I64, list[str]]:

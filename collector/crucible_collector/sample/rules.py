@@ -79,7 +79,7 @@ class Rule(Table):
     events: tuple[Annotated[Text, AfterValidator(_event)], ...] = Field(
         (), max_length=1000, description="names of events, or their beginnings up to a dot"
     )
-    experiments: _Texts = Field((), description="names of experiments")
+    experiments: _Texts = Field((), description="ids of experiments")
     services: _Texts = Field((), description="service names")
     conditions: _Texts = Field((), description="conditions")
     models: _Texts = Field((), description="names of models")

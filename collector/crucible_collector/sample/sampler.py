@@ -65,6 +65,7 @@ class Sampler:
         self._explicit = Generations(EXPLICIT_MAX)
         self._notable = Notable()
         self._counted = Counted()
+        self._tally = ledger.Tally()
         # Of the rows that are made of what it decides to keep, in the order of the decisions.
         self.variances = Variances()
 
@@ -131,6 +132,10 @@ class Sampler:
     def counted(self) -> Counted:
         """What the last `decide` saw and kept, for the ledger."""
         return self._counted
+
+    def tally(self) -> ledger.Tally:
+        """What the last `decide` counted, record by record."""
+        return self._tally
 
     def use(self) -> list[RuleUse]:
         """How each rule is doing with each of its signals."""
@@ -209,8 +214,10 @@ class Sampler:
     def _count(
         self, window: Sequence[Candidates], decided: list[Decided], asked: dict[Signal, _Asked]
     ) -> None:
+        self._tally = ledger.Tally()
         for each in asked.values():
             for place, ruling, ruled in each.ruled:
+                self._tally.parts.append((place, ruled, window[place], decided[place]))
                 seen, kept, weight = ledger.count(
                     ruled, window[place], decided[place], self._counted
                 ).tolist()

@@ -18,6 +18,7 @@ import psycopg
 import pyarrow as pa
 
 from crucible_collector.batch import Reason
+from crucible_collector.candidates import Counted
 from crucible_collector.rows import Phase, SetAside, Table, WindowRows
 from crucible_collector.store import merge, rollups
 from crucible_collector.store.copy import Stream, copy, copy_what_fits, encode
@@ -148,7 +149,7 @@ class WindowWriter:
                 merge.facts(connection, rows, careful=careful)
             self._add_to_ledger(connection, rows, written)
             self.positions.record(connection, rows, duplicates)
-            write_counts(connection, self._journal_id, rows.counted)
+            write_counts(connection, self._journal_id, _counted(rows, duplicates))
             if written.set_aside:
                 bury(written.set_aside)
         return written
@@ -172,6 +173,13 @@ class WindowWriter:
                     if n
                 ],
             )
+
+
+def _counted(rows: WindowRows, duplicates: set[int]) -> Counted:
+    """What the sampling rules saw; of duplicates that were not known when they were asked, nothing."""
+    if rows.phase is Phase.BEHIND or not duplicates or rows.counted_without is None:
+        return rows.counted
+    return rows.counted_without(duplicates)
 
 
 def _take_in_requests(connection: psycopg.Connection, rows: WindowRows) -> set[int]:

@@ -268,8 +268,16 @@ def test_a_trace_that_was_kept_is_followed_after_a_crash(
     assert rows_of(place.dsn, "spans", "span_id")[1]["keep_reason"] == "trace"
 
 
-def test_a_request_sent_again_is_stored_and_counted_once(place: Place) -> None:
-    place.rule(ERRORS)
+ERRORS_AT_ONCE = {
+    "rules": [{"strategy": "stratified", "rates": {"error": 1.0, "other": 1e-9}}],
+}
+
+
+@pytest.mark.parametrize("rules", [ERRORS, ERRORS_AT_ONCE])
+def test_a_request_sent_again_is_stored_and_counted_once(
+    place: Place, rules: dict[str, Any]
+) -> None:
+    place.rule(rules)
     request = traces(span(1, error=True), span(2))
     with place.running():
         place.append(request)
@@ -280,6 +288,9 @@ def test_a_request_sent_again_is_stored_and_counted_once(place: Place) -> None:
     counts = ledger(place.dsn)
     assert counts["spans", "duplicate", ""] == counts["spans", "received", ""] / 2 == 2
     assert imbalance(counts) == {"spans": 0}
+    counted = rows_of(place.dsn, "sampling_ledger")
+    assert sum(row["seen_count"] for row in counted) == 2
+    assert sum(row["error_kept_count"] for row in counted) == 1
 
 
 def test_a_connection_cut_in_a_copy_has_nothing_learned_twice(place: Place) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies as st
 
 from collector.sample.strategies.streams import (
     SECOND_NS,
@@ -57,3 +59,27 @@ def test_what_comes_after_its_window_was_closed_has_a_threshold_of_the_window() 
     found = strategy.decide(rows_of(given, 0, 50)).threshold
     assert found.min() > 0
     assert np.array_equal(strategy.decide(late).threshold, found[:5])
+
+
+@drawn(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 30)), max_size=60),
+    st.sampled_from([1, 1 << 12, 1 << 51]),
+    st.integers(1, 5),
+)
+def test_the_largest_distinct_numbers_of_each_stratum_are_found(
+    records: list[tuple[int, int]], step: int, k: int
+) -> None:
+    """However close together they are."""
+    strata = np.array([stratum for stratum, _ in records], np.int32)
+    numbers = np.array([number * step for _, number in records], np.int64)
+    places, is_last = reservoir.largest(strata, numbers, k)
+    found = [(int(strata[at]), int(numbers[at])) for at in places]
+    distinct = {(int(s), int(n)) for s, n in zip(strata, numbers, strict=True)}
+    wanted = [
+        each
+        for stratum in range(4)
+        for each in sorted((d for d in distinct if d[0] == stratum), reverse=True)[: k + 1]
+    ]
+    assert found == wanted
+    counts = np.bincount(strata[places], minlength=4)
+    assert np.array_equal(np.bincount(strata[places][is_last], minlength=4), counts > k)

@@ -271,6 +271,11 @@ class EventAggregateFilter(Paged, Period):
     )
 
     @property
+    def is_of_one_event(self) -> bool:
+        """Whether each row is about one event."""
+        return self.event is not None or "event" in self.group_by
+
+    @property
     def is_one_row(self) -> bool:
         """Whether all of the period is asked for in one row."""
         return self.interval == "none" and not self.group_by

@@ -77,7 +77,7 @@ DULL: dict[str, Any] = {
     **dict.fromkeys(("experiment", "story", "run", "event", "model", "status", "last_key")),
     **{f"by_{name}": False for name in ("experiment", "run", "event", "model", "status")},
     "width": None,
-    "one_event": False,
+    "terms": "traces",
     "last_name": None,
     "series": 3,
     "limit": 101,

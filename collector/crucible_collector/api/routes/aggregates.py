@@ -6,7 +6,9 @@ list like others: since time is first in its order, what comes after a cursor is
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -16,7 +18,7 @@ from fastapi.responses import Response
 
 from crucible_collector.api.aggregates import EventAggregate, PointAggregate
 from crucible_collector.api.answer import compact, listed, single
-from crucible_collector.api.estimates import Row, completed, in_force, nothing_kept
+from crucible_collector.api.estimates import Row, completed, in_force, is_sampled, nothing_kept
 from crucible_collector.api.failures import NOT_FOUND
 from crucible_collector.api.intervals import Spread
 from crucible_collector.api.models import Page
@@ -44,6 +46,7 @@ _GROUPS = ("experiment", "run", "event", "model", "status")
 
 def aggregates_router(reads: Reads) -> APIRouter:
     router = APIRouter()
+    guess = _Guess()
 
     @router.get(
         "/events/aggregate",
@@ -69,13 +72,16 @@ def aggregates_router(reads: Reads) -> APIRouter:
                 **{f"by_{group}": group in filters.group_by for group in _GROUPS},
                 **filters.chosen(),
             }
-            rows = reads.json_rows(
-                "event_aggregate_percentiles" if asked["latencies"] else "event_aggregate",
-                sums=sums,
-                one_event=filters.event is not None or "event" in filters.group_by,
-                **asked,
-                **after,
-                limit=filters.limit + 1,
+            rows = guess.right_after(
+                functools.partial(
+                    reads.json_rows,
+                    "event_aggregate_percentiles" if asked["latencies"] else "event_aggregate",
+                    sums=sums,
+                    **asked,
+                    **after,
+                    limit=filters.limit + 1,
+                ),
+                "event" if filters.is_of_one_event else "traces",
             )
             rows = _with_intervals(reads, filters, rows, asked)
         return listed(rows, filters.limit, group_key, cursor)
@@ -118,6 +124,25 @@ def _from(given: datetime | None, last: str | list[str | None] | None) -> dateti
         return given
     time, _ = time_and_rest(text)
     return time if given is None else max(time, given)
+
+
+class _Guess:
+    """Whether events were sampled, by the answer before: sums of variances cost as much as all others.
+
+    A wrong guess costs a second look or sums of nothing, never a wrong answer; so any thread may change it.
+    """
+
+    def __init__(self) -> None:
+        self._terms_are_wanted = False
+
+    def right_after(self, ask: Callable[..., list[str]], terms: str) -> list[str]:
+        """The rows, asked for with their terms where any of them is sampled."""
+        rows = ask(terms=terms if self._terms_are_wanted else "none")
+        found = any(map(is_sampled, rows))
+        if found and not self._terms_are_wanted:
+            rows = ask(terms=terms)
+        self._terms_are_wanted = found
+        return rows
 
 
 def _with_intervals(

@@ -178,8 +178,8 @@ class WindowRows:
     counted_without: Callable[[AbstractSet[int]], Counted] | None = None
     # Of BEHIND: the requests that were found to be duplicates AHEAD.
     duplicates: frozenset[int] = frozenset()
-    # Under which version of the sampling settings; None: nothing is to be remembered of the window.
-    sampling_version: int | None = None
+    # Whether it is to be known how the window was cut: it is yet to be decided, or learned from.
+    is_recorded: bool = False
 
     @property
     def start(self) -> int:

@@ -305,8 +305,7 @@ class Windows:
     ) -> WindowRows:
         known = self._remembered.known()
         rows = prepare(window, known, self._subscription, self.sampler, phase, duplicates)
-        is_learning = phase is Phase.AHEAD or bool(self._now.rules.rules)
-        rows.sampling_version = self._now.version if is_learning else None
+        rows.is_recorded = phase is Phase.AHEAD or bool(self._now.rules.rules)
         return rows
 
     def _stage(self) -> Staged | None:

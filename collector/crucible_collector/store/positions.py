@@ -37,7 +37,6 @@ class Recorded:
 
     start: int
     end: int
-    sampling_version: int
     is_decided: bool
     duplicates: frozenset[int]  # requests
 
@@ -122,14 +121,13 @@ class Positions:
         if rows.phase is Phase.BEHIND:
             parameters = {"journal_id": self._journal_id, "start": rows.start}
             connection.execute(statement("window_decided"), parameters)
-        elif rows.sampling_version is not None:
+        elif rows.is_recorded:
             connection.execute(
                 statement("window_recorded"),
                 {
                     "journal_id": self._journal_id,
                     "start": rows.start,
                     "end": rows.end,
-                    "sampling_version": rows.sampling_version,
                     "is_decided": rows.phase is Phase.WHOLE,
                     "duplicates": sorted(duplicates),
                 },
@@ -139,8 +137,8 @@ class Positions:
         """The windows that are remembered, in journal order."""
         rows = connection.execute(statement("windows"), {"journal_id": self._journal_id}).fetchall()
         return [
-            Recorded(start, end, version, is_decided, frozenset(duplicates))
-            for start, end, version, is_decided, duplicates in rows
+            Recorded(start, end, is_decided, frozenset(duplicates))
+            for start, end, is_decided, duplicates in rows
         ]
 
     def forget(self, connection: psycopg.Connection, before: int) -> None:

@@ -5,11 +5,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from crucible_collector.api.models import CurvePoint, Interval, Meta, Model, Time
+from crucible_collector.api.models import CurvePoint, Meta, Model, Time
+
+Interval = Annotated[
+    tuple[float, float | None],
+    Field(
+        description="95 % interval of what sampling leaves open; of no width where all was kept. An upper end "
+        "that is null: nothing that was kept bounds it.",
+        examples=[[951, 1043]],
+    ),
+]
 
 _PERCENTILE = (
     "Milliseconds that so many percent of the events do not exceed, within 1 %; null where `percentiles` "
@@ -24,6 +33,22 @@ _OPEN = _INTERVAL + "An upper end that is null: nothing that was kept bounds it.
 _OF_PERCENTILE = _INTERVAL + (
     "An upper end that is null: it may be beyond all that were kept. Null where `percentiles` leaves them out."
 )
+
+
+class EventCount(Model):
+    event_name: str
+    count: float = Field(description="Estimated number: stored ones weighted where sampled.")
+    count_standard_error: float = Field(description="0 where nothing was sampled away.")
+    count_interval: Interval
+    error_count: float = Field(description="Of these, with status error; weighted likewise.")
+    error_count_standard_error: float = Field(description="0 where no error was sampled away.")
+    error_count_interval: Interval
+    stored_count: int = Field(description="Events that are or were in the database.")
+    last_time: Time
+    estimated: bool = Field(description="Whether any of the events was sampled.")
+    interval_reliable: bool = Field(
+        description="False where fewer than 30 traces that were sampled tell how far off it may be."
+    )
 
 
 class EventAggregate(Model):

@@ -35,14 +35,6 @@ Threshold = Annotated[
         examples=["c", "fd70a3d70a3d71"],
     ),
 ]
-Interval = Annotated[
-    tuple[float, float | None],
-    Field(
-        description="95 % interval of what sampling leaves open; of no width where all was kept. An upper end "
-        "that is null: nothing that was kept bounds it.",
-        examples=[[951, 1043]],
-    ),
-]
 Number = Annotated[
     float | Literal["NaN", "Infinity", "-Infinity"] | None,
     Field(
@@ -250,7 +242,20 @@ class Distribution(Model):
     exemplars: list[Any]
 
 
-class Event(Model):
+class Sampled(Model):
+    """How it came to be kept."""
+
+    sample_probability: float = Field(
+        description="With which it was kept; a count weighs it by the inverse."
+    )
+    sample_threshold: Threshold
+    upstream_probability: float | None = Field(
+        description="With which the sender said it had kept it; null where it said none."
+    )
+    keep_reason: Reason | None = Field(description="Null where no rule was about it.")
+
+
+class Event(Sampled):
     """A span, or the event that its end is."""
 
     time: Time = Field(description="Start of the span.")
@@ -286,30 +291,6 @@ class Event(Model):
     dropped_attributes_count: int
     dropped_events_count: int
     dropped_links_count: int
-    sample_probability: float = Field(
-        description="With which it was kept; a count weighs it by the inverse."
-    )
-    sample_threshold: Threshold
-    upstream_probability: float | None = Field(
-        description="With which the sender said it had kept it; null where it said none."
-    )
-    keep_reason: Reason | None = Field(description="Null where no rule was about it.")
-
-
-class EventCount(Model):
-    event_name: str
-    count: float = Field(description="Estimated number: stored ones weighted where sampled.")
-    count_standard_error: float = Field(description="0 where nothing was sampled away.")
-    count_interval: Interval
-    error_count: float = Field(description="Of these, with status error; weighted likewise.")
-    error_count_standard_error: float = Field(description="0 where no error was sampled away.")
-    error_count_interval: Interval
-    stored_count: int = Field(description="Events that are or were in the database.")
-    last_time: Time
-    estimated: bool = Field(description="Whether any of the events was sampled.")
-    interval_reliable: bool = Field(
-        description="False where fewer than 30 traces that were sampled tell how far off it may be."
-    )
 
 
 class TraceSpan(Event):
@@ -318,7 +299,7 @@ class TraceSpan(Event):
     parent_is_missing: bool = Field(description="It names a parent that is not in this answer.")
 
 
-class Log(Model):
+class Log(Sampled):
     time: Time
     observed_time: Time | None
     severity_number: int = Field(description="1 to 24; 0 where the sender gave none.")
@@ -341,14 +322,6 @@ class Log(Model):
     resource_attributes: Attributes
     flags: int
     dropped_attributes_count: int
-    sample_probability: float = Field(
-        description="With which it was kept; a count weighs it by the inverse."
-    )
-    sample_threshold: Threshold
-    upstream_probability: float | None = Field(
-        description="With which the sender said it had kept it; null where it said none."
-    )
-    keep_reason: Reason | None = Field(description="Null where no rule was about it.")
 
 
 class Correlated(Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import math
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crucible_collector.api import intervals
 from crucible_collector.api.intervals import (
     LARGER,
     TRACES_MIN,
@@ -30,6 +32,11 @@ from crucible_collector.api.intervals import (
 Numbers = npt.NDArray[Any]
 ROUNDS = 1_000
 COVERED_MIN = 0.93
+
+
+def test_the_examples_of_the_formulas_are_as_written() -> None:
+    found = doctest.testmod(intervals)
+    assert (found.failed, found.attempted > 0) == (0, True)
 
 
 def lognormal(random: np.random.Generator, count: int) -> Numbers:

@@ -61,6 +61,21 @@ def test_null_and_empty_are_different_keys() -> None:
     assert found.num_rows == 3
 
 
+def test_what_only_sampling_tells_takes_no_room_without_it() -> None:
+    columns = set(rolled(spans(4, sample_probability=np.ones(4)))["span_rollup_parts"].schema.names)
+    assert not {name for name in columns if name.endswith(("_variance", "_traces", "_unseen_ns"))}
+    sampled = spans(
+        4,
+        sample_probability=np.full(4, 0.5),
+        count_trace_variance=[8.0, None, 0.0, 2.0],
+        uncertain_traces=[1.0, None, None, 0.5],
+        time=np.arange(4) * 30_000_000,
+    )
+    rows = rolled(sampled)["span_rollup_parts"].to_pylist()
+    assert [row["count_trace_variance"] for row in rows] == [8, 2]
+    assert [row["uncertain_traces"] for row in rows] == [1, 0.5]
+
+
 def test_times_before_1970_fall_into_the_minute_before() -> None:
     batch = spans(2, time=np.array([-1, 1]))
     minutes = rolled(batch)["span_rollup_parts"].column("time").cast(pa.int64()).to_pylist()

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from crucible_collector.api.aggregates import EventCount
 from crucible_collector.api.answer import listed
 from crucible_collector.api.estimates import completed, in_force
-from crucible_collector.api.models import Event, EventCount, Page
+from crucible_collector.api.models import Event, Page
 from crucible_collector.api.paging import decode_cursor, fields
 from crucible_collector.api.parameters import (
     STATUS_CODES,

@@ -99,7 +99,9 @@ def nothing_kept(force: InForce, status: str | None) -> str:
     errors = [name for name in fields if name.endswith("_standard_error")]
     zero = ["count", "stored_count", "error_count", "duration_total_ms", *errors]
     row: Row = {**dict.fromkeys(fields), **dict.fromkeys(zero, 0)}
-    sums: dict[str, list[float]] = {name: [0, 0, 0, 1] for name in ("count", "error_count", "other_count")}
+    sums: dict[str, list[float]] = {
+        name: [0, 0, 0, 1] for name in ("count", "error_count", "other_count")
+    }
     sums["duration_total_ms"] = [0, 0, 0, math.inf]
     row["estimated"] = {"probability_min": 1, "traces": 0, **sums}
     return compact(with_intervals(row, force, status=status))
@@ -174,7 +176,8 @@ class _Filling:
 
     def _error_rate(self) -> Interval:
         if self._status is not None:
-            return Interval(row_rate := float(self._status == "error"), row_rate)
+            all_or_none = float(self._status == "error")
+            return Interval(all_or_none, all_or_none)
         errors, others = self._part("error_count"), self._part("other_count")
         return interval_of_share(
             (errors.estimate, self._interval("error_count")),

@@ -8,6 +8,7 @@ with the database is answered by writing the same rows again.
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from crucible_collector import metrics
 from crucible_collector.batch import I32, I64, Logs, Metrics, Reason, Records, Signal, Spans
 from crucible_collector.candidates import Candidates, Counted, Decided
 from crucible_collector.decode import decode_logs, decode_metrics, decode_spans
@@ -30,6 +32,9 @@ from crucible_collector.rows import Phase, Requests, SetAside, WindowRows
 from crucible_collector.sample.ledger import Tally
 from crucible_collector.sample.rules import Rules
 from crucible_collector.sample.sampler import Sampler
+from crucible_collector.sample.settle import keep_all
+
+log = logging.getLogger("crucible.pipeline")
 
 _Kind = TypeVar("_Kind", bound=Records)
 _Keep = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -80,7 +85,7 @@ def prepare(
     if phase is Phase.AHEAD:
         sampler.observe(candidates, window.end)
     else:
-        decided = list(sampler.decide(candidates, window.end))
+        decided = list(_decide(sampler, candidates, window.end))
     for spans, verdict in zip(looked.spans, decided, strict=False):
         add_spans(spans, verdict, collected)
     for logs, verdict in zip(looked.logs, decided[len(looked.spans) :], strict=True):
@@ -93,6 +98,19 @@ def prepare(
     if phase is Phase.WHOLE and counted.rows:
         rows.counted_without = functools.partial(_counted_without, sampler.tally(), looked.requests)
     return rows
+
+
+def _decide(sampler: Sampler, candidates: list[Candidates], end: int) -> list[Decided]:
+    """What the sampler decides; where it fails, by a defect of ours, everything is kept.
+
+    That is as true as any decision: a threshold of 0 depends on nobody's randomness.
+    """
+    try:
+        return sampler.decide(candidates, end)
+    except Exception:
+        metrics.UNCAUGHT_ERRORS.labels("sample").inc()
+        log.exception("the sampler failed: all records of a window are kept")
+        return [keep_all(each) for each in candidates]
 
 
 def _counted_without(tally: Tally, requests: list[I32], out: AbstractSet[int]) -> Counted:

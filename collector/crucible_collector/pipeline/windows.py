@@ -37,6 +37,9 @@ LINGER_S = 0.05
 LINGER_BYTES = 1024 * 1024
 IDLE_WAIT_S = 0.5
 CHECKPOINT_S = 30.0
+# Bytes of the journal that are kept for learning from again: a few seconds at the highest rates.
+CHECKPOINT_BYTES = 256 * 1024 * 1024
+_ANY = 1 << 62
 _NOWHERE = Place(0, 0)  # before all that there is of a journal
 
 
@@ -102,6 +105,7 @@ class Windows:
         self._undecided: deque[_Undecided] = deque()
         self._received_ns = 0
         self._checkpoint_at_s = time.monotonic() + CHECKPOINT_S
+        self._checkpoint_decided = 0
         self._is_new = True
         # What the writing thread tells: windows seen up to here are committed, with these duplicates.
         self.committed_position = 0
@@ -125,14 +129,16 @@ class Windows:
         self._undecided.clear()
         self.duplicates.clear()
         for each in windows:
-            if each.is_decided or each.end <= place.decided:
+            if each.end <= place.decided:
                 continue
-            found = known.get(each.start)
-            if found is None or found.end != each.end:
-                found = self._seen_again(each, observed_until=learned.position)
+            rest = self._undecided_rest(each, place.decided)
+            found = known.get(rest.start)
+            if found is None or found.end != rest.end:
+                found = self._seen_again(rest, observed_until=learned.position)
             self._undecided.append(found)
-            self.duplicates[each.start] = each.duplicates
+            self.duplicates[rest.start] = rest.duplicates
         self._place = place
+        self._checkpoint_decided = safe.decided
         self._is_new = False
         self.committed_position = place.position
         return safe
@@ -145,7 +151,10 @@ class Windows:
     def committed(self, place: Place, recorded: Iterable[Recorded]) -> None:
         """The database stands at `place`, and what is prepared follows."""
         self.committed_position = place.position
-        self.duplicates |= {each.start: each.duplicates for each in recorded if not each.is_decided}
+        for each in recorded:
+            if each.end > place.decided:
+                rest = self._undecided_rest(each, place.decided)
+                self.duplicates[rest.start] = rest.duplicates
 
     def is_committed(self, start: int, end: int, duplicates: frozenset[int]) -> None:
         """A window was written ahead, without its duplicates."""
@@ -171,7 +180,7 @@ class Windows:
         begun_s = time.monotonic()
         count = 0
         for each in windows:
-            if each.is_decided and learned.decided <= each.start and each.end <= place.decided:
+            if learned.decided <= each.start and each.end <= place.decided:
                 window = self._again(each.start, each.end)
                 if window is None:
                     continue
@@ -193,7 +202,15 @@ class Windows:
         return _Undecided(each.start, each.end, self._received_ns)
 
     def _again(self, start: int, end: int) -> Window | None:
-        return self._journal.read(start, records_max=1 << 62, bytes_max=1 << 62, until=end)
+        return self._journal.read(start, records_max=_ANY, bytes_max=_ANY, until=end)
+
+    def _undecided_rest(self, each: Recorded, decided: int) -> Recorded:
+        """What of a window is undecided: all of it, but where a part had to be taken alone."""
+        if decided <= each.start:
+            return each
+        window = self._again(each.start, decided)
+        count = 0 if window is None else len(window)
+        return Recorded(decided, each.end, _beyond(each.duplicates, count))
 
     def next(self, stopping: threading.Event) -> Prepared | None:
         """The next window, prepared; None if none comes within a moment."""
@@ -227,12 +244,19 @@ class Windows:
         first = self._undecided[0]
         if first.end > self.committed_position or not self._is_due(first, place, stopping):
             return None
-        self._undecided.popleft()
         duplicates = self.duplicates.pop(first.start, frozenset())
-        window = self._again(first.start, first.end)
-        if window is None:
+        with metrics.WINDOW_SECONDS.labels("decide").time():
+            prepared = self._prepared(
+                first.start, Phase.BEHIND, until=first.end, duplicates=duplicates
+            )
+        if prepared is None:
             raise RuntimeError(f"the journal has nothing at {first.start}, which is undecided")
-        return self._prepared_behind(window, duplicates)
+        self._undecided.popleft()
+        end, count = prepared.rows.end, len(prepared.rows.window)
+        if end < first.end:  # a part of it, since all could not be prepared
+            self._undecided.appendleft(_Undecided(end, first.end, first.received_ns))
+            self.duplicates[end] = _beyond(duplicates, count)
+        return prepared
 
     def _is_due(self, first: _Undecided, place: Place, stopping: threading.Event) -> bool:
         due_ns = first.received_ns + round(self.sampler.wait_s * 1e9)
@@ -241,17 +265,6 @@ class Windows:
         if self._journal.tail > place.position:
             return False
         return stopping.is_set() or self._clock_ns() >= due_ns
-
-    def _prepared_behind(self, window: Window, duplicates: frozenset[int]) -> Prepared:
-        try:
-            with metrics.WINDOW_SECONDS.labels("decide").time():
-                rows = self._rows(window, Phase.BEHIND, duplicates)
-                return Prepared(rows, encode_tables(rows, with_parts=self._with_parts()))
-        except Exception as error:
-            metrics.UNCAUGHT_ERRORS.labels("prepare").inc()
-            log.exception("a window of %d requests cannot be prepared", len(window))
-            message = f"{type(error).__name__}: {error}"
-            return Prepared(set_aside_whole(window, message, Phase.BEHIND), [])
 
     def _ahead(self, place: Place, stopping: threading.Event) -> Prepared | None:
         """What comes next in the journal: all of it, or what needs no decision."""
@@ -276,19 +289,31 @@ class Windows:
             return 0.0
         return LINGER_S if self._undecided else IDLE_WAIT_S
 
-    def _prepared(self, position: int, phase: Phase) -> Prepared | None:
+    def _prepared(
+        self,
+        position: int,
+        phase: Phase,
+        *,
+        until: int | None = None,
+        duplicates: frozenset[int] = frozenset(),
+    ) -> Prepared | None:
         """The next window; a smaller one where that cannot be prepared, its first request at last.
 
-        A request that cannot be prepared even alone is set aside whole.
+        A request that cannot be prepared even alone is set aside whole. `until` is where a window
+        ended that is read again, whatever its size.
         """
         records_max, bytes_max = WINDOW_RECORDS_MAX, WINDOW_BYTES_MAX
+        if until is not None:
+            records_max = bytes_max = _ANY
         while True:
-            window = self._journal.read(position, records_max=records_max, bytes_max=bytes_max)
+            window = self._journal.read(
+                position, records_max=records_max, bytes_max=bytes_max, until=until
+            )
             if window is None:
                 return None
             try:
                 with metrics.WINDOW_SECONDS.labels("prepare").time():
-                    rows = self._rows(window, phase)
+                    rows = self._rows(window, phase, duplicates)
                     return Prepared(rows, encode_tables(rows, with_parts=self._with_parts()))
             except Exception as error:
                 metrics.UNCAUGHT_ERRORS.labels("prepare").inc()
@@ -305,18 +330,21 @@ class Windows:
     ) -> WindowRows:
         known = self._remembered.known()
         rows = prepare(window, known, self._subscription, self.sampler, phase, duplicates)
-        rows.is_recorded = phase is Phase.AHEAD or bool(self._now.rules.rules)
+        is_learned_from = phase is Phase.WHOLE and bool(self._now.rules.rules)
+        rows.is_recorded = phase is Phase.AHEAD or is_learned_from
         return rows
 
     def _stage(self) -> Staged | None:
         """A checkpoint, from time to time, where there is anything to be remembered."""
-        if self._checkpoints is None or time.monotonic() < self._checkpoint_at_s:
+        grown = _there(self._place).decided - self._checkpoint_decided
+        if time.monotonic() < self._checkpoint_at_s and grown < CHECKPOINT_BYTES:
             return None
         return self.stage()
 
     def stage(self) -> Staged | None:
         """A checkpoint of what was learned up to the last window that was prepared."""
         self._checkpoint_at_s = time.monotonic() + CHECKPOINT_S
+        self._checkpoint_decided = 0 if self._place is None else self._place.decided
         if self._checkpoints is None or not self._now.rules.rules or self._place is None:
             return None
         try:
@@ -331,3 +359,8 @@ def _there(place: Place | None) -> Place:
     if place is None:
         raise RuntimeError("a window was asked for before the database said where to begin")
     return place
+
+
+def _beyond(duplicates: frozenset[int], count: int) -> frozenset[int]:
+    """The same requests, counted from the one after the first `count`."""
+    return frozenset(each - count for each in duplicates if each >= count)

@@ -37,7 +37,6 @@ class Recorded:
 
     start: int
     end: int
-    is_decided: bool
     duplicates: frozenset[int]  # requests
 
 
@@ -118,17 +117,13 @@ class Positions:
         self, connection: psycopg.Connection, rows: WindowRows, duplicates: set[int]
     ) -> None:
         """Remember how the window was cut, where it is yet to be decided or to be learned from."""
-        if rows.phase is Phase.BEHIND:
-            parameters = {"journal_id": self._journal_id, "start": rows.start}
-            connection.execute(statement("window_decided"), parameters)
-        elif rows.is_recorded:
+        if rows.is_recorded:
             connection.execute(
                 statement("window_recorded"),
                 {
                     "journal_id": self._journal_id,
                     "start": rows.start,
                     "end": rows.end,
-                    "is_decided": rows.phase is Phase.WHOLE,
                     "duplicates": sorted(duplicates),
                 },
             )
@@ -136,10 +131,7 @@ class Positions:
     def recorded(self, connection: psycopg.Connection) -> list[Recorded]:
         """The windows that are remembered, in journal order."""
         rows = connection.execute(statement("windows"), {"journal_id": self._journal_id}).fetchall()
-        return [
-            Recorded(start, end, is_decided, frozenset(duplicates))
-            for start, end, is_decided, duplicates in rows
-        ]
+        return [Recorded(start, end, frozenset(duplicates)) for start, end, duplicates in rows]
 
     def forget(self, connection: psycopg.Connection, before: int) -> None:
         """Windows that end at `before` or earlier are decided, and learned from for good."""

@@ -17,7 +17,9 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from crucible_collector.candidates import THRESHOLD_MAX
-from crucible_collector.journal import DeadLetters, Journal
+from crucible_collector.enrich.window import Known
+from crucible_collector.journal import DeadLetters, Journal, Window
+from crucible_collector.metrics import REGISTRY
 from crucible_collector.pipeline import pipeline as module
 from crucible_collector.pipeline import windows
 from crucible_collector.pipeline.checkpoints import Checkpoints
@@ -25,9 +27,11 @@ from crucible_collector.pipeline.pipeline import Pipeline
 from crucible_collector.pipeline.sampling import InForce, SamplingInForce
 from crucible_collector.rows import Phase, WindowRows
 from crucible_collector.sample.rules import Rules
+from crucible_collector.sample.strategies.uniform import Uniform
 from crucible_collector.store.connect import ingest_connection
 from crucible_collector.store.outcomes import Written
 from crucible_collector.store.window import WindowWriter
+from harness import eventually
 from proxy import PostgresProxy
 from rows_of import (
     RECEIVED_NS,
@@ -368,3 +372,55 @@ def test_a_checkpoint_that_cannot_be_read_is_done_without(place: Place) -> None:
     with place.running():
         place.until(Phase.WHOLE, place.append(traces(*map(span, range(1, 51)))))
     assert span_ids(place.dsn) == [n for n in range(1, 51) if randomness_of(n) >= 1 << 55]
+
+
+def test_a_sampler_that_fails_keeps_everything(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(Uniform, "decide", failing)
+    before = REGISTRY.get_sample_value("crucible_uncaught_errors_total", {"loop": "sample"}) or 0
+    place.rule(HALF)
+    with place.running():
+        place.until(Phase.WHOLE, place.append(traces(*map(span, range(1, 21)))))
+    assert span_ids(place.dsn) == list(range(1, 21))
+    assert {row["sample_probability"] for row in rows_of(place.dsn, "spans")} == {1}
+    assert imbalance(ledger(place.dsn)) == {"spans": 0}
+    assert (
+        REGISTRY.get_sample_value("crucible_uncaught_errors_total", {"loop": "sample"})
+        == before + 1
+    )
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_a_request_that_cannot_be_made_rows_behind_is_set_aside_alone(
+    place: Place, monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
+    """The others of its window are decided in parts, duplicates among them left out, restart or not."""
+    place.rule(ERRORS)
+    poison, real = span(3).trace_id, windows.prepare
+
+    def failing(window: Window, known: Known, *rest: Any) -> WindowRows:
+        if Phase.BEHIND in rest and poison in window.buffer.tobytes():
+            raise ZeroDivisionError("a defect")
+        return real(window, known, *rest)
+
+    monkeypatch.setattr(windows, "prepare", failing)
+    requests = [traces(span(n, error=True)) for n in (1, 2, 3, 4, 2, 5, 6, 4)]
+    place.append(*requests)
+    if is_killed:
+        with place.killed(monkeypatch):
+            place.until(Phase.AHEAD, place.journal.tail)
+            place.now_ns += 20 * SECOND_NS
+            eventually(lambda: 1 in span_ids(place.dsn), "a first part is written")
+    with place.running():
+        pass
+    assert span_ids(place.dsn) == [1, 2, 4, 5, 6]
+    (letter,) = place.dead_letters
+    assert letter.body == requests[2].SerializeToString()
+    counts = ledger(place.dsn)
+    assert counts["spans", "rejected", "corrupt"] == 1
+    assert counts["spans", "duplicate", ""] == 2
+    assert imbalance(counts) == {"spans": 0}

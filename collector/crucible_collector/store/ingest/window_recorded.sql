@@ -1,10 +1,9 @@
 -- How was the journal cut here, and which of the requests were duplicates?
 -- Primary key; a database that was set back meets a window again, perhaps cut otherwise.
 insert into crucible.windows as known
-    (journal_id, start_position, end_position, is_decided, duplicates)
+    (journal_id, start_position, end_position, duplicates)
 values
-    (%(journal_id)s, %(start)s, %(end)s, %(is_decided)s, %(duplicates)s::int[])
+    (%(journal_id)s, %(start)s, %(end)s, %(duplicates)s::int[])
 on conflict (journal_id, start_position) do update set
     end_position = excluded.end_position,
-    is_decided = excluded.is_decided,
     duplicates = excluded.duplicates

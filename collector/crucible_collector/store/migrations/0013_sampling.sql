@@ -11,7 +11,6 @@ create table crucible.windows (
     journal_id uuid not null,
     start_position bigint not null,
     end_position bigint not null,
-    is_decided boolean not null,
     duplicates int[] not null default '{}',
     primary key (journal_id, start_position)
 ) with (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);

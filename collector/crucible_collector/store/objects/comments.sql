@@ -21,7 +21,6 @@ comment on table crucible.windows is
     'How each journal was cut into windows, as long as spans and logs of one may still have to be decided';
 comment on column crucible.windows.start_position is 'Logical byte offset of its first entry';
 comment on column crucible.windows.end_position is 'Logical byte offset after its last entry';
-comment on column crucible.windows.is_decided is 'Whether its spans and logs are stored, or sampled out';
 comment on column crucible.windows.duplicates is
     'Requests of the window, from 0, that had been stored before';
 

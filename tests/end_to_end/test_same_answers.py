@@ -225,7 +225,7 @@ def have_rules(running: Collector) -> None:
 
     def is_followed() -> bool:
         found: dict[str, Any] = running.get("/api/v1/sampling")["data"]["collector"]
-        return found["version"] == version
+        return bool(found["version"] == version)
 
     eventually(is_followed, "the rules are followed")
 

@@ -24,6 +24,7 @@ from crucible_collector.sample.strategies.uniform import Uniform
 from harness import eventually
 from proxy import PostgresProxy
 from rows_of import (
+    RECEIVED_NS,
     SECOND_NS,
     imbalance,
     ledger,

@@ -2,6 +2,6 @@
 
 `pipeline` is the loop and answers what goes wrong; `windows` says which window comes next, whole or ahead
 and behind, and keeps the sampler; `prepare` turns one into rows; `checkpoints` keeps on the disk what was
-learned; `sampling` knows which sampling rules are in force; `remembered` knows what need not be written
+learned, and `relearning` has a start go on from there; `sampling` knows which sampling rules are in force; `remembered` knows what need not be written
 again; `unfamiliar` tells what the registry does not know.
 """

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from operator import attrgetter
 
 from crucible_collector import metrics
 from crucible_collector.batch import Signal
@@ -38,6 +39,8 @@ log = logging.getLogger("crucible.pipeline")
 _ASK_AGAIN_S = 5.0
 _RETRY_FIRST_S = 0.1
 _RETRY_LAST_S = 5.0
+
+_decided = attrgetter("decided")
 
 
 class Pipeline:
@@ -82,6 +85,7 @@ class Pipeline:
         self._unwritten: deque[Prepared] = deque()
         self._asked_s = 0.0
         self._safe: Place | None = None  # up to where what was learned need not be learned again
+        self._has_windows = False  # whether the database remembers any
         self._opened_tail = journal.tail
         self._stopping = threading.Event()
         self._drain_until = float("inf")
@@ -185,14 +189,13 @@ class Pipeline:
         if self._unwritten and self._place and self._unwritten[0].after(self._place) == place:
             self._unwritten.popleft()  # its COMMIT was done, though its answer was lost
         recorded = self._writer.recorded()
+        self._has_windows = bool(recorded)
         if self._unwritten and self._unwritten[0].follows(place):
             self._windows.committed(place, recorded)
         else:
             self._unwritten.clear()
             safe = self._windows.reset(place, recorded)
-            self._safe = (
-                safe if self._safe is None or safe.decided < self._safe.decided else self._safe
-            )
+            self._safe = safe if self._safe is None else min(safe, self._safe, key=_decided)
         self._place = place
         self._release()
         self._database_answered()
@@ -205,6 +208,7 @@ class Pipeline:
 
     def _advance(self, prepared: Prepared) -> None:
         """The window is in the database."""
+        self._has_windows |= prepared.rows.is_recorded
         self._place = prepared.after(_known(self._place))
         self._publish(prepared.staged)
         self._release()
@@ -223,11 +227,15 @@ class Pipeline:
         self._writer.forget_windows(staged.place.decided)
 
     def _release(self) -> None:
-        """Let go of what is stored, decided, and learned for good."""
+        """Let go of what is stored, decided, and learned for good, or never to be learned again."""
         place = _known(self._place)
-        if not self._windows.is_learning or self._safe is None:
+        if not self._windows.keeps_learned:
+            if self._has_windows and self._safe != place:
+                self._writer.forget_windows(place.decided)
+                self._has_windows = place.decided < place.position
             self._safe = place
-        self._journal.release(min(place.decided, self._safe.decided))
+        safe = place if self._safe is None else self._safe
+        self._journal.release(min(place.decided, safe.decided))
 
     def _settle(self, pending: Future[Prepared | None] | None) -> None:
         """Wait for the window that is being prepared, and keep it: it was learned from."""

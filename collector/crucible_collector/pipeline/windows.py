@@ -12,14 +12,15 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from crucible_collector import metrics
 from crucible_collector.enrich.subscription import Subscription
 from crucible_collector.journal import Journal, Window
-from crucible_collector.pipeline.checkpoints import Checkpoint, Checkpoints, Staged
-from crucible_collector.pipeline.prepare import prepare, replay, set_aside_whole
+from crucible_collector.pipeline.checkpoints import Checkpoints, Staged
+from crucible_collector.pipeline.prepare import prepare, set_aside_whole
+from crucible_collector.pipeline.relearning import ANY, NOWHERE, Relearning, beyond
 from crucible_collector.pipeline.remembered import Remembered
 from crucible_collector.pipeline.sampling import SamplingInForce
 from crucible_collector.rows import Phase, WindowRows
@@ -39,8 +40,6 @@ IDLE_WAIT_S = 0.5
 CHECKPOINT_S = 30.0
 # Bytes of the journal that are kept for learning from again: a few seconds at the highest rates.
 CHECKPOINT_BYTES = 256 * 1024 * 1024
-_ANY = 1 << 62
-_NOWHERE = Place(0, 0)  # before all that there is of a journal
 
 
 @dataclass(slots=True)
@@ -101,12 +100,14 @@ class Windows:
         self._with_parts = with_parts
         self._now = in_force.now
         self.sampler = Sampler(self._now.rules)
+        self._relearning = Relearning(journal, subscription, self.sampler)
         self._place: Place | None = None  # where the next windows begin
         self._undecided: deque[_Undecided] = deque()
         self._received_ns = 0
         self._checkpoint_at_s = time.monotonic() + CHECKPOINT_S
         self._checkpoint_decided = 0
         self._is_new = True
+        self._is_forgetful = checkpoints is None  # what is learned cannot be kept
         # What the writing thread tells: windows seen up to here are committed, with these duplicates.
         self.committed_position = 0
         self.duplicates: dict[int, frozenset[int]] = {}
@@ -119,22 +120,20 @@ class Windows:
         """Begin at `place`; returns up to where what was learned is safe."""
         self._follow_settings()
         windows = list(recorded)
-        learned, safe = _NOWHERE, place
+        learned, safe = NOWHERE, place
         if self._is_new:
-            checkpoint = self._learned(place)
-            learned = _NOWHERE if checkpoint is None else checkpoint.place
-            safe = learned if windows or checkpoint is not None else place
-            self._replay(learned, place, windows)
-        known = {each.start: each for each in self._undecided}
+            learned = self._relearning.restored(self._checkpoints, place)
+            safe = learned if windows or learned != NOWHERE else place
+            self._relearning.replay(learned, place, windows)
+        known = {(each.start, each.end): each for each in self._undecided}
         self._undecided.clear()
         self.duplicates.clear()
-        for each in windows:
-            if each.end <= place.decided:
-                continue
-            rest = self._undecided_rest(each, place.decided)
-            found = known.get(rest.start)
-            if found is None or found.end != rest.end:
-                found = self._seen_again(rest, observed_until=learned.position)
+        for rest in self._undecided_of(windows, place):
+            found = known.get((rest.start, rest.end))
+            if found is None:
+                received_ns = self._relearning.observe(rest, learned)
+                self._received_ns = max(self._received_ns, received_ns)
+                found = _Undecided(rest.start, rest.end, self._received_ns)
             self._undecided.append(found)
             self.duplicates[rest.start] = rest.duplicates
         self._place = place
@@ -144,73 +143,25 @@ class Windows:
         return safe
 
     @property
-    def is_learning(self) -> bool:
-        """Whether there is anything that a restart has to learn again."""
-        return bool(self._now.rules.rules) or bool(self._undecided)
+    def keeps_learned(self) -> bool:
+        """Whether what lies between a checkpoint and the database has to be there for a restart."""
+        return bool(self._now.rules.rules) and not self._is_forgetful
 
     def committed(self, place: Place, recorded: Iterable[Recorded]) -> None:
         """The database stands at `place`, and what is prepared follows."""
         self.committed_position = place.position
+        for rest in self._undecided_of(recorded, place):
+            self.duplicates[rest.start] = rest.duplicates
+
+    def _undecided_of(self, recorded: Iterable[Recorded], place: Place) -> Iterator[Recorded]:
         for each in recorded:
             if each.end > place.decided:
-                rest = self._undecided_rest(each, place.decided)
-                self.duplicates[rest.start] = rest.duplicates
+                yield self._relearning.rest(each, place.decided)
 
     def is_committed(self, start: int, end: int, duplicates: frozenset[int]) -> None:
         """A window was written ahead, without its duplicates."""
         self.duplicates[start] = duplicates
         self.committed_position = end
-
-    def _learned(self, place: Place) -> Checkpoint | None:
-        """The checkpoint to go on from; None where there is none, or it is of another time."""
-        found = None if self._checkpoints is None else self._checkpoints.load()
-        if found is None:
-            return None
-        if found.place.position > place.position or found.place.decided > place.decided:
-            log.warning("the samplers' checkpoint is ahead of the database, which was set back")
-        try:
-            self.sampler.restore(found.state)
-        except ValueError as error:
-            log.warning("the samplers begin anew: %s", error)
-            return None
-        return found
-
-    def _replay(self, learned: Place, place: Place, windows: list[Recorded]) -> None:
-        """Learn again from what was decided after the checkpoint."""
-        begun_s = time.monotonic()
-        count = 0
-        for each in windows:
-            if learned.decided <= each.start and each.end <= place.decided:
-                window = self._again(each.start, each.end)
-                if window is None:
-                    continue
-                if self.sampler.wait_s > 0 and each.start >= learned.position:
-                    replay(window, self._subscription, self.sampler, Phase.AHEAD, each.duplicates)
-                replay(window, self._subscription, self.sampler, Phase.BEHIND, each.duplicates)
-                count += 1
-        if count:
-            seconds = time.monotonic() - begun_s
-            log.info("the samplers learned again from %d windows in %.1f s", count, seconds)
-
-    def _seen_again(self, each: Recorded, *, observed_until: int) -> _Undecided:
-        """A window that is yet to be decided: read for its receipt, and observed if need be."""
-        window = self._again(each.start, each.end)
-        if window is not None and len(window):
-            self._received_ns = max(self._received_ns, int(window.received_ns.max()))
-            if each.start >= observed_until:
-                replay(window, self._subscription, self.sampler, Phase.AHEAD, each.duplicates)
-        return _Undecided(each.start, each.end, self._received_ns)
-
-    def _again(self, start: int, end: int) -> Window | None:
-        return self._journal.read(start, records_max=_ANY, bytes_max=_ANY, until=end)
-
-    def _undecided_rest(self, each: Recorded, decided: int) -> Recorded:
-        """What of a window is undecided: all of it, but where a part had to be taken alone."""
-        if decided <= each.start:
-            return each
-        window = self._again(each.start, decided)
-        count = 0 if window is None else len(window)
-        return Recorded(decided, each.end, _beyond(each.duplicates, count))
 
     def next(self, stopping: threading.Event) -> Prepared | None:
         """The next window, prepared; None if none comes within a moment."""
@@ -255,7 +206,7 @@ class Windows:
         end, count = prepared.rows.end, len(prepared.rows.window)
         if end < first.end:  # a part of it, since all could not be prepared
             self._undecided.appendleft(_Undecided(end, first.end, first.received_ns))
-            self.duplicates[end] = _beyond(duplicates, count)
+            self.duplicates[end] = beyond(duplicates, count)
         return prepared
 
     def _is_due(self, first: _Undecided, place: Place, stopping: threading.Event) -> bool:
@@ -304,7 +255,7 @@ class Windows:
         """
         records_max, bytes_max = WINDOW_RECORDS_MAX, WINDOW_BYTES_MAX
         if until is not None:
-            records_max = bytes_max = _ANY
+            records_max = bytes_max = ANY
         while True:
             window = self._journal.read(
                 position, records_max=records_max, bytes_max=bytes_max, until=until
@@ -349,18 +300,16 @@ class Windows:
             return None
         try:
             with metrics.WINDOW_SECONDS.labels("checkpoint").time():
-                return self._checkpoints.stage(self._place, self.sampler.state())
+                staged = self._checkpoints.stage(self._place, self.sampler.state())
         except OSError as error:
             log.warning("what the samplers learned cannot be kept: %s", error)
+            self._is_forgetful = True
             return None
+        self._is_forgetful = False
+        return staged
 
 
 def _there(place: Place | None) -> Place:
     if place is None:
         raise RuntimeError("a window was asked for before the database said where to begin")
     return place
-
-
-def _beyond(duplicates: frozenset[int], count: int) -> frozenset[int]:
-    """The same requests, counted from the one after the first `count`."""
-    return frozenset(each - count for each in duplicates if each >= count)

@@ -309,3 +309,20 @@ def test_a_request_that_cannot_be_made_rows_behind_is_set_aside_alone(
     assert counts["spans", "rejected", "corrupt"] == 1
     assert counts["spans", "duplicate", ""] == 2
     assert imbalance(counts) == {"spans": 0}
+
+
+@pytest.mark.parametrize("rules", [HALF, ERRORS])
+def test_where_nothing_learned_can_be_kept_the_journal_is_let_go_all_the_same(
+    place: Place, monkeypatch: pytest.MonkeyPatch, rules: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(windows, "CHECKPOINT_S", 0.0)
+    place.directory = place.directory / "no directory"
+    place.directory.write_text("a file")
+    place.rule(rules)
+    with place.running():
+        place.append(traces(span(1, error=True)))
+        place.now_ns += 20 * SECOND_NS
+        eventually(lambda: place.journal.bytes_used == 0, "the journal is released")
+        eventually(lambda: rows_of(place.dsn, "windows") == [], "no window is remembered")
+    assert len(span_ids(place.dsn)) <= 1
+    assert imbalance(ledger(place.dsn)) == {"spans": 0}

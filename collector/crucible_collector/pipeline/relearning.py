@@ -1,0 +1,94 @@
+"""What a start does for the samplers: the last checkpoint, and from there what was seen and decided since.
+
+Windows are read again as they were cut, and nothing is written. A decision that comes out otherwise than
+it did (rules have changed meanwhile) is no harm: thresholds that depend on nobody's randomness are right
+whatever was known, and what was written stays as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from crucible_collector.enrich.subscription import Subscription
+from crucible_collector.journal import Journal, Window
+from crucible_collector.pipeline.checkpoints import Checkpoints
+from crucible_collector.pipeline.prepare import replay
+from crucible_collector.rows import Phase
+from crucible_collector.sample.sampler import Sampler
+from crucible_collector.store.positions import Place, Recorded
+
+log = logging.getLogger("crucible.pipeline")
+
+NOWHERE = Place(0, 0)  # before all that there is of a journal
+ANY = 1 << 62  # of a window that is read again, whatever its size
+
+
+class Relearning:
+    """Teaches a sampler. Used by one thread, while no window is being prepared."""
+
+    def __init__(self, journal: Journal, subscription: Subscription, sampler: Sampler) -> None:
+        self._journal = journal
+        self._subscription = subscription
+        self._sampler = sampler
+
+    def restored(self, checkpoints: Checkpoints | None, place: Place) -> Place:
+        """Take over the last checkpoint; up to where it knows, NOWHERE where there is none to go by."""
+        found = None if checkpoints is None else checkpoints.load()
+        if found is None:
+            return NOWHERE
+        if found.place.position > place.position or found.place.decided > place.decided:
+            log.warning("the samplers' checkpoint is ahead of the database, which was set back")
+        try:
+            self._sampler.restore(found.state)
+        except ValueError as error:
+            log.warning("the samplers begin anew: %s", error)
+            return NOWHERE
+        return found.place
+
+    def replay(self, learned: Place, place: Place, windows: Sequence[Recorded]) -> None:
+        """Learn again from what was decided after `learned`, up to `place`."""
+        begun_s = time.monotonic()
+        count = 0
+        for each in windows:
+            if learned.decided <= each.start and each.end <= place.decided:
+                window = self.again(each.start, each.end)
+                if window is None:
+                    continue
+                if self._sampler.wait_s > 0 and each.start >= learned.position:
+                    self._learn(window, Phase.AHEAD, each)
+                self._learn(window, Phase.BEHIND, each)
+                count += 1
+        if count:
+            seconds = time.monotonic() - begun_s
+            log.info("the samplers learned again from %d windows in %.1f s", count, seconds)
+
+    def observe(self, each: Recorded, learned: Place) -> int:
+        """A window that is yet to be decided: its newest receipt, ns; it is observed if it was not."""
+        window = self.again(each.start, each.end)
+        if window is None or not len(window):
+            return 0
+        if each.start >= learned.position:
+            self._learn(window, Phase.AHEAD, each)
+        return int(window.received_ns.max())
+
+    def rest(self, each: Recorded, decided: int) -> Recorded:
+        """What of a window is undecided: all of it, but where a part had to be taken alone."""
+        if decided <= each.start:
+            return each
+        window = self.again(each.start, decided)
+        count = 0 if window is None else len(window)
+        return Recorded(decided, each.end, beyond(each.duplicates, count))
+
+    def again(self, start: int, end: int) -> Window | None:
+        """Just what lies between two positions that windows began and ended at."""
+        return self._journal.read(start, records_max=ANY, bytes_max=ANY, until=end)
+
+    def _learn(self, window: Window, phase: Phase, each: Recorded) -> None:
+        replay(window, self._subscription, self._sampler, phase, each.duplicates)
+
+
+def beyond(duplicates: frozenset[int], count: int) -> frozenset[int]:
+    """The same requests, counted from the one after the first `count`."""
+    return frozenset(each - count for each in duplicates if each >= count)

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo serve up down test integrations check format generate fuzz bench bench-sdk bench-peers bench-storage clean
+.PHONY: help setup demo serve up down test integrations check format generate fuzz bench bench-sdk bench-peers bench-sampling bench-storage clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -65,6 +65,9 @@ bench-sdk: $(STAMP) ## what instrumentation costs, beside OpenTelemetry's SDK (A
 
 bench-storage: $(STAMP) ## how fast a filled database answers (20 million spans; filled once, kept in ~/.cache)
 	@$(BIN)/python tests/benchmarks/storage.py $(ARGS)
+
+bench-sampling: $(STAMP) ## what sampling costs, lets in and keeps true (ARGS=--parts ingest,accuracy,cost,memory)
+	@$(BIN)/python tests/benchmarks/sampling.py $(ARGS)
 
 bench-peers: $(STAMP) ## the same load through rotel and MLflow, installed apart in build/peers
 	@$(BIN)/python tests/benchmarks/peers.py $(ARGS)

@@ -28,6 +28,7 @@ from psycopg import conninfo
 
 from benchmarks import place, servers
 from benchmarks.client import send
+from benchmarks.inferences import Inferences
 from benchmarks.ingest import TIMED_SEED, WARM_SEED, Ingested, Load, ingest
 from benchmarks.report import Figure, figure, table, write
 from benchmarks.sender import Job
@@ -88,8 +89,10 @@ def measure(server: TestServer, directory: Path, ours: Ingested, *, quick: bool)
     ]
 
 
-def rotel(directory: Path, workload: Workload, request_count: int) -> Peer:
-    """gRPC in, blackhole out."""
+def rotel(
+    directory: Path, workload: Workload | Inferences, request_count: int, kind: str = "training"
+) -> Peer:
+    """gRPC in, blackhole out; `kind` as the sender knows the workload."""
     (agent,) = (BIN.parent / "lib").glob("python*/site-packages/rotel/rotel-agent")
     grpc, http = _free_port(), _free_port()
     command = [
@@ -107,6 +110,8 @@ def rotel(directory: Path, workload: Workload, request_count: int) -> Peer:
             workload.seed,
             request_count,
             workload.start_ns,
+            prepared=kind == "training",
+            kind=kind,
         )
         peer, _ = _measured(process, job, "rotel")
         return peer

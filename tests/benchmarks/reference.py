@@ -25,8 +25,8 @@ from crucible_collector.decode import attributes_json, decode_spans
 from crucible_collector.enrich.columns import texts, times, trace_ids
 from crucible_collector.enrich.window import Known
 from crucible_collector.journal import Window
-from crucible_collector.pipeline.windows import WINDOW_RECORDS_MAX
 from crucible_collector.pipeline.prepare import prepare
+from crucible_collector.pipeline.windows import WINDOW_RECORDS_MAX
 from crucible_collector.store.connect import ingest_connection
 from crucible_collector.store.copy import Stream, copy, encode
 from crucible_collector.store.window import Encoded, encode_tables

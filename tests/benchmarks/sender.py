@@ -23,8 +23,10 @@ import numpy as np
 from google.rpc.error_details_pb2 import RetryInfo
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from benchmarks.inferences import Inferences
 from benchmarks.workload import SPANS, Workload
 
+KINDS: dict[str, type[Workload | Inferences]] = {"training": Workload, "inference": Inferences}
 METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 RETRYABLE_CODES = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
 RETRYABLE_STATUSES = {429, 502, 503, 504}
@@ -49,6 +51,7 @@ class Job:
     tell_every: int | None = None  # say `acknowledged INDEX AT` for every so many requests
     ahead_max: int | None = None  # spans acknowledged but not stored
     headers: dict[str, str] = field(default_factory=dict)
+    kind: str = "training"  # which of KINDS the requests are
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,8 @@ class Sender:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._workload = Workload(job.run_count, job.seed, job.start_ns)
+        self._workload = KINDS[job.kind](job.run_count, job.seed, job.start_ns)
+        self._workload.prepare()
         count = job.request_count if job.prepared else 0
         self._bodies = [self._workload.body(index) for index in range(count)]
         self._next = itertools.count()

@@ -41,7 +41,7 @@ _LOSS, _GRADIENT_NORM, _LEARNING_RATE = 0.123456789, 1.23456789, 0.000987654321
 
 
 @dataclass(frozen=True, slots=True)
-class _Template:
+class Template:
     """A request whose spans are all alike, and where in a span the changing parts lie."""
 
     body: bytes
@@ -65,7 +65,7 @@ def _attributes() -> dict[str, KeyValue]:
 
 
 @cache
-def _template() -> _Template:
+def _template() -> Template:
     attributes = _attributes()
     span = Span(
         trace_id=_TRACE_ID,
@@ -86,19 +86,19 @@ def _template() -> _Template:
     scope.spans.extend([span] * SPANS)
     body = request.SerializeToString()
     encoded = span.SerializeToString()
-    first, second = _places(body, _TRACE_ID)[:2]
-    lead = _place(encoded, _TRACE_ID)
+    first, second = places(body, _TRACE_ID)[:2]
+    lead = place_of(encoded, _TRACE_ID)
     span_bytes = second - first
     head_bytes = len(body) - SPANS * span_bytes
     # From the start of the span's field (tag and length) to the start of its content.
     prefix = first - head_bytes - lead
-    ends = {name: prefix + _end(encoded, attributes[name]) for name in attributes}
+    ends = {name: prefix + end_of(encoded, attributes[name]) for name in attributes}
     at = {
         "trace_id": prefix + lead,
-        "span_id": prefix + _place(encoded, _SPAN_ID),
-        "parent_span_id": prefix + _place(encoded, _PARENT_ID),
-        "start": prefix + _place(encoded, _START_NS.to_bytes(8, "little")),
-        "end": prefix + _place(encoded, _END_NS.to_bytes(8, "little")),
+        "span_id": prefix + place_of(encoded, _SPAN_ID),
+        "parent_span_id": prefix + place_of(encoded, _PARENT_ID),
+        "start": prefix + place_of(encoded, _START_NS.to_bytes(8, "little")),
+        "end": prefix + place_of(encoded, _END_NS.to_bytes(8, "little")),
         "run": ends["crucible.run.id"] - RUN_DIGITS,
         "epoch": ends["crucible.epoch"] - EPOCH_BYTES,
         "step": ends["crucible.step"] - STEP_BYTES,
@@ -108,25 +108,25 @@ def _template() -> _Template:
     }
     mean_bytes = len(body) / SPANS
     assert SPAN_BYTES_MIN <= mean_bytes <= SPAN_BYTES_MAX, f"{mean_bytes:.1f} bytes a span"
-    return _Template(body, head_bytes, span_bytes, at)
+    return Template(body, head_bytes, span_bytes, at)
 
 
-def _places(haystack: bytes, needle: bytes) -> list[int]:
+def places(haystack: bytes, needle: bytes) -> list[int]:
     found = [haystack.find(needle)]
     while found[-1] >= 0:
         found.append(haystack.find(needle, found[-1] + len(needle)))
     return found[:-1]
 
 
-def _place(span: bytes, needle: bytes) -> int:
-    (only,) = _places(span, needle)
+def place_of(span: bytes, needle: bytes) -> int:
+    (only,) = places(span, needle)
     return only
 
 
-def _end(span: bytes, attribute: KeyValue) -> int:
+def end_of(span: bytes, attribute: KeyValue) -> int:
     """Where the attribute ends, and with it its value."""
     encoded = attribute.SerializeToString()
-    return _place(span, encoded) + len(encoded)
+    return place_of(span, encoded) + len(encoded)
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,11 @@ class Workload:
     run_count: int
     seed: int
     start_ns: int = field(default_factory=time.time_ns)
+
+    @staticmethod
+    def prepare() -> None:
+        """Encode what every request is a copy of."""
+        _template()
 
     def body(self, index: int, *, now_ns: int | None = None) -> bytes:
         """The request's bytes; with `now_ns` its last span ended just then."""
@@ -165,9 +170,11 @@ class Workload:
     @staticmethod
     def _write_ids(spans: U8, at: dict[str, int], ids: U8) -> None:
         own, traces, parents = np.split(ids, (SPANS * 8, SPANS * 8 + TRACES * 16))
-        _write(spans, at["span_id"], own.reshape(SPANS, 8))
-        _write(spans, at["trace_id"], traces.reshape(TRACES, 16).repeat(TRACE_SPANS, axis=0))
-        _write(spans, at["parent_span_id"], parents.reshape(TRACES, 8).repeat(TRACE_SPANS, axis=0))
+        write_column(spans, at["span_id"], own.reshape(SPANS, 8))
+        write_column(spans, at["trace_id"], traces.reshape(TRACES, 16).repeat(TRACE_SPANS, axis=0))
+        write_column(
+            spans, at["parent_span_id"], parents.reshape(TRACES, 8).repeat(TRACE_SPANS, axis=0)
+        )
 
     def _write_times(self, spans: U8, at: dict[str, int], index: int, now_ns: int | None) -> None:
         if now_ns is None:
@@ -175,8 +182,8 @@ class Workload:
         else:
             first_ns = now_ns - DURATION_NS - SPANS * SPACING_NS
         start = first_ns + np.arange(SPANS, dtype="<i8") * SPACING_NS
-        _write(spans, at["start"], start.view(np.uint8).reshape(SPANS, 8))
-        _write(spans, at["end"], (start + DURATION_NS).view(np.uint8).reshape(SPANS, 8))
+        write_column(spans, at["start"], start.view(np.uint8).reshape(SPANS, 8))
+        write_column(spans, at["end"], (start + DURATION_NS).view(np.uint8).reshape(SPANS, 8))
 
     def _write_place(self, spans: U8, at: dict[str, int], index: int) -> None:
         """Run, epoch and step: each trace is the next epoch of the next run."""
@@ -184,22 +191,22 @@ class Workload:
         run, epoch = trace % self.run_count, trace // self.run_count
         step = epoch * TRACE_SPANS + np.arange(SPANS, dtype=np.int64) % TRACE_SPANS
         powers = 10 ** np.arange(RUN_DIGITS - 1, -1, -1, dtype=np.int64)
-        _write(spans, at["run"], (run[:, None] // powers % 10 + ord("0")).astype(np.uint8))
-        _write(spans, at["epoch"], _varints(EPOCH_FIRST + epoch, EPOCH_BYTES))
-        _write(spans, at["step"], _varints(STEP_FIRST + step, STEP_BYTES))
+        write_column(spans, at["run"], (run[:, None] // powers % 10 + ord("0")).astype(np.uint8))
+        write_column(spans, at["epoch"], varints(EPOCH_FIRST + epoch, EPOCH_BYTES))
+        write_column(spans, at["step"], varints(STEP_FIRST + step, STEP_BYTES))
 
     def _write_numbers(self, spans: U8, at: dict[str, int], index: int) -> None:
         random = np.random.default_rng((self.seed, index, 1))
         for name in ("loss", "gradient_norm", "learning_rate"):
             values = np.exp(random.normal(size=SPANS)).astype("<f8")
-            _write(spans, at[name], values.view(np.uint8).reshape(SPANS, 8))
+            write_column(spans, at[name], values.view(np.uint8).reshape(SPANS, 8))
 
 
-def _write(spans: U8, at: int, content: U8) -> None:
+def write_column(spans: U8, at: int, content: U8) -> None:
     spans[:, at : at + content.shape[1]] = content
 
 
-def _varints(values: I64, width: int) -> U8:
+def varints(values: I64, width: int) -> U8:
     """Protobuf varints of one width; the values must need exactly that."""
     assert values.min() >= 1 << 7 * (width - 1), "the varint would be shorter than its place"
     assert values.max() < 1 << 7 * width, "the varint would be longer than its place"

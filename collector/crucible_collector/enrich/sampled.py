@@ -78,17 +78,16 @@ def _count(looked: LookedAt[Kind], decided: Decided, collected: Collected) -> No
 
 
 def sampling_columns(chosen: Chosen[Kind]) -> dict[str, Any]:
-    """Probability, threshold and reason; nothing where nobody had a say."""
-    told = chosen.is_told
-    if not told.any():
-        return {}
-    decided = chosen.decided
+    """Probability, threshold and reason, where anybody had a say; what senders told, if only that."""
+    told, decided = chosen.is_told, chosen.decided
     has_upstream = decided.upstream != NOT_TOLD
-    columns: dict[str, Any] = {
-        "sample_probability": pa.array(decided.probability),
-        "sample_threshold": pa.array(decided.threshold, mask=~told),
-        "keep_reason": _LABELS.take(pa.array(decided.reason)),
-    }
+    columns: dict[str, Any] = {}
+    if told.any():
+        columns = {
+            "sample_probability": pa.array(decided.probability),
+            "sample_threshold": pa.array(decided.threshold, mask=~told),
+            "keep_reason": _LABELS.take(pa.array(decided.reason)),
+        }
     if has_upstream.any():
         columns["upstream_threshold"] = pa.array(decided.upstream, mask=~has_upstream)
     return columns

@@ -89,6 +89,19 @@ def test_without_rules_rows_say_nothing_of_sampling(place: Place) -> None:
     assert rows_of(place.dsn, "windows") == rows_of(place.dsn, "sampling_ledger") == []
 
 
+def test_a_sender_that_says_it_kept_all_is_quoted_whatever_else_is_in_the_window(
+    place: Place,
+) -> None:
+    whole, half = span(1), span(2)
+    whole.trace_state, half.trace_state = "ot=th:0", "ot=th:8;rv:ffffffffffffff"
+    with place.running():
+        place.until(Phase.WHOLE, place.append(traces(whole)))
+        whole.span_id = half.trace_id[:8]
+        place.until(Phase.WHOLE, place.append(traces(whole, half)))
+    found = [(row["upstream_threshold"], row["keep_reason"]) for row in rows_of(place.dsn, "spans")]
+    assert sorted(found, key=str) == [(0, None), (0, None), (1 << 55, "upstream")]
+
+
 def test_a_trace_is_rescued_by_an_error_that_comes_seconds_later(place: Place) -> None:
     place.rule(ERRORS)
     with place.running():

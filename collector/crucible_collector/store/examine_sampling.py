@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from crucible_collector.errors import SettingsError
 from crucible_collector.findings import Finding
-from crucible_collector.sample.rules import Rules
+from crucible_collector.sample.rules import ImportanceRule, Rules
 from crucible_collector.store.sampling import Connection, in_force
 
 LATELY = """
@@ -17,8 +17,6 @@ where time > now() - interval '1 hour'
 group by rule
 order by rule
 """
-# What keeps every error as long as its budget allows.
-KEEP_ERRORS = ("importance", "tail")
 
 
 def sampling(conn: Connection) -> Iterator[Finding]:
@@ -47,7 +45,8 @@ def sampling(conn: Connection) -> Iterator[Finding]:
     yield Finding("sampling", "ok", says, facts=facts)
     for rule in rules.rules:
         _, _, error_min = lately.get(rule.name, (0.0, 0.0, 1.0))
-        if rule.strategy in KEEP_ERRORS and error_min < 1:
+        # Who has a rate for errors, or leaves them to chance, was told so.
+        if isinstance(rule, ImportanceRule) and rule.weights.error > 0 and error_min < 1:
             says = f"{rule.name} had to thin errors, too, down to {error_min:.2g} of them"
             remedy = "raise its budget_per_s, or thin what is no error by rules before it"
             yield Finding("sampling", "warning", says, remedy, {"rule": rule.name})

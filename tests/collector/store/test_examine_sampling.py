@@ -15,6 +15,13 @@ from crucible_collector.store.sampling import Connection, put
 
 AFFORD = {"name": "afford", "strategy": "importance", "budget_per_s": 200}
 HALF = {"name": "half", "strategy": "uniform", "probability": 0.5}
+SLOWEST = {
+    "name": "slowest",
+    "strategy": "tail",
+    "rules": [{"slow_quantile": 0.99}],
+    "otherwise": {"strategy": "uniform", "probability": 0.25},
+}
+CAREFREE = {**AFFORD, "name": "carefree", "weights": {"error": 0}}
 
 
 @pytest.fixture
@@ -59,8 +66,8 @@ def test_what_is_in_force_is_told_with_what_it_kept_lately(connection: Connectio
 def test_a_budget_that_does_not_suffice_for_errors_is_told_of_those_who_keep_errors(
     connection: Connection,
 ) -> None:
-    have(connection, AFFORD, HALF)
-    for rule in ("afford", "half"):
+    have(connection, AFFORD, HALF, SLOWEST, CAREFREE)
+    for rule in ("afford", "half", "slowest", "carefree"):
         count(connection, rule, 0.25)
     _, warning = sampling(connection)
     assert warning.level == "warning"

@@ -103,6 +103,7 @@ def test_an_epoch_has_the_numbers_of_its_end(stored: Stored) -> None:
     assert (found["epoch"], found["duration_s"], found["is_error"]) == (3, 2.5, False)
     assert (found["loss"], found["step_count"], found["learning_rate"]) == (0.25, 12.0, None)
     assert math.isnan(found["accuracy"])
+    assert found["sample_probability"] == 1
 
 
 def test_the_slowest_spans_come_first_and_points_in_time_not_at_all(stored: Stored) -> None:

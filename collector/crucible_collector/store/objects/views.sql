@@ -119,11 +119,12 @@ select
     crucible.number_of(s.attributes -> 'crucible.measurement.val_accuracy') as val_accuracy,
     crucible.number_of(s.attributes -> 'crucible.measurement.learning_rate') as learning_rate,
     crucible.number_of(s.attributes -> 'crucible.measurement.steps') as step_count,
-    crucible.number_of(s.attributes -> 'crucible.measurement.samples') as sample_count
+    crucible.number_of(s.attributes -> 'crucible.measurement.samples') as sample_count,
+    s.sample_probability
 from crucible.spans s
 where s.event_name in ('crucible_train.epoch.stop', 'crucible_train.epoch.exception');
 
-comment on view crucible.epoch_summary is 'One row an epoch that has ended, with the numbers of its end';
+comment on view crucible.epoch_summary is 'One row an epoch that has ended and was kept, with the numbers of its end';
 
 create or replace view crucible.slowest_spans as
 select
@@ -258,7 +259,7 @@ begin
             ('rank', 'Rank of the process in a distributed training; null: not said'),
             ('reason', 'Why rejected, by which setting filtered, or by which rule sampled out'),
             ('record_count', 'Records'),
-            ('rule', 'The sampling rule; empty: no rule is about them'),
+            ('rule', 'The sampling rule that the records came to'),
             ('run_count', 'Runs of it'),
             ('run_id', 'The run''s key'),
             ('running_count', 'Runs that go on'),

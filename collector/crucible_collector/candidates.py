@@ -43,7 +43,7 @@ def threshold(probability: npt.ArrayLike) -> I64:
 class KeepReason(enum.IntEnum):
     """Why a record was kept. Numbers are in checkpoints: never renumber. Of two the smaller is told."""
 
-    NONE = 0  # no rule is about it: nothing is stored
+    NONE = 0  # nobody sampled it: no reason is stored
     ERROR = 1
     ANOMALY = 2
     SLOW = 3
@@ -51,7 +51,7 @@ class KeepReason(enum.IntEnum):
     COST = 5
     ERROR_THINNED = 6  # certain but for the budget, which the certain ones alone exceed
     ANOMALY_THINNED = 7
-    SLOW_THINNED = 8
+    SLOW_THINNED = 8  # heavier than others, not certain: the budget is for these as well
     QUOTA = 9  # among the k of its reservoir, or its stratum is within its budget
     RANDOM = 10
     TRACE = 11  # its trace was kept before, under a looser threshold than now

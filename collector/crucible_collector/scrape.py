@@ -53,7 +53,7 @@ class SamplingMetrics(Collector):
         )
         yield CounterMetricFamily(
             "crucible_sampling_forgotten_traces",
-            "Kept traces that the sampler forgot to stay within bounds; what comes of them later is decided anew.",
+            "Traces, kept or notable, that the sampler forgot to stay within bounds; what comes of them later is decided anew.",
             value=self._sampling.forgotten_trace_count,
         )
         found = self._sampling.use

@@ -30,7 +30,7 @@ Threshold = Annotated[
     str | None,
     Field(
         description="The rejection threshold that its probability comes from, as `th` in a tracestate: of 56 "
-        "bits, in hex without the zeros at its end; null where it was kept for certain.",
+        "bits, in hex without the zeros at its end; 0: for certain; null where nobody sampled it.",
         pattern="^(0|[0-9a-f]{0,13}[1-9a-f])$",
         examples=["c", "fd70a3d70a3d71"],
     ),
@@ -252,7 +252,7 @@ class Sampled(Model):
     upstream_probability: float | None = Field(
         description="With which the sender said it had kept it; null where it said none."
     )
-    keep_reason: Reason | None = Field(description="Null where no rule was about it.")
+    keep_reason: Reason | None = Field(description="Null where nobody sampled it.")
 
 
 class Event(Sampled):

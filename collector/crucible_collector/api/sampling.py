@@ -59,8 +59,8 @@ class CollectorSampling(Model):
         description="By which it works: a change arrives within seconds. 0: none yet, all is kept."
     )
     forgotten_trace_count: int = Field(
-        description="Kept traces that were forgotten to stay within bounds: what comes of one later is "
-        "decided anew, with its own probability."
+        description="Traces that were forgotten to stay within bounds. What comes later of one that was kept "
+        "is decided anew, with its own probability; one that was notable is no more so for what waits."
     )
     rules: list[SamplingRuleUse] = Field(description="Those that have seen anything.")
 
@@ -85,7 +85,7 @@ class SamplingCount(Model):
     time: Time | None = Field(
         description="Start of the minute, hour or day (UTC); null: all of the period in one row."
     )
-    rule: str = Field(description="Empty: no rule was about them.")
+    rule: str = Field(description="The name of the rule that the records came to.")
     signal: Signal
     stratum: str = Field(
         description="By which the rule tells records apart; empty: it does not. Beyond the first hundred: other."

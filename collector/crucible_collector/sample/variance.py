@@ -2,8 +2,10 @@
 
 The variance of a sum of x/p (Horvitz & Thompson 1952), p being the chance of a whole trace, is a sum over
 pairs of rows of one trace: (x_a/p_a)(x_b/p_b)(1 - max(p_a, p_b)). A term belongs to a cluster of rows that
-every question takes or leaves together: those of a trace, a roll-up's key and a minute. Its pairs are each
-row of the cluster with every row of its trace and event (of its trace, in the `trace` terms). So
+questions take or leave together: those of a trace, a roll-up's key and a minute (for durations an hour and
+a bucket). Only a period that begins or ends within one cuts it, and has all of its term or none.
+Its pairs are each row of the cluster with every row of its trace and event (of its trace, in the `trace`
+terms). So
 
 - over whole traces of one event (of all events) the sum of terms is the variance estimated,
 - over parts of traces it holds pairs with rows that are left out: the interval is too wide, not too narrow,

@@ -32,7 +32,7 @@ begin
             ('time_ns_rest', 'Nanoseconds of time below the microsecond, 0 to 999'),
             ('trace_id', 'The 16 bytes of the trace id: replace(trace_id::text, ''-'', '''') is its hex'),
             ('updated_at', 'When the row last changed, by the database''s clock, UTC'),
-            ('keep_reason', 'Why sampling kept it; null where no rule is about it'),
+            ('keep_reason', 'Why sampling kept it; null where nobody sampled it'),
             ('upstream_threshold', 'Rejection threshold that its sender had applied; null: none was told'),
             ('exemplars', 'Array of OTLP exemplars; null where there is none'),
             ('correlation_id', 'crucible.correlation.id as sent; null: none was sent')
@@ -141,7 +141,7 @@ comment on column crucible.sampling_settings.reason is 'Why, as they said; empty
 comment on column crucible.sampling_settings.settings is 'The rules, as PUT /api/v1/sampling takes them';
 comment on column crucible.sampling_settings.digest is 'Of the rules: the same for the same rules';
 
-comment on column crucible.sampling_ledger.rule is 'The rule''s name; empty: no rule is about them';
+comment on column crucible.sampling_ledger.rule is 'The name of the rule that the records came to';
 comment on column crucible.sampling_ledger.signal is 'spans or log_records';
 comment on column crucible.sampling_ledger.seen_count is 'Records that came';
 comment on column crucible.sampling_ledger.kept_count is 'Of these, what is stored';

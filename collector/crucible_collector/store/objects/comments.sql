@@ -127,8 +127,8 @@ comment on column crucible.spans.sample_threshold is
     'Rejection threshold T of 56 bits, kept where the trace''s randomness is at least T; null: not sampled';
 comment on column crucible.spans.trace_span_count is 'Spans of its trace in the window in which it was stored';
 comment on column crucible.spans.keep_reason is
-    'Why sampling kept it: error, anomaly, slow, match, cost (any with _thinned where the budget made even '
-    'these a choice), quota, random, trace, upstream; null where no rule is about it';
+    'Why sampling kept it: error, anomaly, slow (these with _thinned where the budget made even them a '
+    'choice), match, cost, quota, random, trace, upstream; null where nobody sampled it';
 comment on column crucible.spans.upstream_threshold is
     'Rejection threshold that its sender had applied; null: the sender told none';
 

@@ -1,5 +1,5 @@
 -- How strictly were spans sampled that were received in a period, whatever was kept of them?
--- Leans on the primary key of sampling_ledger. Null where no rule saw anything.
+-- Leans on the primary key of sampling_ledger. No row where no rule saw anything.
 select
     min(probability_min) as probability_min,
     min(error_probability_min) filter (where error_seen_count > 0) as error_probability_min,

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import to_json
 
 from crucible_collector.candidates import KEYS
 
@@ -194,3 +196,30 @@ SETTINGS: dict[str, type[Table]] = {
     "importance": Importance,
     "tail": Tail,
 }
+# Tables within tables, by the setting that they are of.
+_WITHIN: dict[str, type[Table]] = {"weights": Weights, "rules": TailRule}
+
+
+def reference() -> str:
+    """Every setting of a strategy as a Markdown table; collector/README.md holds it and a test compares."""
+    lines = ["| strategy | setting | default | what it is |", "|---|---|---|---|"]
+    for strategy, kind in SETTINGS.items():
+        for name, field in kind.model_fields.items():
+            if name == "strategy":
+                continue
+            lines.append(_line(strategy, name, field))
+            if name in _WITHIN:
+                within = _WITHIN[name].model_fields.items()
+                lines += [_line(strategy, f"{name}.{key}", each) for key, each in within]
+    return "\n".join(lines) + "\n"
+
+
+def _line(strategy: str, name: str, field: FieldInfo) -> str:
+    default = "needed" if field.is_required() else _shown(field.default)
+    return f"| {strategy} | `{name}` | {default} | {field.description} |"
+
+
+def _shown(default: object) -> str:
+    if default is None or isinstance(default, Weights):  # whose settings have lines of their own
+        return ""
+    return f"`{to_json(default, exclude_none=True).decode()}`"

@@ -10,7 +10,7 @@ import pytest
 
 from crucible_collector.candidates import KeepReason
 from crucible_collector.sample.rules import Rules
-from crucible_collector.sample.strategy_settings import SETTINGS
+from crucible_collector.sample.strategy_settings import SETTINGS, reference
 
 GUIDE = (Path(__file__).parents[3] / "collector" / "README.md").read_text()
 (SECTION,) = re.findall(r"^## Sampling\n(.*?)^## ", GUIDE, re.DOTALL | re.MULTILINE)
@@ -30,3 +30,8 @@ def test_every_strategy_and_every_reason_is_explained() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", SECTION, re.MULTILINE)) == set(SETTINGS)
     reasons = {each.label for each in KeepReason if each and not each.name.endswith("_THINNED")}
     assert reasons <= set(re.findall(r"`(\w+)`", SECTION))
+
+
+def test_every_setting_of_a_strategy_is_told_with_its_default() -> None:
+    assert reference() in SECTION
+    assert "None" not in reference()

@@ -22,8 +22,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from crucible_collector.store.connect import READ, connect
 from crucible_collector.store.migrate import migrate
-from crucible_collector.store.rollups.family import Family, Level
 from crucible_collector.store.positions import PositionMovedError
+from crucible_collector.store.rollups.family import Family, Level
 from databases import TestServer
 from rolled import (
     OF_SAMPLED,

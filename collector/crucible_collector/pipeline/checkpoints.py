@@ -11,6 +11,7 @@ import logging
 import os
 import uuid
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,11 @@ log = logging.getLogger("crucible.pipeline")
 
 _ABOUT = "about"
 _FORMAT = 1
+# What an archive that is cut, damaged or somebody else's raises, by where it is.
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, LookupError, TypeError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +62,20 @@ class Checkpoints:
     def load(self) -> Checkpoint | None:
         """The last one that counts; None where there is none of this journal that can be read."""
         try:
-            with np.load(self._path, allow_pickle=False) as found:
+            with self._path.open("rb") as file, np.load(file, allow_pickle=False) as found:
                 about = json.loads(bytes(found[_ABOUT]))
                 state = {name: found[name] for name in found.files if name != _ABOUT}
+            whose = about["format"], about["journal_id"]
+            place = Place(about["position"], about["decided"])
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            log.warning("the samplers' checkpoint %s cannot be read: %s", self._path, error)
+        except _UNREADABLE as error:
+            log.warning("the samplers' checkpoint %s cannot be read: %r", self._path, error)
             return None
-        if about.get("format") != _FORMAT or about.get("journal_id") != self._journal_id:
+        if whose != (_FORMAT, self._journal_id):
             log.warning("the samplers' checkpoint %s is of another journal or release", self._path)
             return None
-        return Checkpoint(Place(about["position"], about["decided"]), state)
+        return Checkpoint(place, state)
 
     def stage(self, place: Place, state: State) -> Staged:
         """Write it beside the one that counts, down to the medium. Raises OSError."""

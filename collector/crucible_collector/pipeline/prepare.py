@@ -83,7 +83,7 @@ def prepare(
     candidates = looked.candidates
     decided: list[Decided | None] = [None] * len(candidates)
     if phase is Phase.AHEAD:
-        sampler.observe(candidates, window.end)
+        _observe(sampler, candidates, window.end)
     else:
         decided = list(_decide(sampler, candidates, window.end))
     for spans, verdict in zip(looked.spans, decided, strict=False):
@@ -100,10 +100,19 @@ def prepare(
     return rows
 
 
+def _observe(sampler: Sampler, candidates: list[Candidates], end: int) -> None:
+    """Have the sampler look; where it fails, by a defect of ours, it decides by what else it knows."""
+    try:
+        sampler.observe(candidates, end)
+    except Exception:
+        metrics.UNCAUGHT_ERRORS.labels("sample").inc()
+        log.exception("the sampler failed: a window was not looked at before its decision")
+
+
 def _decide(sampler: Sampler, candidates: list[Candidates], end: int) -> list[Decided]:
     """What the sampler decides; where it fails, by a defect of ours, everything is kept.
 
-    That is as true as any decision: a threshold of 0 depends on nobody's randomness.
+    That is as true as any decision: a threshold of 0, or a sender's, depends on nobody's randomness.
     """
     try:
         return sampler.decide(candidates, end)

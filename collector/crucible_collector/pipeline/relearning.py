@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Sequence
 
+from crucible_collector import metrics
 from crucible_collector.enrich.subscription import Subscription
 from crucible_collector.journal import Journal, Window
 from crucible_collector.pipeline.checkpoints import Checkpoints
@@ -86,7 +87,12 @@ class Relearning:
         return self._journal.read(start, records_max=ANY, bytes_max=ANY, until=end)
 
     def _learn(self, window: Window, phase: Phase, each: Recorded) -> None:
-        replay(window, self._subscription, self._sampler, phase, each.duplicates)
+        """What raises here was set aside, or kept without a sampler, when it was written."""
+        try:
+            replay(window, self._subscription, self._sampler, phase, each.duplicates)
+        except Exception:
+            metrics.UNCAUGHT_ERRORS.labels("sample").inc()
+            log.exception("the samplers cannot learn from the window at %d", each.start)
 
 
 def beyond(duplicates: frozenset[int], count: int) -> frozenset[int]:

@@ -131,8 +131,7 @@ class Windows:
         for rest in self._undecided_of(windows, place):
             found = known.get((rest.start, rest.end))
             if found is None:
-                received_ns = self._relearning.observe(rest, learned)
-                self._received_ns = max(self._received_ns, received_ns)
+                self._heard(self._relearning.observe(rest, learned))
                 found = _Undecided(rest.start, rest.end, self._received_ns)
             self._undecided.append(found)
             self.duplicates[rest.start] = rest.duplicates
@@ -209,13 +208,18 @@ class Windows:
             self.duplicates[end] = beyond(duplicates, count)
         return prepared
 
+    def _heard(self, received_ns: int) -> None:
+        """Requests were received by then: the newest, unless the clock has been set back since."""
+        self._received_ns = min(max(self._received_ns, received_ns), self._clock_ns())
+
     def _is_due(self, first: _Undecided, place: Place, stopping: threading.Event) -> bool:
+        """Whether it is old enough; one of a time yet to come waits for a clock that was set back."""
         due_ns = first.received_ns + round(self.sampler.wait_s * 1e9)
-        if self._received_ns >= due_ns:
+        if not first.received_ns <= self._received_ns < due_ns:
             return True
         if self._journal.tail > place.position:
             return False
-        return stopping.is_set() or self._clock_ns() >= due_ns
+        return stopping.is_set() or not first.received_ns <= self._clock_ns() < due_ns
 
     def _ahead(self, place: Place, stopping: threading.Event) -> Prepared | None:
         """What comes next in the journal: all of it, or what needs no decision."""
@@ -229,7 +233,7 @@ class Windows:
         if prepared is not None and not is_whole:
             received_ns = prepared.rows.requests.received_ns
             if len(received_ns):
-                self._received_ns = max(self._received_ns, int(received_ns.max()))
+                self._heard(int(received_ns.max()))
             self._undecided.append(
                 _Undecided(prepared.rows.start, prepared.rows.end, self._received_ns)
             )

@@ -168,6 +168,6 @@ class Rulings:
             return strategy
         try:
             strategy.restore(state)
-        except ValueError:  # of settings that are too different
+        except (ValueError, KeyError, IndexError):  # of settings, or a release, too different
             return self._make(rule, signal, self.rules.decision_wait_s)
         return strategy

@@ -157,10 +157,17 @@ class Sampler:
 
         A rule whose state is not in it, or cannot be taken over, begins anew.
         """
-        self._traces.restore(_part(state, "traces"))
-        self._explicit.restore(_part(state, "explicit"))
-        self._notable.restore(_part(state, "notable"))
-        self.variances.restore(_part(state, "variances"))
+        traces, explicit = Generations(TRACES_MAX), Generations(EXPLICIT_MAX)
+        notable, variances = Notable(), Variances()
+        try:
+            traces.restore(_part(state, "traces"))
+            explicit.restore(_part(state, "explicit"))
+            notable.restore(_part(state, "notable"))
+            variances.restore(_part(state, "variances"))
+        except KeyError as error:
+            raise ValueError(f"no memory of traces: {error} is missing") from None
+        self._traces, self._explicit = traces, explicit
+        self._notable, self.variances = notable, variances
         for ruling in self._rulings:
             self._rulings.restore(ruling, _part(state, ruling.place))
 

@@ -130,12 +130,13 @@ def is_sampled(candidates: Candidates) -> bool:
 
 
 def keep_all(candidates: Candidates) -> Decided:
-    """Decide where there are no rules and nothing was sampled before; 1 ns a record."""
+    """Decide where no rule does: what was sampled, who sent it has; 2 ns a record."""
+    threshold = np.maximum(candidates.upstream, 0)
     rows = len(candidates)
     return Decided(
         keep=candidates.wanted.copy(),
-        threshold=np.zeros(rows, np.int64),
-        reason=np.zeros(rows, np.uint8),
+        threshold=threshold,
+        reason=np.where(threshold > 0, np.uint8(_UPSTREAM), np.uint8(_NONE)),
         upstream=candidates.upstream,
         trace_count=np.zeros(rows, np.int32),
         rule=np.full(rows, -1, np.int32),

@@ -50,6 +50,9 @@ _ERROR = 2
 _PER_OCTAVE = 8
 _BINS = 40 * _PER_OCTAVE  # weights up to 10^12 means
 _SLOW, _SLOW_ALL = 60.0, 30.0
+# A cost beyond is somebody's mistake, which squares of costs and their mean are to get over.
+_COST_MAX_USD = 1e6
+_COST_MEANS_MAX = 1e12
 _NOTABLE = (
     (Flag.ERROR, KeepReason.ERROR, KeepReason.ERROR_THINNED),
     (Flag.ANOMALY, KeepReason.ANOMALY, KeepReason.ANOMALY_THINNED),
@@ -112,13 +115,14 @@ class Importance:
         by_cost = np.zeros(len(rows))
         if self._cost[1] > 0:
             mean_cost = float(self._cost[1] / self._cost[0])
-            by_cost = weights.cost * (np.maximum(candidates.cost_usd[at], 0.0) / mean_cost) ** 2
+            cost = np.clip(candidates.cost_usd[at], 0.0, _COST_MAX_USD)
+            by_cost = weights.cost * np.minimum(cost / mean_cost, _COST_MEANS_MAX) ** 2
         return np.sqrt(1.0 + by_duration + by_cost), by_duration, by_cost
 
     def _count(self, rows: Rows, flags: U8, weight: F64, now_ns: int) -> None:
         """Add these rows, each with the weight of its trace: a trace is kept whole."""
         self._fade(now_ns / _NS)
-        cost = rows.candidates.cost_usd[rows.at]
+        cost = np.minimum(rows.candidates.cost_usd[rows.at], _COST_MAX_USD)
         self._cost += (np.count_nonzero(cost > 0), cost[cost > 0].sum())
         certain = np.zeros(rows.trace_count)
         np.maximum.at(certain, rows.trace, self._certain[flags])

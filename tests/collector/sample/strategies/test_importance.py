@@ -68,6 +68,17 @@ def test_slow_and_dear_records_are_likelier_in_proportion() -> None:
     assert np.std(ratio) / np.mean(ratio) < 0.1
 
 
+@pytest.mark.parametrize("cost", [1e308, 1e150, 5e-324])
+def test_a_cost_that_cannot_be_is_kept_and_overthrows_nothing(cost: float) -> None:
+    given = single(23, 20_000, 20.0, events=1, error_rate=0.0, anomaly_rate=0.0)
+    costs = np.full(len(given), 0.001)
+    costs[[5_000, 5_001]] = cost
+    given = with_columns(given, cost_usd=costs)
+    outcome = run(strategy_of(importance(50.0)), given, windows_of(given, 1000))
+    assert outcome.keep[[5_000, 5_001]].all() or cost < 1
+    assert outcome.probability[warm_after(given, 10)].sum() / 10 == pytest.approx(50.0, rel=0.2)
+
+
 def test_what_is_seen_of_a_trace_later_keeps_what_came_before() -> None:
     """An error two seconds after the trace's other records, which wait for it."""
     given = stream(20, traces=4000, spans=2, seconds=40.0, error_rate=0.0, anomaly_rate=0.0)

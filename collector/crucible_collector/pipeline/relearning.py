@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Sequence
 
 from crucible_collector import metrics
@@ -33,6 +34,7 @@ class Relearning:
         self._journal = journal
         self._subscription = subscription
         self._sampler = sampler
+        self._seen_ns = -1  # the newest receipt in what was observed for a replay
 
     def restored(self, checkpoints: Checkpoints | None, place: Place) -> Place:
         """Take over the last checkpoint; up to where it knows, NOWHERE where there is none to go by."""
@@ -48,22 +50,36 @@ class Relearning:
             return NOWHERE
         return found.place
 
-    def replay(self, learned: Place, place: Place, windows: Sequence[Recorded]) -> None:
-        """Learn again from what was decided after `learned`, up to `place`."""
+    def replay(self, learned: Place, place: Place, windows: Sequence[Recorded]) -> Place:
+        """Learn again from what was decided after `learned`, up to `place`; returns what is known then.
+
+        As it was then, a window is decided after those were seen that came while it waited.
+        """
         begun_s = time.monotonic()
         count = 0
+        unseen = deque(each for each in windows if each.start >= learned.position)
         for each in windows:
             if learned.decided <= each.start and each.end <= place.decided:
                 window = self.again(each.start, each.end)
                 if window is None:
                     continue
-                if self._sampler.wait_s > 0 and each.start >= learned.position:
-                    self._learn(window, Phase.AHEAD, each)
+                learned = self._look_ahead(window, unseen, learned)
                 self._learn(window, Phase.BEHIND, each)
                 count += 1
         if count:
             seconds = time.monotonic() - begun_s
             log.info("the samplers learned again from %d windows in %.1f s", count, seconds)
+        return learned
+
+    def _look_ahead(self, window: Window, unseen: deque[Recorded], learned: Place) -> Place:
+        """Observe what had been seen when this window was decided, in whole windows."""
+        wait_ns = round(self._sampler.wait_s * 1e9)
+        due_ns = int(window.received_ns.max(initial=0)) + wait_ns
+        while wait_ns and unseen and self._seen_ns < due_ns:
+            each = unseen.popleft()
+            self._seen_ns = max(self._seen_ns, self.observe(each, learned))
+            learned = Place(each.end, learned.decided)
+        return learned
 
     def observe(self, each: Recorded, learned: Place) -> int:
         """A window that is yet to be decided: its newest receipt, ns; it is observed if it was not."""

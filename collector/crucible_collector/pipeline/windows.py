@@ -124,7 +124,7 @@ class Windows:
         if self._is_new:
             learned = self._relearning.restored(self._checkpoints, place)
             safe = learned if windows or learned != NOWHERE else place
-            self._relearning.replay(learned, place, windows)
+            learned = self._relearning.replay(learned, place, windows)
         known = {(each.start, each.end): each for each in self._undecided}
         self._undecided.clear()
         self.duplicates.clear()

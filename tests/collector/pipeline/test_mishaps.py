@@ -125,3 +125,24 @@ def test_a_window_that_cannot_be_learned_from_again_keeps_no_collector_from_its_
     with place.running():
         place.append(traces(span(2, error=True)))
     assert span_ids(place.dsn) == [1, 2]
+
+
+def test_a_reservoir_keeps_its_k_through_a_crash_in_the_middle_of_its_window(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some of its windows are decided, some wait, some are yet to come; there is no checkpoint."""
+    monkeypatch.setattr(windows, "CHECKPOINT_S", 1e9)
+    place.rule({"rules": [{"strategy": "reservoir", "k": 10, "window_s": 10}]})
+    place.now_ns = (place.now_ns // (10 * SECOND_NS) + 1) * 10 * SECOND_NS
+    ends = []
+    with place.killed(monkeypatch):
+        for second in range(15):
+            ends.append(place.append(traces(*(span(second * 20 + n) for n in range(1, 21)))))
+            place.until(Phase.AHEAD, ends[-1])
+            place.now_ns += SECOND_NS
+        place.until(Phase.BEHIND, ends[4])
+    assert 0 < len(span_ids(place.dsn)) < 10
+    with place.running():
+        pass
+    kept = np.array(span_ids(place.dsn))
+    assert [np.count_nonzero(kept <= 200), np.count_nonzero(kept > 200)] == [10, 10]

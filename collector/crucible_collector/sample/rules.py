@@ -45,7 +45,10 @@ _EXPECTED = {
     "dict_type": "expected a table",
     "model_type": "expected a table",
     "model_attributes_type": "expected a table",
+    "too_short": "expected at least one",
 }
+# Of letters shared: rate and strategy share two thirds, budget_per_sec and budget_per_s nine tenths.
+_ALIKE = 0.7
 _EVENT = re.compile(r"^[^\s*.]+(?:\.[^\s*.]+)*(?:\.\*?)?$")
 _NAME = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
 
@@ -204,9 +207,9 @@ def _mistake(first: Mapping[str, Any], where: list[Any], table: Mapping[str, Any
     key, kind = ".".join(map(str, where)), first["type"]
     if kind == "extra_forbidden":
         known = _known(where, table)
-        near = get_close_matches(str(where[-1]), known, 1)
+        near = _near(str(where[-1]), known)
         return f"{key}: unknown setting; " + (
-            f"{near[0]} is one" if near else f"known are {', '.join(known)}"
+            f"{near} is one" if near else f"known are {', '.join(known)}"
         )
     if kind in {"union_tag_not_found", "union_tag_invalid"}:
         key = ".".join((*where, "strategy"))
@@ -222,6 +225,12 @@ def _mistake(first: Mapping[str, Any], where: list[Any], table: Mapping[str, Any
         return message
     is_table = isinstance(first["input"], Mapping)
     return f"{key}: {message}" if is_table else f"{key} = {_shown(first['input'])}: {message}"
+
+
+def _near(key: str, known: list[str]) -> str | None:
+    """The setting that was meant: one that begins so, as budget_per_s does with budget, or one alike."""
+    begins = (name for name in known if name.startswith(key))
+    return next(begins, None) or next(iter(get_close_matches(key, known, 1, _ALIKE)), None)
 
 
 def _known(where: list[Any], table: Mapping[str, Any]) -> list[str]:

@@ -76,6 +76,8 @@ class Stratified(Table):
             raise ValueError("allocation shares out budget_per_s; rates are given as they are")
         if self.rates is not None and self.by == ("status",):
             _check_status(self.rates)
+        if self.rates is not None and len(self.by) > 1:
+            _check_joined(self.rates, self.by)
         return self
 
 
@@ -87,6 +89,19 @@ def _check_status(rates: Mapping[str, float]) -> None:
             )
     if "success" in rates and not {"ok", "unset"}.isdisjoint(rates):
         raise ValueError("rates: success is ok and unset together; give either it or them")
+
+
+def _check_joined(rates: Mapping[str, float], by: tuple[str, ...]) -> None:
+    """A rate that fits no stratum would silently be that of the rest."""
+    for label in rates:
+        parts = label.split("/")  # a model's name may have some of its own
+        if label == OTHER:
+            continue
+        if len(parts) < len(by):
+            raise ValueError(f"rates.{label}: expected a value of each, as in {'/'.join(by)}")
+        ends = {by[0]: parts[0], by[-1]: parts[-1]}
+        if ends.get("status", STATUSES[0]) not in STATUSES:
+            raise ValueError(f"rates.{label}: a status is one of {', '.join(STATUSES)}")
 
 
 class Reservoir(Table):

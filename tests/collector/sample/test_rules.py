@@ -14,6 +14,7 @@ from crucible_collector.sample.strategies import made
 from crucible_collector.sample.strategy_settings import SETTINGS
 
 UNIFORM = {"strategy": "uniform", "probability": 0.1}
+BY_TWO = {"strategy": "stratified", "by": ["model", "status"]}
 EVERY: dict[str, dict[str, Any]] = {
     "uniform": UNIFORM,
     "stratified": {"strategy": "stratified", "rates": {"error": 1, "success": 0.1}},
@@ -94,6 +95,8 @@ def test_settings_that_are_in_force_cannot_be_changed() -> None:
         ({**UNIFORM, "probability": "much"}, "probability = 'much': input should be a valid number"),
         ({**UNIFORM, "probability": float("nan")}, "probability = nan"),
         ({**UNIFORM, "zzz": 1}, "zzz: unknown setting; known are name, signals"),
+        ({"strategy": "uniform", "rate": 0.1}, "rate: unknown setting; known are name, signals"),
+        ({"strategy": "importance", "budget": 200}, "budget: unknown setting; budget_per_s is one"),
         ({"strategy": "unifrom"}, "strategy = 'unifrom': expected one of uniform, stratified"),
         ({}, "rule-1: strategy: expected one of uniform, stratified"),
         ({**UNIFORM, "name": "a b"}, "name = 'a b': expected 1 to 64 letters"),
@@ -107,6 +110,8 @@ def test_settings_that_are_in_force_cannot_be_changed() -> None:
         ({"strategy": "stratified", "rates": {"eror": 1}}, "rates.eror: a status is one of unset, ok, error"),
         ({"strategy": "stratified", "rates": {"ok": 1, "success": 1}}, "success is ok and unset together"),
         ({"strategy": "stratified", "rates": {"error": 0}}, "rates.error = 0: expected more than 0"),
+        ({**BY_TWO, "rates": {"error": 1}}, "rates.error: expected a value of each, as in model/status"),
+        ({**BY_TWO, "rates": {"a/b/success": 1}}, "rates.a/b/success: a status is one of unset, ok, error"),
         ({"strategy": "stratified", "budget_per_s": 3, "by": ["evnt"]}, "by.0 = 'evnt': input should be 'event'"),
         ({"strategy": "stratified", "budget_per_s": 3, "by": ["run", "run"]}, "expected at least one, each once"),
         ({"strategy": "reservoir", "k": 9}, "k = 9: input should be greater than or equal to 10"),
@@ -119,6 +124,7 @@ def test_settings_that_are_in_force_cannot_be_changed() -> None:
         ({"strategy": "tail", "otherwise": {**UNIFORM, "probability": 7}}, "otherwise.probability = 7: expected"),
         ({"strategy": "tail", "otherwise": {**UNIFORM, "k": 7}}, "otherwise.k: unknown setting; known are strategy"),
         ({**EVERY["tail"], "rules": [{"error": True, "anomaly": True}]}, "rules.0: expected exactly one of"),
+        ({**EVERY["tail"], "rules": []}, "rules = []: expected at least one"),
         ({**EVERY["tail"], "rules": [{"eror": True}]}, "rules.0.eror: unknown setting; error is one"),
     ],
 )  # fmt: skip

@@ -198,8 +198,13 @@ class _Filling:
 
 
 def _given(interval: Interval) -> list[float | None]:
-    """To twelve significant digits; null where nothing bounds it."""
-    return [
-        float(f"{end:.{_DIGITS}g}") if math.isfinite(end) else None
-        for end in (interval.low, interval.high)
-    ]
+    """To twelve significant digits, whole numbers without a point as PostgreSQL writes them.
+
+    Null where nothing bounds it.
+    """
+    return [_written(end) if math.isfinite(end) else None for end in (interval.low, interval.high)]
+
+
+def _written(number: float) -> float:
+    rounded = float(f"{number:.{_DIGITS}g}")
+    return int(rounded) if rounded.is_integer() else rounded

@@ -22,7 +22,7 @@ _HEADS = {
 }
 _EXPLAINED = (
     "Errors are of the estimate against what is stored; ± is the standard error that the answer would",
-    "have told, and ! marks an answer whose 95 % interval would have missed what is stored.",
+    "have told, and ! marks, about once in 20, one whose 95 % interval would have missed what is stored.",
 )
 
 

@@ -99,10 +99,12 @@ class SamplingInForce:
             newest = store.in_force(connection)
             if version is not None:
                 log.info("sampling: what the settings say is version %d, for all", version)
-            elif newest is not None and newest.digest != digest:
+            elif newest is not None:
+                made = "" if newest.digest == digest else ", made through the API,"
                 log.info(
-                    "sampling: version %d, made through the API, stays: the settings say nothing new",
+                    "sampling: version %d%s stays: the settings say nothing new",
                     newest.version,
+                    made,
                 )
         with self._offering:
             if self._offered is offered:

@@ -27,6 +27,7 @@ STATUS_ERROR = 2
 # As sample.variance names what it is given: rows of the sums' measures.
 _VALUES = {2: "duration", 3: "input_token", 4: "output_token", 5: "cost"}
 _SIGNALS = (Signal.TRACES, Signal.LOGS)
+_SETTING = {"spans": 0, "logs": 1}  # as rules name them
 
 
 class Busiest:
@@ -77,6 +78,12 @@ class Tally:
 
     def __init__(self, rules: Rules) -> None:
         self._names: list[str | None] = [None, *(rule.name for rule in rules.rules)]
+        # What nobody is about is told where there is some, and a rule that fits nothing, to be noticed.
+        self._about = {
+            (place, _SETTING[signal])
+            for place, rule in enumerate(rules.rules, 1)
+            for signal in rule.signals
+        }
         by_rule, by_signal = len(self._names), 1
         self._seen = [_Counts.of(by_rule) for _ in _SIGNALS]
         self._kept = [_Counts.of(by_rule) for _ in _SIGNALS]
@@ -149,7 +156,7 @@ class Tally:
             self._outcome(self._names[rule], signal, rule, self._seen, self._kept)
             for rule in order
             for signal in range(len(_SIGNALS))
-            if self._seen[signal].records[rule]
+            if self._seen[signal].records[rule] or (rule, signal) in self._about
         )
 
     def totals(self) -> tuple[RuleOutcome, ...]:

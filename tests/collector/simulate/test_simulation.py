@@ -185,6 +185,15 @@ def test_rules_are_told_apart_and_what_they_keep_is_counted(filled: str) -> None
     assert (of_logs.seen_per_s_max, of_logs.kept_per_s_max) == (1, 1)
 
 
+def test_a_rule_that_fits_nothing_is_told(filled: str) -> None:
+    misspelt = uniform(name="misspelt", events=["aks"], signals=["spans", "logs"])
+    outcome = tried(filled, misspelt)
+    found = [(each.rule, each.signal, each.seen_count, each.kept_count) for each in outcome.rules]
+    nothing = [("misspelt", signal, 0, 0) for signal in ("spans", "log_records")]
+    everything = [(None, "spans", SPANS, SPANS), (None, "log_records", LOGS, LOGS)]
+    assert found == nothing + everything
+
+
 def test_without_rules_everything_is_as_it_is(filled: str) -> None:
     outcome = tried(filled)
     assert [each.kept_count for each in outcome.totals] == [SPANS, LOGS]

@@ -11,11 +11,13 @@ import numpy as np
 from crucible_collector.batch import SLOT_KEYS, Signal
 from crucible_collector.decode.canonical import canonical
 from crucible_collector.decode.glance import SpanBounds, sound_span_count
+from crucible_collector.decode.groups import differs, distinct
 from crucible_collector.decode.hashes import attribute_set_hash
 from crucible_collector.decode.json_text import attributes_json
 from crucible_collector.decode.messages import span_events_json
 from crucible_collector.decode.official import REQUEST
 from crucible_collector.decode.signals import decode_spans
+from crucible_collector.decode.slot_texts import read_texts
 from crucible_collector.decode.text import text_array
 from crucible_collector.kernels import directory_in_use
 
@@ -59,6 +61,9 @@ def _exercise() -> None:
         np.array([len(body)], dtype=np.int64),
     )
     text_array(spans.buffer, spans.name)
+    distinct(spans.span_id)
+    read_texts(spans.slots[:, 0], spans.attributes, np.zeros(1, np.int64), np.zeros(1, np.int32))
+    differs(spans.buffer, spans.name, np.zeros(1, np.int64), np.zeros(1, np.int64))
     attributes_json(spans, lifted=True)
     attribute_set_hash(spans)
     span_events_json(spans)

@@ -28,7 +28,7 @@ from crucible_collector.batch import (
     Records,
     TextRef,
 )
-from crucible_collector.decode import text_array, text_hash
+from crucible_collector.decode import read_texts, text_array, text_hash
 from crucible_collector.enrich.hashing import U64
 
 NS_PER_US = 1_000
@@ -95,11 +95,10 @@ def _text_at(attributes: Attributes, at: I32) -> TextRef:
     """The string values at the given rows of the attribute table; -1 and other kinds are absent."""
     if not len(attributes.kind):
         return absent(len(at))
-    there = (at >= 0) & (attributes.kind[at] == AttributeKind.STRING)
-    return TextRef(
-        np.where(there, attributes.value.offset[at], 0),
-        np.where(there, attributes.value.length[at], -1).astype(np.int32),
-    )
+    rows = len(at)
+    offset, length = np.empty(rows, np.int64), np.empty(rows, np.int32)
+    read_texts(at, attributes, offset, length)
+    return TextRef(offset, length)
 
 
 def absent(rows: int) -> TextRef:

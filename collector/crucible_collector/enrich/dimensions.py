@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from crucible_collector.batch import I64, Records
-from crucible_collector.decode import attribute_set_hash, attributes_json, text_hash
+from crucible_collector.decode import attribute_set_hash, attributes_json, distinct, text_hash
 from crucible_collector.enrich.columns import text_of
-from crucible_collector.enrich.hashing import distinct, fold
+from crucible_collector.enrich.hashing import fold
 from crucible_collector.rows import Dimension
 
 RESOURCE_COLUMNS = (

@@ -12,9 +12,8 @@ import pyarrow as pa
 
 import crucible_schema
 from crucible_collector.batch import I64, Bool, Logs, Records, Spans, TextRef
-from crucible_collector.decode import text_hash
+from crucible_collector.decode import distinct, text_hash
 from crucible_collector.enrich.columns import first_text, slot_text, text_of, unless_empty
-from crucible_collector.enrich.hashing import distinct
 
 # What a name is beside its text: a span's, which ended well or failed and may be a life-cycle's; what
 # `crucible.event.name` says; the event name of a log record.

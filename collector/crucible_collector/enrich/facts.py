@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from crucible_collector.batch import I64, Bool, Records, Spans
+from crucible_collector.batch import I64, Bool, Records, Spans, TextRef
+from crucible_collector.decode import differs, distinct, text_hash
 from crucible_collector.enrich import told
 from crucible_collector.enrich.columns import (
     NS_PER_US,
@@ -30,7 +31,7 @@ from crucible_collector.enrich.columns import (
 )
 from crucible_collector.enrich.dimensions import json_of
 from crucible_collector.enrich.events import EventNames
-from crucible_collector.enrich.hashing import distinct, fold
+from crucible_collector.enrich.hashing import fold
 from crucible_collector.rows import ExperimentFact, RunFact
 from crucible_schema import events
 
@@ -146,11 +147,15 @@ def _least(records: Records, key: str, groups: _Groups) -> list[str | None]:
     ref = slot_text(records, key)
     if not (ref.length > 0).any():
         return [None] * len(groups)
-    hashes = slot_hash(records, key)[groups.rows]
-    least = [text or None for text in texts_of(records, ref, groups.rows[groups.first])]
-    differs = (hashes != hashes[groups.first][groups.inverse]) & (ref.length[groups.rows] > 0)
-    at = np.flatnonzero(differs)
-    others, _ = distinct(fold("", groups.inverse[at], hashes[at]))
+    firsts = groups.rows[groups.first]
+    least = [text or None for text in texts_of(records, ref, firsts)]
+    is_other = differs(records.buffer, ref, groups.rows, firsts[groups.inverse])
+    at = np.flatnonzero(is_other & (ref.length[groups.rows] > 0))
+    if not len(at):
+        return least
+    rows = groups.rows[at]
+    hashes = text_hash(records.buffer, TextRef(ref.offset[rows], ref.length[rows]))
+    others, _ = distinct(fold("", groups.inverse[at], hashes))
     found = texts_of(records, ref, groups.rows[at[others]])
     for group, text in zip(groups.inverse[at[others]].tolist(), found, strict=True):
         least[group] = _lesser(least[group], text or None)

@@ -40,9 +40,3 @@ def fold(kind: str, *words: npt.NDArray[np.generic]) -> I64:
         word: U64 = column.astype(np.int64).view(np.uint64) if column.dtype != np.uint64 else column  # type: ignore[assignment]
         state = _mix(state * _GOLDEN + word)
     return (state >> np.uint64(1)).astype(np.int64)
-
-
-def distinct(ids: npt.NDArray[np.generic]) -> tuple[I64, I64]:
-    """First row of each distinct id, and for every row which of those it is."""
-    _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
-    return first.astype(np.int64), inverse.astype(np.int64)

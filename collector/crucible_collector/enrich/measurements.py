@@ -16,7 +16,7 @@ import pyarrow as pa
 
 import crucible_schema
 from crucible_collector.batch import F64, I64, Bool, Signal, Spans, TextRef
-from crucible_collector.decode import text_hash
+from crucible_collector.decode import distinct, text_hash
 from crucible_collector.enrich.columns import (
     numbers,
     slot_hash,
@@ -26,7 +26,7 @@ from crucible_collector.enrich.columns import (
     times,
 )
 from crucible_collector.enrich.events import EventNames
-from crucible_collector.enrich.hashing import U64, distinct, fold
+from crucible_collector.enrich.hashing import U64, fold
 from crucible_collector.enrich.series import by_series, series_row
 from crucible_collector.enrich.window import Collected, Identified, table
 from crucible_collector.rows import Table

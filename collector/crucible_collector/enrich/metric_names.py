@@ -15,9 +15,8 @@ import numpy as np
 
 import crucible_schema
 from crucible_collector.batch import F64, I64, Bool, Metrics
-from crucible_collector.decode import text_hash
+from crucible_collector.decode import distinct, text_hash
 from crucible_collector.enrich.columns import text_of
-from crucible_collector.enrich.hashing import distinct
 
 
 class Meaning(NamedTuple):

@@ -20,7 +20,7 @@ from crucible_collector.batch import (
     Signal,
     TextRef,
 )
-from crucible_collector.decode import attribute_set_hash, exemplars_json, text_hash
+from crucible_collector.decode import attribute_set_hash, distinct, exemplars_json, text_hash
 from crucible_collector.enrich.columns import (
     int_place,
     non_zero,
@@ -35,7 +35,7 @@ from crucible_collector.enrich.columns import (
 from crucible_collector.enrich.dimensions import json_of
 from crucible_collector.enrich.events import EventNames
 from crucible_collector.enrich.facts import Seen, collect
-from crucible_collector.enrich.hashing import distinct, fold
+from crucible_collector.enrich.hashing import fold
 from crucible_collector.enrich.metric_names import MetricNames, metric_names
 from crucible_collector.enrich.series import by_series, series_row
 from crucible_collector.enrich.window import Collected, Identified, identify, table

@@ -70,7 +70,7 @@ def _about(outcome: Outcome) -> Iterator[str]:
 
 
 def _rules(outcome: Outcome) -> Iterator[Sequence[str]]:
-    yield ("rule", "signal", "seen", "kept", "", "MiB kept", "", "rows/s at most", "kept")
+    yield ("rule", "signal", "seen", "kept", "", "MiB kept", "", "most rows/s seen", "kept")
     for rule in outcome.rules:
         yield _rule(rule, "(no rule)" if rule.rule is None else rule.rule)
     for total in outcome.totals:

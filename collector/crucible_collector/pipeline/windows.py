@@ -33,6 +33,10 @@ log = logging.getLogger("crucible.pipeline")
 # A window is written in about half a second at the database's pace and holds what fits in memory.
 WINDOW_RECORDS_MAX = 16_384
 WINDOW_BYTES_MAX = 16 * 1024 * 1024
+# One of which next to nothing is written may hold more: what a window costs whatever is in it then is
+# less a record (of inferences of which 1 % is kept, 15 % more are let in a second).
+SPARSE_TIMES = 4
+SPARSE_SHARE = 0.25
 # Small windows wait this long for company: a commit a millisecond helps nobody.
 LINGER_S = 0.05
 LINGER_BYTES = 1024 * 1024
@@ -104,6 +108,7 @@ class Windows:
         self._place: Place | None = None  # where the next windows begin
         self._undecided: deque[_Undecided] = deque()
         self._received_ns = 0
+        self._written_share = dict.fromkeys(Phase, 0.0)  # rows a record of the last window of each
         self._checkpoint_at_s = time.monotonic() + CHECKPOINT_S
         self._checkpoint_decided = 0
         self._is_new = True
@@ -143,8 +148,12 @@ class Windows:
 
     @property
     def keeps_learned(self) -> bool:
-        """Whether what lies between a checkpoint and the database has to be there for a restart."""
-        return bool(self._now.rules.rules) and not self._is_forgetful
+        """Whether what lies between a checkpoint and the database has to be there for a restart.
+
+        Not where the journal has no room: as long as nothing comes, nothing makes a checkpoint.
+        """
+        is_wanted = bool(self._now.rules.rules) and not self._is_forgetful
+        return is_wanted and not self._journal.blocked
 
     def committed(self, place: Place, recorded: Iterable[Recorded]) -> None:
         """The database stands at `place`, and what is prepared follows."""
@@ -219,7 +228,9 @@ class Windows:
             return True
         if self._journal.tail > place.position:
             return False
-        return stopping.is_set() or not first.received_ns <= self._clock_ns() < due_ns
+        if stopping.is_set() or self._journal.blocked:  # nothing comes that could be waited for
+            return True
+        return not first.received_ns <= self._clock_ns() < due_ns
 
     def _ahead(self, place: Place, stopping: threading.Event) -> Prepared | None:
         """What comes next in the journal: all of it, or what needs no decision."""
@@ -257,7 +268,7 @@ class Windows:
         A request that cannot be prepared even alone is set aside whole. `until` is where a window
         ended that is read again, whatever its size.
         """
-        records_max, bytes_max = WINDOW_RECORDS_MAX, WINDOW_BYTES_MAX
+        records_max, bytes_max = self._records_max(), WINDOW_BYTES_MAX
         if until is not None:
             records_max = bytes_max = ANY
         while True:
@@ -287,7 +298,15 @@ class Windows:
         rows = prepare(window, known, self._subscription, self.sampler, phase, duplicates)
         is_learned_from = phase is Phase.WHOLE and bool(self._now.rules.rules)
         rows.is_recorded = phase is Phase.AHEAD or is_learned_from
+        written_count = sum(table.batch.num_rows for table in rows.tables)
+        self._written_share[phase] = written_count / max(int(window.record_count.sum()), 1)
         return rows
+
+    def _records_max(self) -> int:
+        is_sparse = bool(self._now.rules.rules) and (
+            sum(self._written_share.values()) <= SPARSE_SHARE
+        )
+        return WINDOW_RECORDS_MAX * (SPARSE_TIMES if is_sparse else 1)
 
     def _stage(self) -> Staged | None:
         """A checkpoint, from time to time, where there is anything to be remembered."""

@@ -246,6 +246,8 @@ class Pipeline:
 
     def _ask_from_time_to_time(self) -> None:
         """Whether the database still is where it was left, which says that nothing waits."""
+        if self._journal.blocked:
+            self._release()
         self._poll_settings()
         if time.monotonic() - self._asked_s < _ASK_AGAIN_S:
             return

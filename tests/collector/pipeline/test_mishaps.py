@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf.message import Message
 
 from collector.pipeline.sampled_place import Place, span
+from crucible_collector.errors import OverloadedError
 from crucible_collector.journal import DeadLetters, Journal
 from crucible_collector.pipeline import relearning, windows
 from crucible_collector.pipeline.checkpoints import Checkpoints
 from crucible_collector.rows import Phase
 from crucible_collector.sample.strategies.tail import Tail
+from harness import eventually
 from rows_of import SECOND_NS, imbalance, ledger, span_ids, traces
 
+HALF = {"rules": [{"strategy": "uniform", "probability": 0.5}]}
 ERRORS = {
     "rules": [
         {
@@ -60,6 +65,35 @@ def test_what_a_clock_received_that_was_set_back_is_decided_all_the_same(
             place.until(Phase.BEHIND, later)
         place.until(Phase.BEHIND, early)
     assert imbalance(ledger(place.dsn)) == {"spans": 0}
+
+
+@pytest.mark.parametrize("rules", [HALF, ERRORS])
+def test_a_journal_without_room_waits_for_no_decision_and_no_checkpoint(
+    place: Place, monkeypatch: pytest.MonkeyPatch, rules: dict[str, Any]
+) -> None:
+    """Its clock stands still: what is undecided would wait for ever."""
+    monkeypatch.setattr(windows, "CHECKPOINT_S", 1e9)
+    place.rule(rules)
+    with (
+        Journal.open(
+            place.directory / "small", segment_bytes=1 << 16, bytes_max=1 << 18, retain_s=0
+        ) as place.journal,
+        place.running(),
+    ):
+        for request in range(20):
+            many = traces(*(span(request * 200 + n) for n in range(1, 201)))
+            eventually(partial(_is_taken, place, many), "there is room", 20)
+    counts = ledger(place.dsn)
+    assert counts["spans", "received", ""] == 4000
+    assert imbalance(counts) == {"spans": 0}
+
+
+def _is_taken(place: Place, request: Message) -> bool:
+    try:
+        place.append(request)
+    except OverloadedError:
+        return False
+    return True
 
 
 def _cut(path: Path) -> None:

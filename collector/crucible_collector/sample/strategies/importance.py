@@ -36,7 +36,7 @@ import numpy as np
 from crucible_collector.batch import F64, I64, U8
 from crucible_collector.candidates import KeepReason, threshold
 from crucible_collector.sample.strategies.latencies import FADES_S, Latencies
-from crucible_collector.sample.strategies.spending import Spending, scale
+from crucible_collector.sample.strategies.spending import Spending, passed_s, scale
 from crucible_collector.sample.strategies.strata import keys_of
 from crucible_collector.sample.strategy import Flag, Rows, State, Use, Verdict
 from crucible_collector.sample.strategy_settings import Weights
@@ -139,16 +139,17 @@ class Importance:
     def _fade(self, now_s: float) -> None:
         """Let what was counted fade; after a silence the rates begin anew."""
         seconds, last_s = self._clock
-        passed = max(now_s - last_s, 0.0)
+        passed = passed_s(now_s, last_s)
         left = math.exp(-passed / _FADES_S)
         lasted = seconds * left + _FADES_S * (1.0 - left)
-        self._clock = np.array([0.0 if passed > _FADES_S else lasted, max(now_s, last_s)])
+        newest_s = now_s if math.isinf(passed) else max(now_s, last_s)
+        self._clock = np.array([0.0 if passed > _FADES_S else lasted, newest_s])
         if passed > _FADES_S:
             left = 0.0
         self._mass *= left
         self._heavy *= left
         self._certain_mass *= left
-        self._cost *= math.exp(-passed / FADES_S) if last_s else 1.0
+        self._cost *= math.exp(-min(passed, FADES_S) / FADES_S) if last_s else 1.0
 
     def _scales(self) -> tuple[float, float]:
         """The c of what is certain and the c of the rest, now."""

@@ -78,7 +78,7 @@ class Latencies:
         np.add.at(self._events["weight"], numbers, 1.0)
         np.add.at(self._events["total"], numbers, np.maximum(duration_ns, 0).astype(np.float64))
         self._fresh_mass += len(numbers)
-        if now_ns - self._refreshed_ns >= _REFRESH_NS or self._fresh_mass >= self._mass:
+        if abs(now_ns - self._refreshed_ns) >= _REFRESH_NS or self._fresh_mass >= self._mass:
             self._refresh(now_ns)
 
     def _refresh(self, now_ns: int) -> None:
@@ -94,7 +94,7 @@ class Latencies:
             events["mass"][known] = mass * left[:, None].astype(np.float32)
             events["weight"][known] = weight * left
             events["total"][known] *= left
-        self._refreshed_ns = max(now_ns, self._refreshed_ns)
+        self._refreshed_ns = now_ns
         self._mass, self._fresh_mass = float(total.sum()), 0.0
 
     def _edges(self, mass: Any) -> tuple[F64, F64]:

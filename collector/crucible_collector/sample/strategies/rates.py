@@ -38,6 +38,8 @@ class Rates:
     def count(self, numbers: I64, received_ns: I64) -> bool:
         """Count these; whether an interval ended before them."""
         first_ns, last_ns = int(received_ns.min()), int(received_ns.max())
+        if last_ns < self.now_ns - INTERVAL_NS:
+            self._set_back(first_ns)
         self.now_ns = max(self.now_ns, last_ns)
         is_over = self._start_ns >= 0 and self.now_ns - self._start_ns >= INTERVAL_NS
         if is_over:
@@ -49,6 +51,12 @@ class Rates:
         began[new] = max(first_ns, self._start_ns)
         np.add.at(self._strata["count"], numbers, 1.0)
         return is_over
+
+    def _set_back(self, now_ns: int) -> None:
+        """The clock was: what was counted is an interval, and the next one begins then."""
+        self._end_interval()
+        self.now_ns = self._start_ns = now_ns
+        self._strata["began_ns"] = np.minimum(self._strata["began_ns"], now_ns)
 
     def _seconds(self, numbers: I64 | slice) -> F64:
         began = np.maximum(self._strata["began_ns"][numbers], self._start_ns)

@@ -36,6 +36,11 @@ def scale(count: F64, weight: F64, budget: float) -> float:
     return float(c[np.flatnonzero(c * weight <= 1.0)[0]])
 
 
+def passed_s(now_s: float, last_s: float) -> float:
+    """How long ago the last time was; for ever where the clock has been set back since."""
+    return max(now_s - last_s, 0.0) if now_s >= last_s - OVER_S else math.inf
+
+
 class Spending:
     """A fading mean of expected rows a second; a silence as long as the mean begins it anew."""
 
@@ -61,11 +66,13 @@ class Spending:
         expected = np.array([probability(smallest[rows.trace]).sum(), probability(threshold).sum()])
         now_s = float(rows.received_ns.max()) / _NS
         seconds, last_s = self._told[2:]
-        passed = max(now_s - last_s, 0.0)
+        passed = passed_s(now_s, last_s)
         left = math.exp(-passed / OVER_S) if passed <= OVER_S else 0.0
         lasted = seconds * left + OVER_S * (1.0 - left) if left else 0.0
         before = self._told[:2] * left
-        self._told = np.array([*(before + expected), lasted, max(now_s, last_s)])
+        self._told = np.array(
+            [*(before + expected), lasted, now_s if left == 0 else max(now_s, last_s)]
+        )
 
     def state(self) -> Any:
         return self._told.copy()

@@ -132,7 +132,7 @@ class Budgeted:
             return Verdict(np.empty(0, np.int64), np.empty(0, np.uint8))
         numbers = self._strata.numbers(keys_of(rows, self._by))
         is_over = self._rates.count(numbers, rows.received_ns)
-        if self._rates.now_ns - self._shared_ns >= _SHARED_NS:
+        if abs(self._rates.now_ns - self._shared_ns) >= _SHARED_NS:
             self._share_out()
         if self._allocation == "neyman":
             self._learn(numbers, rows.candidates.duration_ns[rows.at], fades=is_over)

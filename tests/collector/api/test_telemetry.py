@@ -21,7 +21,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from collector.receive.bridging import attributes_of, event
 from crucible_collector import decode, metrics
 from crucible_collector.api import api_server, create_app
-from crucible_collector.api.models import Failure, TakenEvents
+from crucible_collector.api.models import Failure
+from crucible_collector.api.telemetry import TakenEvents
 from crucible_collector.journal import EntryFlag, Journal
 from crucible_collector.receive import Admission, EventsIntake, Intake, Limits
 from harness import eventually

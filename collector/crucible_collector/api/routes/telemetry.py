@@ -17,7 +17,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from crucible_collector.api.models import Failure, TakenEvents, TelemetryEvent
+from crucible_collector.api.models import Failure
+from crucible_collector.api.telemetry import TakenEvents, TelemetryEvent
 
 _GZIP = frozenset({"gzip", "x-gzip"})
 _PLAIN = frozenset({"", "identity"})

@@ -45,7 +45,9 @@ class EventCount(Model):
     error_count_interval: Interval
     stored_count: int = Field(description="Events that are or were in the database.")
     last_time: Time
-    estimated: bool = Field(description="Whether any of the events was sampled.")
+    estimated: bool = Field(
+        description="Whether any of the events was sampled, or others may have been of which nothing is left."
+    )
     interval_reliable: bool = Field(
         description="False where fewer than 30 traces that were sampled tell how far off it may be."
     )
@@ -89,7 +91,9 @@ class EventAggregate(Model):
     cost_usd: float | None = Field(description="US dollars; null where none told.")
     cost_usd_standard_error: float = Field(description=_STANDARD_ERROR)
     cost_usd_interval: Interval | None = Field(description=_OPEN)
-    estimated: bool = Field(description="Whether any of the events was sampled.")
+    estimated: bool = Field(
+        description="Whether any of the events was sampled, or others may have been of which nothing is left."
+    )
     interval_reliable: bool = Field(
         description="False where fewer than 30 traces that were sampled tell how far off it may be."
     )

@@ -1,8 +1,9 @@
 """Aggregates of events that were sampled: what PostgreSQL leaves open in their rows is filled in here.
 
-A row of events that were all kept is text that passes through, its intervals written by PostgreSQL
-(their ends are the number itself). In a row that is sampled `estimated` holds what its sums are made
-of; only such rows become Python, and only for them the sampling ledger is asked.
+In a database that never had sampling rules a row of events that were all kept is text that passes through,
+its intervals written by PostgreSQL (their ends are the number itself). In others `estimated` holds what its
+sums are made of: such rows become Python, and the sampling ledger is asked, since others of the group may
+have been dropped of which nothing is stored (see `in_force`).
 
 Variances are exact for all spans of whole traces, and too wide, never too narrow, for a part of them.
 What the ledger says is by time of receipt; where more traces were kept than it has records, they were
@@ -14,12 +15,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeAlias
 
 from crucible_collector.api.aggregates import EventAggregate
 from crucible_collector.api.answer import compact
+from crucible_collector.api.in_force import LATE, Asked, InForce, Thinning, in_force
 from crucible_collector.api.intervals import (
     LARGER,
     TRACES_MIN,
@@ -35,66 +36,79 @@ from crucible_collector.api.intervals import (
 )
 from crucible_collector.store.read import Reads
 
-# Exporters' batches, retries and the wait of a decision: so much later than it began a span is received.
-LATE = timedelta(minutes=10)
 PERCENTILES = {"p50_ms": 0.5, "p90_ms": 0.9, "p95_ms": 0.95, "p99_ms": 0.99, "p99_9_ms": 0.999}
 _SUMS = ("duration_total_ms", "input_tokens", "output_tokens", "cost_usd")
 _DIGITS = 12  # as crucible.significant
 
 Row: TypeAlias = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class InForce:
-    """What the sampling ledger says about a period."""
-
-    probability_min: float
-    error_probability_min: float | None
-    error_seen_count: int
-    kept_count: int
-
-
 Spreads = Callable[[list[Row]], Mapping[int, Spread]]
 
 
-def in_force(reads: Reads, start: datetime | None, end: datetime | None) -> InForce | None:
-    """None where no rule saw a span in that period."""
-    asked = {"from_time": start, "to_time": end, "late": LATE}
-    rows = reads.json_rows("sampling_in_force", **asked)
-    return InForce(**json.loads(rows[0])) if rows else None
+class Guess:
+    """Whether events were sampled, by the answer before: sums of variances cost as much as all others.
+
+    A wrong guess costs a second look or sums of nothing, never a wrong answer; so any thread may change it.
+    """
+
+    def __init__(self) -> None:
+        self._terms_are_wanted = False
+
+    def right_after(self, ask: Callable[[bool], list[str]]) -> list[str]:
+        """The rows, asked for with the terms of their variances where any of them is sampled."""
+        rows = ask(self._terms_are_wanted)
+        found = any(map(_is_sampled, rows))
+        if found and not self._terms_are_wanted:
+            rows = ask(True)
+        self._terms_are_wanted = found
+        return rows
 
 
-def is_sampled(row: str) -> bool:
-    # In a text of the row's these quotes would have backslashes before them.
+# In a text of a row's these quotes would have backslashes before them.
+def _is_open(row: str) -> bool:
+    """Whether intervals are left to be written, or to be held against the ledger."""
     return '"estimated":false' not in row
 
 
-def completed(
-    rows: Iterable[str],
-    ask: Callable[[], InForce | None],
-    *,
-    status: str | None = None,
-    spreads: Spreads | None = None,
-) -> list[str]:
-    """The rows with their intervals; `ask` and `spreads` are called where a row is sampled.
+def _is_sampled(row: str) -> bool:
+    """Whether any of the row's events had p < 1."""
+    return _is_open(row) and '"probability_min" : 1,' not in row
 
-    `status`: the only one that was asked for. `spreads`: how durations lie, by place in the list that it
-    is given.
+
+def completed(
+    reads: Reads, rows: Iterable[str], asked: Asked, spreads: Spreads | None = None
+) -> list[str]:
+    """The rows with their intervals.
+
+    `spreads`: how durations lie, by place in the list that it is given; called where rows are sampled.
     """
     made = list(rows)
-    places = [place for place, row in enumerate(made) if is_sampled(row)]
+    places = [place for place, row in enumerate(made) if _is_open(row)]
     if not places:
         return made
     opened = [json.loads(made[place]) for place in places]
-    force = ask()
-    known = spreads(opened) if spreads else {}
-    for number, (place, row) in enumerate(zip(places, opened, strict=True)):
-        made[place] = compact(with_intervals(row, force, status=status, spread=known.get(number)))
+    longest = max(map(_longest, opened))
+    soon = in_force(reads, asked)
+    later = in_force(reads, asked, longest) if longest > LATE else soon
+    sampled = [row for row in opened if row["estimated"]["probability_min"] < 1]
+    known = spreads(sampled) if spreads and sampled else {}
+    spread_of = {id(row): known.get(number) for number, row in enumerate(sampled)}
+    for place, row in zip(places, opened, strict=True):
+        force = later if _longest(row) > LATE else soon
+        with_intervals(row, force, asked, spread_of.get(id(row)))
+        made[place] = compact(row)
     return made
 
 
-def nothing_kept(force: InForce, status: str | None) -> str:
+def _longest(row: Row) -> timedelta:
+    return timedelta(milliseconds=row.get("duration_max_ms") or 0)
+
+
+def nothing_kept(reads: Reads, asked: Asked) -> list[str]:
     """The row of a period without one, in which sampling was in force: there may have been some."""
+    force = in_force(reads, asked)
+    thinning = force.on(asked.known)
+    if thinning is None or thinning.least(asked.status) >= 1:
+        return []
     fields = EventAggregate.model_fields
     errors = [name for name in fields if name.endswith("_standard_error")]
     zero = ["count", "stored_count", "error_count", "duration_total_ms", *errors]
@@ -104,29 +118,43 @@ def nothing_kept(force: InForce, status: str | None) -> str:
     }
     sums["duration_total_ms"] = [0, 0, 0, math.inf]
     row["estimated"] = {"probability_min": 1, "traces": 0, **sums}
-    return compact(with_intervals(row, force, status=status))
+    return [compact(with_intervals(row, force, asked))]
 
 
-def with_intervals(
-    row: Row, force: InForce | None, *, status: str | None = None, spread: Spread | None = None
-) -> Row:
-    """A sampled row as it is given to a reader."""
-    filling = _Filling(row, force, row.get("status") or status)
+def with_intervals(row: Row, force: InForce, asked: Asked, spread: Spread | None = None) -> Row:
+    """A row as it is given to a reader, made of what PostgreSQL left open."""
+    status, thinning = asked.status_of(row), force.on(asked.known_of(row))
+    is_certain = row["estimated"]["probability_min"] >= 1
+    if is_certain:
+        _forget_what_lies_beside(row)
+    if is_certain and (thinning is None or thinning.least(status) >= 1):
+        row["estimated"] = False  # what PostgreSQL has written is all there is to say
+        return row
+    filling = _Filling(row, thinning, status)
     filling.counts()
     if "error_rate" in row:
         filling.sums()
         filling.ratios(spread)
-    for name, fraction in PERCENTILES.items():
-        if spread is not None and row[name] is not None:
-            row[f"{name}_interval"] = _given(interval_of_percentile(spread, fraction))
+        filling.percentiles(spread)
     row["estimated"] = True
     return row
+
+
+def _forget_what_lies_beside(row: Row) -> None:
+    """Rows that were kept for certain have no variance; what is told here is of the rest of a minute."""
+    for name in row:
+        if name.endswith("_standard_error"):
+            row[name] = 0
+    told = row["estimated"]
+    told["traces"] = 0
+    for sums in (each for each in told.values() if isinstance(each, list)):
+        sums[2] = 0
 
 
 class _Filling:
     """One sampled row on its way to a reader."""
 
-    def __init__(self, row: Row, force: InForce | None, status: str | None) -> None:
+    def __init__(self, row: Row, force: Thinning | None, status: str | None) -> None:
         self._row, self._status = row, status
         self._told: Row = row["estimated"]
         self._is_reliable = self._told["traces"] >= TRACES_MIN
@@ -135,7 +163,7 @@ class _Filling:
         self._least = own if force is None else min(own, force.probability_min)
         self._least_of_errors = self._of_errors(own, force)
 
-    def _of_errors(self, own: float, force: InForce | None) -> float:
+    def _of_errors(self, own: float, force: Thinning | None) -> float:
         """The smallest probability in force of any span with an error; 1 where there was none."""
         if self._status not in (None, "error"):
             return 1.0
@@ -173,6 +201,16 @@ class _Filling:
             row["error_rate_interval"] = _given(self._error_rate())
         if row["duration_mean_ms"] is not None:
             row["duration_mean_ms_interval"] = _given(self._mean(spread))
+
+    def percentiles(self, spread: Spread | None) -> None:
+        """Of what was kept for certain, of which others were dropped, they may be anything."""
+        for name, fraction in PERCENTILES.items():
+            if self._row[name] is None:
+                continue
+            found = Interval(0.0, math.inf)
+            if spread is not None:
+                found = interval_of_percentile(spread, fraction, self._least)
+            self._row[f"{name}_interval"] = _given(found)
 
     def _error_rate(self) -> Interval:
         if self._status is not None:

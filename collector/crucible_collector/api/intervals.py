@@ -98,6 +98,11 @@ def interval_of_sum(part: Part, more: float = 0.0) -> Interval:
     >>> found.low, found.high
     (51, 180)
 
+    The upper end adds more² to V, which is x²(1 - p)²/p² for one row, where one row's term is x²(1 - p)/p²:
+    with U and V both 0 it is then an exponential distribution's, which is the limit of what is missed before
+    anything is kept. Computed exactly for counts of single traces, n up to 500 and p from 0.01 to 0.95 in
+    steps of 0.01: intervals rounded outwards hold n in at least 94.7 % of samples (n = 15, p = 0.21).
+
     Sums of which U is negative cannot be of x >= 0 (costs may be credited): theirs is the normal interval.
     """
     if math.isinf(more):
@@ -186,12 +191,15 @@ class Spread:
         return float(self.duration_ms[-1])
 
 
-def interval_of_percentile(spread: Spread, fraction: float) -> Interval:
+def interval_of_percentile(
+    spread: Spread, fraction: float, probability_min: float = 1.0
+) -> Interval:
     """95 % interval of the duration that this fraction of the spans does not exceed (Woodruff 1952).
 
     The durations at as much less and more than the fraction as the share of what does not exceed the
     percentile is uncertain, with the variance ((1 - q)² V(below) + q² V(above))/N². Where too little was
-    kept on either side to tell, as for p99 of a hundred, it is from 0 to infinity.
+    kept on either side to tell, as for p99 of a hundred, it is from 0 to infinity; so it is where all that
+    was kept is certain, but others were kept with `probability_min`.
 
     What lies above a high percentile is little, and of the rows there the heaviest are the rarest: unless all
     are certain their variance is taken to be no less than its share of the tail's that is ten times as long.
@@ -210,8 +218,10 @@ def interval_of_percentile(spread: Spread, fraction: float) -> Interval:
     of_above = _variance_above(spread, below, place, fraction)
     variance = (1 - fraction) ** 2 * of_below + fraction**2 * of_above
     margin = Z * math.sqrt(spread.widening * variance)
-    if margin == 0:
+    if margin == 0 and probability_min >= 1:
         return Interval(duration, duration)
+    if margin == 0:
+        return Interval(0.0, math.inf)
     if min(_effective(upto, of_below), _effective(total - upto, of_above)) < BEYOND_MIN:
         return Interval(0.0, math.inf)
     least, most = fraction * total - margin, fraction * total + margin

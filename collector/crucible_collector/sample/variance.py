@@ -3,7 +3,8 @@
 The variance of a sum of x/p (Horvitz & Thompson 1952), p being the chance of a whole trace, is a sum over
 pairs of rows of one trace: (x_a/p_a)(x_b/p_b)(1 - max(p_a, p_b)). A term belongs to a cluster of rows that
 questions take or leave together: those of a trace, a roll-up's key and a minute (for durations an hour and
-a bucket). Only a period that begins or ends within one cuts it, and has all of its term or none.
+a bucket). Only a period that begins or ends within one cuts it: whoever asks takes the terms of the whole
+minute then, and counts pairs anew for durations.
 Its pairs are each row of the cluster with every row of its trace and event (of its trace, in the `trace`
 terms). So
 

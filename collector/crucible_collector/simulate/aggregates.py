@@ -1,7 +1,8 @@
 """The answers that the API gives, from sums: as they are, as they would have been, and how sure that is.
 
-Intervals are those of the API (`api.intervals`), so that what is said here of a setting is what a reader
-of its estimates would have seen.
+Intervals are those of the API (`api.intervals`), and so is how strictly events were sampled that nothing
+is left of (`api.in_force`), so that what is said here of a setting is what a reader of its estimates would
+have seen.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from crucible_collector.api.in_force import InForce, Known
 from crucible_collector.api.intervals import (
     LARGER,
     TRACES_MIN,
@@ -51,8 +53,11 @@ _DURATIONS_MS = np.exp(np.arange(-1, BUCKETS - 1) * LN_GAMMA) * (2 / (1 + 1.01 /
 _DURATIONS_MS[0] = 0.0
 
 
-def outcomes(events: Events, sums: Sums) -> Iterator[EventOutcome]:
-    """All events together, then the most frequent ones by what is stored of them."""
+def outcomes(events: Events, sums: Sums, force: InForce) -> Iterator[EventOutcome]:
+    """All events together, then the most frequent ones by what is stored of them.
+
+    `force`: what the rules did that would have been in force.
+    """
     if not sums.seen_count[ALL]:
         return
     names = {row: name for name, row in events.names.items()} | {OTHERS: OTHERS_NAME}
@@ -60,31 +65,43 @@ def outcomes(events: Events, sums: Sums) -> Iterator[EventOutcome]:
         (row for row in names if sums.seen_count[row]),
         key=lambda row: (-sums.stored[row, _COUNT], names[row]),
     )
-    yield _outcome(None, sums, ALL)
+    yield _outcome(None, sums, ALL, force)
     for row in frequent[:EVENTS_SHOWN_MAX]:
-        yield _outcome(names[row], sums, row)
+        yield _outcome(names[row], sums, row, force)
 
 
-def _outcome(name: str | None, sums: Sums, row: int) -> EventOutcome:
-    uncertain = sums.uncertain_traces[row]
-    is_reliable = sums.probability_min[row, 0] >= 1 or uncertain >= TRACES_MIN
+def _outcome(name: str | None, sums: Sums, row: int, force: InForce) -> EventOutcome:
+    known: Known = {} if row in (ALL, OTHERS) else {"event": name}
+    least = _least(sums.probability_min[row], force, known)
+    is_reliable = least[0] >= 1 or sums.uncertain_traces[row] >= TRACES_MIN
     return EventOutcome(
         event=name,
         seen_count=int(sums.seen_count[row]),
         kept_count=int(sums.kept_count[row]),
         interval_reliable=bool(is_reliable),
-        aggregates=tuple(_aggregates(_Row(sums, row, is_reliable=bool(is_reliable)))),
+        aggregates=tuple(_aggregates(_Row(sums, row, least, is_reliable=bool(is_reliable)))),
     )
+
+
+def _least(seen: F64, force: InForce, known: Known) -> tuple[float, float]:
+    """The smallest probability of any span and of one with an error: of those seen, and by the ledger."""
+    of_all, of_errors = map(float, seen)
+    thinning = force.on(known)
+    if thinning is None:
+        return of_all, of_errors
+    return min(of_all, thinning.least(None)), min(of_errors, thinning.least("error"))
 
 
 class _Row:
     """One row of the sums, and what the API would make of it."""
 
-    def __init__(self, sums: Sums, row: int, *, is_reliable: bool) -> None:
+    def __init__(
+        self, sums: Sums, row: int, least: tuple[float, float], *, is_reliable: bool
+    ) -> None:
         self._sums = sums
         self._row = row
         self.is_reliable = is_reliable
-        self.probability_min, self._of_errors = map(float, sums.probability_min[row])
+        self.probability_min, self._of_errors = least
 
     def part(self, measure: int) -> Part:
         sums, at = self._sums, (self._row, measure)
@@ -108,7 +125,8 @@ class _Row:
         part = self.part(measure)
         least = self._of_errors if measure == _ERRORS else self.probability_min
         found = interval_of_sum(part, one_more(part, least, is_reliable=self.is_reliable))
-        return found.outwards() if measure in _NUMBERS and part.variance > 0 else found
+        is_open = part.variance > 0 or least < 1
+        return found.outwards() if measure in _NUMBERS and is_open else found
 
     def stored_percentile(self, fraction: float) -> float | None:
         return _percentile_of(self._sums.stored_buckets[self._row], fraction)
@@ -156,7 +174,7 @@ def _mean(row: _Row) -> Aggregate:
     if spread is None or count.estimate <= 0:
         return _compared(name, stored, None, None, None)
     mean = total.estimate / count.estimate / _NS_PER_MS
-    if total.variance == count.variance == 0:
+    if total.variance == count.variance == 0 and row.probability_min >= 1:
         return _compared(name, stored, mean, 0.0, Interval(mean, mean))
     interval = interval_of_ratio(
         (total.estimate, row.interval(_DURATION)), (count.estimate, row.interval(_COUNT))
@@ -172,7 +190,7 @@ def _percentile(row: _Row, name: str, fraction: float) -> Aggregate:
     estimate = row.percentile(fraction)
     if spread is None or estimate is None:
         return _compared(name, stored, None, None, None)
-    interval = interval_of_percentile(spread, fraction)
+    interval = interval_of_percentile(spread, fraction, row.probability_min)
     return _compared(name, stored, estimate, _error(interval), interval)
 
 

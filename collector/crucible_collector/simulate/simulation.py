@@ -56,7 +56,7 @@ def simulate(
         took_s=round(time.monotonic() - began, 3),
         rules=tally.rules(),
         totals=tally.totals(),
-        events=tuple(outcomes(tally.events, tally.sums)),
+        events=tuple(outcomes(tally.events, tally.sums, tally.in_force())),
     )
 
 

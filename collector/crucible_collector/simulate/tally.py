@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from crucible_collector.api.in_force import About, InForce, RuleInForce, Thinning
 from crucible_collector.batch import F64, I64, Bool, Signal
 from crucible_collector.candidates import Candidates, Decided, probability
 from crucible_collector.enrich.partials import duration_bucket
@@ -85,6 +86,9 @@ class Tally:
             for signal in rule.signals
         }
         by_rule, by_signal = len(self._names), 1
+        self._rules = rules
+        self._least = np.ones((2, by_rule))  # of all spans, of those with an error
+        self._error_count = np.zeros(by_rule, np.int64)
         self._seen = [_Counts.of(by_rule) for _ in _SIGNALS]
         self._kept = [_Counts.of(by_rule) for _ in _SIGNALS]
         self._all_seen = [_Counts.of(by_signal) for _ in _SIGNALS]
@@ -103,6 +107,31 @@ class Tally:
             # A row whose stored threshold contradicts its R was kept under it all the same.
             final = probability(np.maximum(decided.threshold, before))
             self._add_spans(looked_at, decided.keep, final, probability(before), table)
+            self._add_least(looked_at, decided, final)
+
+    def _add_least(self, looked_at: Candidates, decided: Decided, final: F64) -> None:
+        rule, is_error = decided.rule.astype(np.int64) + 1, looked_at.status_code == STATUS_ERROR
+        np.minimum.at(self._least[0], rule, final)
+        np.minimum.at(self._least[1], rule[is_error], final[is_error])
+        self._error_count += np.bincount(rule[is_error], minlength=len(self._names))
+
+    def in_force(self) -> InForce:
+        """What the sampling ledger would have said of the rules that saw a span."""
+        seen = self._seen[0].records
+        return InForce(
+            tuple(
+                RuleInForce(
+                    (About(rule.events, rule.experiments, rule.models),), self._thinning(number)
+                )
+                for number, rule in enumerate(self._rules.rules, 1)
+                if seen[number]
+            )
+        )
+
+    def _thinning(self, rule: int) -> Thinning:
+        least, of_errors = map(float, self._least[:, rule])
+        errors, kept = int(self._error_count[rule]), int(self._kept[0].records[rule])
+        return Thinning(least, of_errors if errors else None, errors, kept)
 
     def _count(self, signal: int, decided: Decided, table: pa.Table) -> None:
         ends, row_bytes = column(table, END), column(table, "row_bytes")

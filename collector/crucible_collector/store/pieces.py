@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from crucible_collector.store.rollups.family import DAY, HOUR, MINUTE, Level
@@ -26,12 +27,20 @@ _WIDTHS = {
 class Piece:
     """A half-open period; `level` is of the roll-up that answers it, None: raw rows do.
 
-    `start` or `end` is None where the period has no such end.
+    `start` or `end` is None where the period has no such end. `is_rim`: it is beside the period.
     """
 
     level: Level | None
     start: dt.datetime | None
     end: dt.datetime | None
+    is_rim: bool = False
+
+    @property
+    def source(self) -> str:
+        """What answers it, as files of questions are named."""
+        if self.level is not None:
+            return "rolled"
+        return "rim" if self.is_rim else "raw"
 
 
 Pieces = tuple[Piece, ...]
@@ -57,6 +66,21 @@ def cut(start: dt.datetime | None, end: dt.datetime | None, levels: Sequence[Lev
     before = () if start is None else cut(start, first, narrower)
     after = () if end is None else cut(last, end, narrower)
     return (*before, Piece(level, first, last), *after)
+
+
+def rimmed(pieces: Pieces, level: Level) -> Pieces:
+    """The pieces, and what lies outside of the buckets that their raw ends cut: less than two of them."""
+    if not pieces:
+        return ()
+    width = _WIDTHS[level]
+    found = []
+    start, end = pieces[0].start, pieces[-1].end
+    if pieces[0].level is None and start is not None:
+        found.append(Piece(None, _floor(start, width), start, is_rim=True))
+    if pieces[-1].level is None and end is not None:
+        with suppress(OverflowError):  # on the last day of the year 9999
+            found.append(Piece(None, end, _ceiling(end, width), is_rim=True))
+    return (*pieces, *(each for each in found if not _is_empty(each.start, each.end)))
 
 
 def _is_empty(start: dt.datetime | None, end: dt.datetime | None) -> bool:

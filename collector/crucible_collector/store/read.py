@@ -7,7 +7,8 @@ and a jsonb number keeps its decimal point.
 
 Queries live in `queries/`, one file a question. A line `-- include name` stands for that file. A line
 `-- each sums: name` stands for a branch for each piece of the period in the parameter `sums`, joined by
-`union all`: of `name_rolled` with the roll-up of the piece's level, or of `name_raw`.
+`union all`: of `name_rolled` with the roll-up of the piece's level, of `name_raw`, or of `name_rim` for
+what lies just outside the period.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def compose(
         for number, piece in enumerate(pieces):
             begin, end = f"{name}_{number}_from", f"{name}_{number}_to"
             bound.update({begin: piece.start, end: piece.end})
-            text = query_text(f"{file}_{'rolled' if piece.level else 'raw'}")
+            text = query_text(f"{file}_{piece.source}")
             if piece.level:
                 text = _ROLLUP.sub(functools.partial(_relation, piece, kind, settled), text)
             made.append(

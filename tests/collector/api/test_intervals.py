@@ -238,6 +238,12 @@ def test_a_percentile_beyond_what_the_rows_can_tell_has_no_upper_end() -> None:
     assert interval_of_percentile(two, 0.5) == Interval(0.0, math.inf)
 
 
+def test_what_was_kept_for_certain_bounds_no_percentile_of_what_was_not() -> None:
+    certain = spread_of(np.arange(1.0, 101.0), np.ones(100))
+    assert interval_of_percentile(certain, 0.5) == Interval(50, 50)
+    assert interval_of_percentile(certain, 0.5, 0.01) == Interval(0, math.inf)
+
+
 def test_means_of_durations_that_are_nearly_alike_are_nearly_certain() -> None:
     """By the sums alone the interval would be that of the count."""
     alike = spread_of(np.full(50, 100.0), np.full(50, 0.1))

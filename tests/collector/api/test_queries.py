@@ -28,6 +28,6 @@ def test_every_query_is_asked_or_included_and_every_include_is_filled_in() -> No
     sources = "".join((QUERIES / f"{name}.sql").read_text() for name in NAMES)
     used = set(re.findall(r'"(\w+)"', code)) | set(re.findall(r"-- include (\w+)", sources))
     for name in re.findall(r"-- each \w+: (\w+)", sources):
-        used |= {f"{name}_rolled", f"{name}_raw"}
+        used |= {f"{name}_rolled", f"{name}_raw", f"{name}_rim"}
     assert used >= NAMES
     assert "-- include" not in text

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from crucible_collector.api.in_force import About, InForce, RuleInForce, Thinning
 from crucible_collector.enrich.partials import duration_bucket
 from crucible_collector.simulate.aggregates import EVENTS_SHOWN_MAX, outcomes
 from crucible_collector.simulate.report import Aggregate, EventOutcome
@@ -63,8 +64,8 @@ def added(
     sums.add(seen, Kept(at, every[at] * p, terms if p < 1 else {}))
 
 
-def found(sums: Sums, events: Events) -> dict[str | None, EventOutcome]:
-    return {each.event: each for each in outcomes(events, sums)}
+def found(sums: Sums, events: Events, *rules: RuleInForce) -> dict[str | None, EventOutcome]:
+    return {each.event: each for each in outcomes(events, sums, InForce(rules))}
 
 
 def named(outcome: EventOutcome) -> dict[str, Aggregate]:
@@ -175,3 +176,22 @@ def test_more_events_than_have_sums_share_those_of_the_rest_and_few_are_shown() 
     assert shown[:2] == [None, OTHERS_NAME]
     assert found(sums, events)[OTHERS_NAME].seen_count == 10
     assert found(sums, events)[None].seen_count == len(many)
+
+
+def test_what_is_kept_for_certain_is_not_exact_where_a_rule_thins_its_like() -> None:
+    """As the API, which does not know of a rule's budget that it left this event alone."""
+    sums, events = Sums(), Events()
+    added(sums, events, kept=tuple(range(len(SPANS))), p=1.0)
+    thinning = Thinning(0.01, 1.0, error_seen_count=2, kept_count=3)
+    by_event = found(sums, events, RuleInForce((About(events=("a",)),), thinning))
+    assert [by_event[name].interval_reliable for name in (None, "a", "b")] == [False, False, True]
+    of_a, of_b = named(by_event["a"]), named(by_event["b"])
+    assert (of_a["count"].low, of_a["count"].high) == (4, 4 + math.ceil(-math.log(0.025) * 99))
+    assert (of_a["error_count"].low, of_a["error_count"].high) == (1, 1)
+    assert (of_a["p50_ms"].low, of_a["p50_ms"].high) == (0, None)
+    mean = of_a["duration_mean_ms"]
+    assert mean.low is not None
+    assert mean.estimate is not None
+    assert mean.high is not None
+    assert mean.low < mean.estimate < mean.high
+    assert all(each.low == each.high for each in of_b.values())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crucible_collector.store.pieces import Piece, cut
+from crucible_collector.store.pieces import Piece, cut, rimmed
 from crucible_collector.store.rollups.family import DAY, HOUR, MINUTE, Level
 
 WIDTH_S = {DAY: 86_400, HOUR: 3_600, MINUTE: 60}
@@ -79,3 +79,34 @@ def test_the_first_and_the_last_moment_that_can_be_written_are_no_obstacle(
     assert cut(moment, None, LEVELS[0])[0].start == moment
     assert cut(None, moment, LEVELS[0])[-1].end == moment
     assert cut(moment, moment, LEVELS[0]) == ()
+
+
+@given(times, times, st.sampled_from([MINUTE, HOUR]))
+@example(NOON, NOON + dt.timedelta(days=1), MINUTE)
+def test_pieces_with_their_rims_begin_and_end_with_whole_buckets(
+    start: dt.datetime, end: dt.datetime, level: Level
+) -> None:
+    levels = (DAY, HOUR, MINUTE) if level is MINUTE else (DAY, HOUR)
+    pieces = cut(start, end, levels)
+    found = rimmed(pieces, level)
+    assert found[: len(pieces)] == pieces
+    rims = found[len(pieces) :]
+    assert all(rim.is_rim and rim.source == "rim" for rim in rims)
+    if not pieces:
+        assert found == ()
+        return
+    width = dt.timedelta(seconds=WIDTH_S[level])
+    ends = sorted((piece.start, piece.end) for piece in found if piece.start and piece.end)
+    assert [begin for begin, _ in ends[1:]] == [last for _, last in ends[:-1]]
+    first, last = ends[0][0], ends[-1][1]
+    assert start - width < first <= start < end <= last < end + width
+    assert (first - NOON) % width == (last - NOON) % width == dt.timedelta()
+
+
+def test_a_period_without_an_end_has_no_rim_there() -> None:
+    half = NOON + dt.timedelta(seconds=30)
+    [rim] = [piece for piece in rimmed(cut(half, None, (MINUTE,)), MINUTE) if piece.is_rim]
+    assert (rim.start, rim.end) == (NOON, half)
+    assert not any(piece.is_rim for piece in rimmed(cut(None, None, (MINUTE,)), MINUTE))
+    last = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
+    assert not any(piece.is_rim for piece in rimmed(cut(None, last, (MINUTE,)), MINUTE))

@@ -6,9 +6,7 @@ list like others: since time is first in its order, what comes after a cursor is
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -18,8 +16,9 @@ from fastapi.responses import Response
 
 from crucible_collector.api.aggregates import EventAggregate, PointAggregate
 from crucible_collector.api.answer import compact, listed, single
-from crucible_collector.api.estimates import Row, completed, in_force, is_sampled, nothing_kept
+from crucible_collector.api.estimates import Guess, Row, completed, nothing_kept
 from crucible_collector.api.failures import NOT_FOUND
+from crucible_collector.api.in_force import Asked
 from crucible_collector.api.intervals import Spread
 from crucible_collector.api.models import Page
 from crucible_collector.api.paging import decode_cursor, fields, time_and_rest
@@ -30,7 +29,7 @@ from crucible_collector.api.parameters import (
     id_64_text,
 )
 from crucible_collector.api.places import GROUP, TIME_KEY, after_group, group_key
-from crucible_collector.store.pieces import Pieces, cut
+from crucible_collector.store.pieces import Pieces, cut, rimmed
 from crucible_collector.store.read import Reads
 from crucible_collector.store.rollups.family import DAY, HOUR, MINUTE, Level
 
@@ -46,7 +45,13 @@ _GROUPS = ("experiment", "run", "event", "model", "status")
 
 def aggregates_router(reads: Reads) -> APIRouter:
     router = APIRouter()
-    guess = _Guess()
+    _add_events(router, reads)
+    _add_points(router, reads)
+    return router
+
+
+def _add_events(router: APIRouter, reads: Reads) -> None:
+    guess = Guess()
 
     @router.get(
         "/events/aggregate",
@@ -62,30 +67,40 @@ def aggregates_router(reads: Reads) -> APIRouter:
         """
         cursor = decode_cursor(filters.cursor, "group")
         after = after_group(cursor)
-        start, end = _from(filters.from_time, after["last_key"]), filters.to_time
-        levels = _LEVELS[filters.interval]
+        start, levels = _from(filters.from_time, after["last_key"]), _LEVELS[filters.interval]
         rows: list[str] = []
-        if sums := cut(start, end, levels):
-            asked = {
-                "latencies": _latencies(filters, start, levels),
-                "width": _WIDTHS.get(filters.interval),
-                **{f"by_{group}": group in filters.group_by for group in _GROUPS},
-                **filters.chosen(),
-            }
-            rows = guess.right_after(
-                functools.partial(
-                    reads.json_rows,
+        if sums := cut(start, filters.to_time, levels):
+            asked = _parameters(filters, _latencies(filters, start, levels))
+
+            def ask(with_terms: bool) -> list[str]:
+                return reads.json_rows(
                     "event_aggregate_percentiles" if asked["latencies"] else "event_aggregate",
-                    sums=sums,
+                    sums=rimmed(sums, MINUTE) if with_terms else sums,
+                    terms=_terms(filters) if with_terms else "none",
                     **asked,
                     **after,
                     limit=filters.limit + 1,
-                ),
-                "event" if filters.is_of_one_event else "traces",
-            )
-            rows = _with_intervals(reads, filters, rows, asked)
+                )
+
+            rows = _with_intervals(reads, filters, guess.right_after(ask), asked)
         return listed(rows, filters.limit, group_key, cursor)
 
+
+def _terms(filters: EventAggregateFilter) -> str:
+    return "event" if filters.is_of_one_event else "traces"
+
+
+def _parameters(filters: EventAggregateFilter, latencies: Pieces) -> dict[str, Any]:
+    """Of all questions that are asked for one answer."""
+    return {
+        "latencies": latencies,
+        "width": _WIDTHS.get(filters.interval),
+        **{f"by_{group}": group in filters.group_by for group in _GROUPS},
+        **filters.chosen(),
+    }
+
+
+def _add_points(router: APIRouter, reads: Reads) -> None:
     @router.get(
         "/series/{series_id}/aggregate",
         response_model=Page[PointAggregate],
@@ -114,8 +129,6 @@ def aggregates_router(reads: Reads) -> APIRouter:
             single(reads.json_rows("series_one", series=series_id), "series", name)
         return listed(rows, filters.limit, fields(*TIME_KEY), cursor)
 
-    return router
-
 
 def _from(given: datetime | None, last: str | list[str | None] | None) -> datetime | None:
     """Where the period of this page begins: groups before the cursor's time are given."""
@@ -126,41 +139,24 @@ def _from(given: datetime | None, last: str | list[str | None] | None) -> dateti
     return time if given is None else max(time, given)
 
 
-class _Guess:
-    """Whether events were sampled, by the answer before: sums of variances cost as much as all others.
-
-    A wrong guess costs a second look or sums of nothing, never a wrong answer; so any thread may change it.
-    """
-
-    def __init__(self) -> None:
-        self._terms_are_wanted = False
-
-    def right_after(self, ask: Callable[..., list[str]], terms: str) -> list[str]:
-        """The rows, asked for with their terms where any of them is sampled."""
-        rows = ask(terms=terms if self._terms_are_wanted else "none")
-        found = any(map(is_sampled, rows))
-        if found and not self._terms_are_wanted:
-            rows = ask(terms=terms)
-        self._terms_are_wanted = found
-        return rows
-
-
 def _with_intervals(
-    reads: Reads, filters: EventAggregateFilter, rows: list[str], asked: dict[str, Any]
+    reads: Reads, filters: EventAggregateFilter, rows: list[str], parameters: dict[str, Any]
 ) -> list[str]:
-    def spreads(sampled: list[Row]) -> dict[int, Spread]:
-        return _spreads(reads, sampled, asked) if asked["latencies"] else {}
-
-    if not rows and filters.is_one_row and filters.cursor is None:
-        force = in_force(reads, filters.from_time, filters.to_time)
-        is_sampled = force is not None and force.probability_min < 1
-        return [nothing_kept(force, filters.status)] if force and is_sampled else rows
-    return completed(
-        rows,
-        lambda: in_force(reads, filters.from_time, filters.to_time),
-        status=filters.status,
-        spreads=spreads,
+    filtered = {name: getattr(filters, name) for name in ("event", "experiment", "model")}
+    asked = Asked(
+        filters.from_time,
+        filters.to_time,
+        {name: value for name, value in filtered.items() if value is not None},
+        filters.group_by,
+        filters.status,
     )
+    if not rows and filters.is_one_row and filters.cursor is None:
+        return nothing_kept(reads, asked)
+
+    def spreads(sampled: list[Row]) -> dict[int, Spread]:
+        return _spreads(reads, sampled, parameters) if parameters["latencies"] else {}
+
+    return completed(reads, rows, asked, spreads)
 
 
 def _spreads(reads: Reads, sampled: list[Row], asked: dict[str, Any]) -> dict[int, Spread]:

@@ -9,7 +9,8 @@ from fastapi.responses import Response
 
 from crucible_collector.api.aggregates import EventCount
 from crucible_collector.api.answer import listed
-from crucible_collector.api.estimates import completed, in_force
+from crucible_collector.api.estimates import Guess, completed
+from crucible_collector.api.in_force import Asked
 from crucible_collector.api.models import Event, Page
 from crucible_collector.api.paging import decode_cursor, fields
 from crucible_collector.api.parameters import (
@@ -20,7 +21,7 @@ from crucible_collector.api.parameters import (
     reasons,
 )
 from crucible_collector.api.places import EVENT_KEY, after_event
-from crucible_collector.store.pieces import cut
+from crucible_collector.store.pieces import cut, rimmed
 from crucible_collector.store.read import Reads
 from crucible_collector.store.rollups.family import DAY, HOUR, MINUTE
 from crucible_collector.store.trace_hints.asking import periods, rows_within
@@ -28,6 +29,7 @@ from crucible_collector.store.trace_hints.asking import periods, rows_within
 
 def events_router(reads: Reads) -> APIRouter:
     router = APIRouter(prefix="/events", tags=["events"])
+    guess = Guess()
 
     @router.get("", response_model=Page[Event], summary="Events, newest first")
     def events(filters: Annotated[EventFilter, Query()]) -> Response:
@@ -54,11 +56,12 @@ def events_router(reads: Reads) -> APIRouter:
     def counts(filters: Annotated[EventCountFilter, Query()]) -> Response:
         """Weighted by inclusion probability, with the standard errors and 95 % intervals of sampling."""
         cursor = decode_cursor(filters.cursor, "event_name")
-        rows: list[str] = []
-        if sums := cut(filters.from_time, filters.to_time, (DAY, HOUR, MINUTE)):
-            rows = reads.json_rows(
+        sums = cut(filters.from_time, filters.to_time, (DAY, HOUR, MINUTE))
+
+        def ask(with_terms: bool) -> list[str]:
+            return reads.json_rows(
                 "event_counts",
-                sums=sums,
+                sums=rimmed(sums, MINUTE) if with_terms else sums,
                 story=filters.experiment,
                 run=filters.run,
                 **dict.fromkeys(("experiment", "event", "model", "status")),
@@ -66,7 +69,11 @@ def events_router(reads: Reads) -> APIRouter:
                 skip=cursor.skip if cursor else 0,
                 limit=filters.limit + 1,
             )
-        rows = completed(rows, lambda: in_force(reads, filters.from_time, filters.to_time))
+
+        rows = guess.right_after(ask) if sums else []
+        known = {} if filters.experiment is None else {"experiment": filters.experiment}
+        asked = Asked(filters.from_time, filters.to_time, known, ("event",))
+        rows = completed(reads, rows, asked)
         return listed(rows, filters.limit, fields("event_name"), cursor)
 
     return router

@@ -1,7 +1,7 @@
 -- How many events of each name are there, sampled ones weighted by their inclusion probability?
 -- Leans on the roll-ups of spans; raw rows answer less than a minute at either end of the period. An
--- interval is written here where it has no width; where events were sampled `estimated` carries what it
--- is made of.
+-- interval is written here where it has no width; where events were sampled, or may have been, `estimated`
+-- carries what it is made of. A group of which all lies outside the period is not of it (see span_sums_rim).
 select
     event_name,
     told.count,
@@ -13,7 +13,7 @@ select
         as error_count_interval,
     stored_count,
     crucible.rfc3339(last_time, 0::smallint) as last_time,
-    case when told.is_exact then to_json(false) else json_build_object(
+    case when told.is_exact and not told.may_be_thinned then to_json(false) else json_build_object(
         'probability_min', probability_min,
         'traces', uncertain_traces,
         'count', json_build_array(stored_count, page.count - stored_count, variance, 1),
@@ -38,12 +38,15 @@ from (
     ) pieces
     where %(last_name)s::text is null or event_name >= %(last_name)s
     group by event_name
+    having sum(row_count) > 0
     order by event_name
     limit %(limit)s offset %(skip)s
 ) page
 cross join lateral (
     select
         probability_min >= 1 as is_exact,
+        -- As event_sums_told has it.
+        variance > 0 or exists (select from crucible.sampling_settings) as may_be_thinned,
         crucible.significant(page.count) as count,
         crucible.significant(page.error_count) as error_count
     offset 0

@@ -13,7 +13,7 @@ latencies as (
         sum(count) as count,
         coalesce(sum(count_variance), 0) as variance
     from (
--- each latencies: span_latencies
+-- each latencies: span_spreads
     ) pieces
     group by 1, 2, 3, 4, 5, 6, 7
 ),

@@ -2,7 +2,8 @@
 -- No index of its own: included in the aggregates of events, as two common table expressions. Rows of a
 -- portable roll-up may come in several parts, with null for 0. `terms` are the variances that are wanted:
 -- of one `event`, of whole `traces` with several, or `none` where nothing was sampled. Sums that are not
--- wanted are left out when the query is planned.
+-- wanted are left out when the query is planned. A group of which all lies outside the period is not of it
+-- (see span_sums_rim).
 with sums as (
     select
 -- include event_group
@@ -12,8 +13,9 @@ with sums as (
         coalesce(case %(terms)s::text when 'event' then sum(count_variance)
             when 'traces' then sum(count_trace_variance) end, 0) as count_variance,
         coalesce(sum(error_count), 0) as error_count,
-        coalesce(case when %(terms)s::text <> 'none' then sum(row_count) filter (where status_code = 2) end, 0)
-            as error_row_count,
+        -- Where terms are not wanted each row stands for itself.
+        coalesce(case when %(terms)s::text <> 'none' then sum(row_count) filter (where status_code = 2)
+            else sum(error_count) end, 0) as error_row_count,
         coalesce(case when %(terms)s::text <> 'none' then sum(error_variance) end, 0) as error_variance,
         coalesce(case %(terms)s::text when 'event' then sum(count_variance) filter (where status_code <> 2)
             when 'traces' then sum(count_trace_variance) filter (where status_code <> 2) end, 0)
@@ -46,6 +48,7 @@ with sums as (
 -- each sums: span_sums
     ) pieces
     group by 1, 2, 3, 4, 5, 6
+    having sum(row_count) > 0
 ),
 page as (
     select *

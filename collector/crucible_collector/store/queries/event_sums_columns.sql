@@ -1,7 +1,7 @@
 -- How is a group of events (page) given to a reader?
 -- No index: included in the aggregates of events. An interval is written here where it has no width; of
--- sums that were sampled `estimated` carries what it is made of: of each what was kept, what stands for
--- the rest, the variance and the largest.
+-- sums that were sampled, or may have been, `estimated` carries what it is made of: of each what was kept,
+-- what stands for the rest, the variance and the largest.
     crucible.rfc3339(page.time, 0::smallint) as time,
     page.experiment_id,
     page.run_id,
@@ -40,7 +40,7 @@
     crucible.significant(sqrt(page.cost_variance)) as cost_usd_standard_error,
     case when told.is_exact and told.cost_usd is not null
         then json_build_array(told.cost_usd, told.cost_usd) end as cost_usd_interval,
-    case when told.is_exact then to_json(false) else json_build_object(
+    case when told.is_exact and not told.may_be_thinned then to_json(false) else json_build_object(
         'probability_min', page.probability_min,
         'traces', page.uncertain_traces,
         'count_variance', page.count_variance,

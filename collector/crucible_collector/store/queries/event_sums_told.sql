@@ -3,6 +3,9 @@
 cross join lateral (
     select
         page.probability_min >= 1 as is_exact,
+        -- Others of which no row is left may have been dropped, as the sampling ledger knows; and variances
+        -- may be of what lies beside the period.
+        page.count_variance > 0 or exists (select from crucible.sampling_settings) as may_be_thinned,
         crucible.significant(page.count) as count,
         crucible.significant(page.error_count) as error_count,
         crucible.significant(page.error_count / page.count) as error_rate,

@@ -4,8 +4,7 @@
 select
     time, experiment_id, run_id, event_name, model, status_code,
     crucible.duration_bucket(duration_ns) as bucket,
-    1 / sample_probability as count,
-    coalesce(latency_variance, 0) as count_variance
+    1 / sample_probability as count
 from crucible.spans
 -- include piece
 -- include span_run_filters

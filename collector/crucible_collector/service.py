@@ -118,9 +118,7 @@ class Service:
     def _load_kernels(self) -> None:
         if self._settings.kernel_cache_dir is not None:
             decode.cache_directory(self._settings.kernel_cache_dir)
-        decode.warm_up(log)
-        binary_copy.warm_up()
-        sample_kernels.warm_up()
+        decode.warm_up(log, binary_copy.warm_up, sample_kernels.warm_up)
 
     def _start_database(self) -> None:
         self._stack.callback(self._database.stop)

@@ -215,5 +215,5 @@ def test_a_long_first_start_says_what_it_does(
     monkeypatch.setattr(warm, "_exercise", lambda: told.wait(10))
     caplog.set_level(logging.INFO)
     decode.warm_up(logging.getLogger("decoder"))
-    assert [record.message.split()[0] for record in caplog.records] == ["compiling", "decoder"]
+    assert [record.message.split()[0] for record in caplog.records] == ["compiling", "kernels"]
     assert str(kernels.directory_in_use()) in caplog.records[0].message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -25,23 +26,24 @@ from crucible_collector.kernels import directory_in_use
 NEWS_AFTER_S = 2.0
 
 
-def warm_up(log: logging.Logger) -> None:
-    """Make every kernel ready; say so where it takes long, as at the first start."""
+def warm_up(log: logging.Logger, *others: Callable[[], None]) -> None:
+    """Make every kernel ready, with what `others` do for theirs; say so where it takes long."""
     started = time.monotonic()
     news = threading.Timer(NEWS_AFTER_S, _tell, (log,))
     news.name = "decoder-news"
     news.daemon = True
     news.start()
     try:
-        _exercise()
+        for exercise in (_exercise, *others):
+            exercise()
     finally:
         news.cancel()
-    log.info("decoder ready after %.1f s", time.monotonic() - started)
+    log.info("kernels ready after %.1f s", time.monotonic() - started)
 
 
 def _tell(log: logging.Logger) -> None:
     log.info(
-        "compiling the decoder for this machine, about half a minute; kept for the next start in %s",
+        "compiling kernels for this machine, about half a minute; kept for the next start in %s",
         directory_in_use() or "no place: none can be written to",
     )
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from crucible_collector.enrich.candidates import is_named
 from crucible_collector.store.read import Reads
 
 # Exporters' batches, retries and the wait of a decision: so much later than it ended a span is received.
@@ -50,8 +51,7 @@ class About:
     def _has_event(self, known: Known) -> bool:
         if not self.events or "event" not in known:
             return True
-        name = known["event"] or ""
-        return any(name == each or name.startswith(f"{each}.") for each in self.events)
+        return any(is_named(each, known["event"] or "") for each in self.events)
 
 
 def _has(wanted: Collection[str], known: Known, name: str) -> bool:

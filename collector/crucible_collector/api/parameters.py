@@ -118,7 +118,7 @@ def id_64_text(number: int) -> str:
 
 def _storable(value: str) -> str:
     if "\0" in value:
-        raise ValueError("NUL is not in any stored text")
+        raise ValueError("no stored text has a NUL in it")
     if len(value) > TEXT_LENGTH_MAX:
         raise ValueError(f"at most {TEXT_LENGTH_MAX} characters")
     return value

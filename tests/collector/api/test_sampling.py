@@ -151,7 +151,7 @@ def test_what_was_read_can_be_changed_and_put_back_unless_somebody_was_faster(as
         ({"rules": [HALF], "ruels": []}, 422, "ruels: unknown setting"),
         ({"rules": [HALF], "version": "1"}, 422, "version: input should be a valid integer"),
         ({"rules": [HALF], "version": -1}, 422, "version: input should be greater than"),
-        ({"rules": [HALF], "reason": "a\0b"}, 422, "reason: NUL is not in any stored text"),
+        ({"rules": [HALF], "reason": "a\0b"}, 422, "reason: no stored text has a NUL in it"),
         ({"rules": [HALF], "changed_by": "x" * 1025}, 422, "changed_by: at most 1024"),
         ({"rules": [{**HALF, "services": ["\0"]}]}, 422, "the database cannot keep these"),
         ([HALF], 400, "not a JSON object"),

@@ -103,7 +103,7 @@ def test_nothing_is_written_and_no_rule_comes_into_force(client: httpx.Client, d
         (asked(HALF, to="yesterday"), "to: expected a time"),
         (asked(HALF, to=at(-1).isoformat()), "from: expected a time before `to`"),
         (asked(HALF, experiment=7), "experiment: "),
-        (asked(HALF, experiment="a\0"), "experiment: NUL is not"),
+        (asked(HALF, experiment="a\0"), "experiment: no stored text has a NUL"),
     ],
 )
 def test_what_is_wrong_is_refused_with_one_line(

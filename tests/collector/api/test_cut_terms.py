@@ -29,19 +29,20 @@ FRACTIONS = {"p50_ms": 0.5, "p90_ms": 0.9}
 
 
 def traces(seed: int, count: int, over_s: float, start_s: float = 20) -> list[Row]:
-    """Of ten spans each, one after the other; those of a trace that is even are of a run that ends first."""
+    """Of ten spans each, alike and one after the other; the first three are of a run `early`."""
     chance = random.Random(seed)
+    lengths = [int(chance.lognormvariate(16, 1)) for _ in range(count)]
     return [
         {
             "time": at(start_s + over_s * (place + chance.random()) / 10),
             "trace_id": uuid.UUID(int=number + 1),
-            "duration_ns": int(chance.lognormvariate(16, 1)),
+            "duration_ns": lengths[number],
             "name": "ask",
             "event_name": ("ask", "embed")[place % 2],
             "experiment_id": "sweep",
             "run_id": "early" if place < 3 else f"run-{number % 2}",
             "model": "tiny",
-            "status_code": int(chance.random() < 0.1) * 2,
+            "status_code": 0 if number % 10 else 2,
             "input_tokens": 3,
             "output_tokens": None,
             "cost_usd": 0.01 * place,

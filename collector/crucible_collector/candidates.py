@@ -113,6 +113,8 @@ class Decided:
     upstream: I64  # NOT_TOLD where the sender told none, or one that contradicts the randomness
     trace_count: I32  # records of its trace in this window; 0 without a trace
     rule: I32  # number of the record's own rule in Rules.rules; -1: no rule is about it
+    # R that it was decided by, where the record itself does not tell that one; NOT_TOLD where it does.
+    lost_randomness: I64
 
     @property
     def probability(self) -> F64:

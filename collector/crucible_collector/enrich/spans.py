@@ -99,7 +99,10 @@ def _table(
     columns = _columns(chosen.identified, spans, events, chosen.start_ns, chosen.end_ns)
     columns |= sampling_columns(chosen) | variance_columns(chosen, collected.variances)
     if (told := chosen.is_told).any():
-        states = final_trace_states(spans.buffer, spans.trace_state, chosen.decided.threshold, told)
+        decided = chosen.decided
+        states = final_trace_states(
+            spans.buffer, spans.trace_state, decided.threshold, told, decided.lost_randomness
+        )
         columns["trace_state"] = states
         columns["trace_span_count"] = pa.array(chosen.decided.trace_count, mask=~told)
     made = table("spans", Signal.TRACES, chosen.identified, columns)

@@ -26,7 +26,7 @@ VALUE_CHARACTERS_MAX = 256
 
 _DIGITS = 14
 _RANDOM_MASK = np.uint64(THRESHOLD_MAX - 1)
-_ADDED_BYTES_MAX = len("ot=th:") + _DIGITS + len(";,")
+_ADDED_BYTES_MAX = len("ot=th:;rv:") + 2 * _DIGITS + len(";,")
 
 # Another key gives other numbers: records of one request are independent of traces and of each other.
 _KEY = np.uint64(0x6372756369626C65)
@@ -73,13 +73,14 @@ def without_trace(trace_id: U8) -> Bool:
 
 
 def final_trace_states(
-    buffer: U8, trace_state: TextRef, threshold: I64, told: Bool
+    buffer: U8, trace_state: TextRef, threshold: I64, told: Bool, lost_randomness: I64
 ) -> pa.StringArray | None:
     """The tracestates as they are stored: with the final `th` where `told`, else as they came.
 
     None where nothing is told. `ot` comes first, since who changes a member puts it there, and keeps
     its other sub-keys, `rv` before those that might not fit; the rightmost member gives way where there
-    would be more than W3C allows. Absent and empty ones that are not told are null.
+    would be more than W3C allows. Absent and empty ones that are not told are null. `lost_randomness`
+    is written as `rv`, NOT_TOLD where the record tells its own: else `th` would contradict the trace id.
     """
     if not told.any():
         return None
@@ -93,6 +94,7 @@ def final_trace_states(
         length,
         writable(threshold, np.int64),
         writable(told, np.bool_),
+        writable(lost_randomness, np.int64),
         out,
         ends,
     )
@@ -264,9 +266,28 @@ def _write_others(buffer: U8, position: Int, end: Int, out: U8, at: Int) -> Int:
     return at
 
 
+@inlined
+def _write_randomness(randomness: Int, out: U8, at: Int) -> Int:
+    """Write ;rv: and 14 digits."""
+    for letter in (_SEMICOLON, _LETTER_R, _LETTER_V, _COLON):
+        out[at] = letter
+        at += 1
+    for place in range(_DIGITS):
+        out[at] = _HEX[randomness >> (4 * (_DIGITS - 1 - place)) & 15]
+        at += 1
+    return at
+
+
 @kernel
 def _write_states(
-    buffer: U8, offset: I64, length: I32, threshold: I64, told: Bool, out: U8, ends: I64
+    buffer: U8,
+    offset: I64,
+    length: I32,
+    threshold: I64,
+    told: Bool,
+    lost_randomness: I64,
+    out: U8,
+    ends: I64,
 ) -> None:
     at = np.int64(0)
     for row in range(len(offset)):
@@ -275,7 +296,10 @@ def _write_states(
             value, value_end = _find_ot(buffer, begin, end)
             last = at + 3 + VALUE_CHARACTERS_MAX
             at = _write_threshold(threshold[row], out, at)
-            at = _write_sub_keys(buffer, value, value_end, True, out, at, last)
+            if lost_randomness[row] >= 0:
+                at = _write_randomness(lost_randomness[row], out, at)
+            else:
+                at = _write_sub_keys(buffer, value, value_end, True, out, at, last)
             at = _write_sub_keys(buffer, value, value_end, False, out, at, last)
             at = _write_others(buffer, begin, end, out, at)
         else:

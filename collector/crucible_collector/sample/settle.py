@@ -67,6 +67,7 @@ def settle(
         upstream=np.full(rows, NOT_TOLD, np.int64),
         trace_count=np.zeros(rows, np.int32),
         rule=rule,
+        lost_randomness=_lost(candidates, traces.randomness, trace),
     )
     _settle(
         trace,
@@ -84,6 +85,16 @@ def settle(
         made.trace_count,
     )
     return made
+
+
+def _lost(candidates: Candidates, randomness: I64, trace: I64) -> I64:
+    """R of traces whose other records tell it by `rv`, where a record does not."""
+    lost = np.full(len(candidates), NOT_TOLD, np.int64)
+    if len(randomness):
+        of_trace = randomness[np.maximum(trace, 0)]
+        is_other = (trace >= 0) & (of_trace != candidates.randomness)
+        lost[is_other] = of_trace[is_other]
+    return lost
 
 
 @kernel
@@ -140,4 +151,5 @@ def keep_all(candidates: Candidates) -> Decided:
         upstream=candidates.upstream,
         trace_count=np.zeros(rows, np.int32),
         rule=np.full(rows, -1, np.int32),
+        lost_randomness=np.full(rows, NOT_TOLD, np.int64),
     )

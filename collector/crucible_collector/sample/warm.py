@@ -39,7 +39,7 @@ def warm_up() -> None:
     one = TextRef(np.zeros(1, np.int64), np.array([len(state)], np.int32))
     nothing = np.zeros(1, np.uint64), np.zeros(1, np.int32)
     _, upstream = randomness(state, one, np.full((1, 16), 255, np.uint8), *nothing)
-    final_trace_states(state, one, upstream, upstream >= 0)
+    final_trace_states(state, one, upstream, upstream >= 0, upstream)
     sampler = Sampler(_rules())
     window = [_records(Signal.TRACES), _records(Signal.LOGS)]
     sampler.observe(window, 1)

@@ -112,9 +112,9 @@ def read(*states: str | bytes | None, trace_id: int = LAST) -> list[tuple[int, i
     return list(zip(*(column.tolist() for column in found), strict=True))
 
 
-def written(state: str | bytes | None, final: int) -> str:
+def written(state: str | bytes | None, final: int, lost: int = NOT_TOLD) -> str:
     buffer, ref = texts(state)
-    column = final_trace_states(buffer, ref, np.array([final]), np.array([True]))
+    column = final_trace_states(buffer, ref, np.array([final]), np.array([True]), np.full(1, lost))
     assert column is not None
     (text,) = column.to_pylist()
     return str(text)
@@ -270,10 +270,20 @@ def test_the_value_stays_within_256_characters_and_keeps_its_randomness() -> Non
 def test_only_rows_that_are_told_change() -> None:
     buffer, ref = texts("a=1", None, "", "a=2", None)
     told = np.array([False, False, False, True, True])
-    column = final_trace_states(buffer, ref, np.full(5, 1 << 55), told)
+    column = final_trace_states(buffer, ref, np.full(5, 1 << 55), told, np.full(5, NOT_TOLD))
     assert column is not None
     assert column.to_pylist() == ["a=1", None, None, "ot=th:8,a=2", "ot=th:8"]
-    assert final_trace_states(buffer, ref, np.full(5, 1 << 55), np.zeros(5, np.bool_)) is None
+    nobody, lost = np.zeros(5, np.bool_), np.full(5, NOT_TOLD)
+    assert final_trace_states(buffer, ref, np.full(5, 1 << 55), nobody, lost) is None
+
+
+@pytest.mark.parametrize("state", [None, "", "a=1", "ot=rv:xyz", "ot=rv:00000000000001;k:v"])
+def test_randomness_that_a_record_has_lost_is_written_with_the_threshold(state: str | None) -> None:
+    """Else its trace id would contradict the threshold for whoever reads no more than this."""
+    text = written(state, 0xC0000000000000, lost=0xFEDCBA98765432)
+    assert text.startswith("ot=th:c;rv:fedcba98765432")
+    assert text.count("rv:") == 1
+    assert read(text) == [(0xFEDCBA98765432, 0xC0000000000000)]
 
 
 def alone(digests: int, places: int) -> I64:

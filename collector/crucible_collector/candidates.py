@@ -137,6 +137,7 @@ class RuleCount:
     error_seen_count: int = 0
     error_kept_count: int = 0
     error_probability_min: float = 1.0
+    trace_count_max: int = 1  # records of one trace in a window
 
 
 @dataclass(slots=True)

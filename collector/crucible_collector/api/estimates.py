@@ -162,6 +162,8 @@ class _Filling:
         own: float = self._told["probability_min"]
         self._least = own if force is None else min(own, force.probability_min)
         self._least_of_errors = self._of_errors(own, force)
+        # A trace that was not kept may have had as many spans as any: its sum is what is missing.
+        self._trace_count_max = 1 if force is None else force.trace_count_max
 
     def _of_errors(self, own: float, force: Thinning | None) -> float:
         """The smallest probability in force of any span with an error; 1 where there was none."""
@@ -176,7 +178,8 @@ class _Filling:
 
     def _part(self, name: str) -> Part:
         kept, unseen, variance, largest = self._told[name]
-        factor = 1.0 if name.endswith("_count") or name == "count" else LARGER
+        is_count = name.endswith("_count") or name == "count"
+        factor = max(self._trace_count_max, 1.0 if is_count else LARGER)
         return Part(kept, unseen, variance, largest * factor)
 
     def _interval(self, name: str) -> Interval:

@@ -66,6 +66,7 @@ class Thinning:
     error_probability_min: float | None  # None where no error was seen
     error_seen_count: int
     kept_count: int
+    trace_count_max: int = 1  # the most spans that one trace had in a window
 
     def least(self, status: str | None) -> float:
         """The smallest probability in force of events with this status; None: of any."""
@@ -102,6 +103,7 @@ class InForce:
             error_probability_min=min((p for p in of_errors if p is not None), default=None),
             error_seen_count=sum(each.error_seen_count for each in fitting),
             kept_count=sum(each.kept_count for each in fitting),
+            trace_count_max=max(each.trace_count_max for each in fitting),
         )
 
 

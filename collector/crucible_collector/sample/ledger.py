@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from crucible_collector.batch import F64, I64, Bool, Signal
+from crucible_collector.batch import F64, I32, I64, Bool, Signal
 from crucible_collector.candidates import (
     THRESHOLD_MAX,
     Candidates,
@@ -29,7 +29,7 @@ MINUTE_NS = 60_000_000_000
 STATUS_ERROR = 2
 
 # Columns of the sums that a kernel makes, one row a group.
-_SEEN, _KEPT, _WEIGHT, _SQUARES, _LEAST, _ERRORS_SEEN, _ERRORS_KEPT, _ERROR_LEAST = range(8)
+_SEEN, _KEPT, _WEIGHT, _SQUARES, _LEAST, _ERRORS_SEEN, _ERRORS_KEPT, _ERROR_LEAST, _MOST = range(9)
 
 
 @dataclass(slots=True)
@@ -78,14 +78,15 @@ def grouped(stratum: I64 | None, name: Callable[[int], str], rows: int) -> tuple
 def count(ruled: Ruled, candidates: Candidates, decided: Decided, counted: Counted) -> F64:
     """Add what was decided of these records to `counted`; return (seen, kept, sum of weights)."""
     group, minutes = _by_minute(ruled, candidates.received_ns[ruled.at])
-    sums = np.zeros((len(ruled.names) * len(minutes), 8))
-    sums[:, _LEAST] = sums[:, _ERROR_LEAST] = 1.0
+    sums = np.zeros((len(ruled.names) * len(minutes), 9))
+    sums[:, _LEAST] = sums[:, _ERROR_LEAST] = sums[:, _MOST] = 1.0
     _sum(
         ruled.at,
         group,
         decided.keep,
         decided.threshold,
         writable(candidates.status_code, np.int64),
+        decided.trace_count,
         sums,
     )
     for place in np.flatnonzero(sums[:, _SEEN]).tolist():
@@ -107,12 +108,21 @@ def _by_minute(ruled: Ruled, received_ns: I64) -> tuple[I64, list[int]]:
 
 
 @kernel
-def _sum(at: I64, group: I64, keep: Bool, threshold: I64, status_code: I64, sums: F64) -> None:
+def _sum(
+    at: I64,
+    group: I64,
+    keep: Bool,
+    threshold: I64,
+    status_code: I64,
+    trace_count: I32,
+    sums: F64,
+) -> None:
     for place in range(len(at)):
         row, to = at[place], group[place]
         probability = (THRESHOLD_MAX - threshold[row]) / np.float64(THRESHOLD_MAX)
         sums[to, _SEEN] += 1
         sums[to, _LEAST] = min(sums[to, _LEAST], probability)
+        sums[to, _MOST] = max(sums[to, _MOST], np.float64(trace_count[row]))
         if keep[row]:
             sums[to, _KEPT] += 1
             sums[to, _WEIGHT] += 1 / probability
@@ -134,3 +144,4 @@ def _add(counted: Counted, ruled: Ruled, stratum: str, minute_ns: int, sums: F64
     row.error_seen_count += int(sums[_ERRORS_SEEN])
     row.error_kept_count += int(sums[_ERRORS_KEPT])
     row.error_probability_min = min(row.error_probability_min, float(sums[_ERROR_LEAST]))
+    row.trace_count_max = max(row.trace_count_max, int(sums[_MOST]))

@@ -73,13 +73,15 @@ def outcomes(events: Events, sums: Sums, force: InForce) -> Iterator[EventOutcom
 def _outcome(name: str | None, sums: Sums, row: int, force: InForce) -> EventOutcome:
     known: Known = {} if row in (ALL, OTHERS) else {"event": name}
     least = _least(sums.probability_min[row], force, known)
+    thinning = force.on(known)
+    most = 1 if thinning is None else thinning.trace_count_max
     is_reliable = least[0] >= 1 or sums.uncertain_traces[row] >= TRACES_MIN
     return EventOutcome(
         event=name,
         seen_count=int(sums.seen_count[row]),
         kept_count=int(sums.kept_count[row]),
         interval_reliable=bool(is_reliable),
-        aggregates=tuple(_aggregates(_Row(sums, row, least, is_reliable=bool(is_reliable)))),
+        aggregates=tuple(_aggregates(_Row(sums, row, least, most, is_reliable=bool(is_reliable)))),
     )
 
 
@@ -96,12 +98,14 @@ class _Row:
     """One row of the sums, and what the API would make of it."""
 
     def __init__(
-        self, sums: Sums, row: int, least: tuple[float, float], *, is_reliable: bool
+        self, sums: Sums, row: int, least: tuple[float, float], most: int, *, is_reliable: bool
     ) -> None:
+        """`least`: smallest p of any span and of one with an error; `most`: spans of one trace."""
         self._sums = sums
         self._row = row
         self.is_reliable = is_reliable
         self.probability_min, self._of_errors = least
+        self._most = most
 
     def part(self, measure: int) -> Part:
         sums, at = self._sums, (self._row, measure)
@@ -109,12 +113,16 @@ class _Row:
         # Of certain rows the difference is 0 but for the rounding of two sums of the same numbers.
         if sums.variance[at] == 0 and abs(unseen) <= _ROUNDING * abs(sums.kept[at]):
             unseen = 0.0
-        largest = LARGER * float(sums.largest[at]) if sums.kept_count[self._row] else math.inf
+        largest = (
+            max(LARGER, self._most) * float(sums.largest[at])
+            if sums.kept_count[self._row]
+            else math.inf
+        )
         return Part(
             kept=float(sums.kept[at]),
             unseen=unseen,
             variance=float(sums.variance[at]),
-            largest=1.0 if measure in _NUMBERS else largest,
+            largest=float(self._most) if measure in _NUMBERS else largest,
         )
 
     def stored(self, measure: int) -> float | None:

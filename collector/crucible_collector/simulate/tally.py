@@ -89,6 +89,7 @@ class Tally:
         self._rules = rules
         self._least = np.ones((2, by_rule))  # of all spans, of those with an error
         self._error_count = np.zeros(by_rule, np.int64)
+        self._most = np.ones(by_rule, np.int64)  # spans of one trace in a window
         self._seen = [_Counts.of(by_rule) for _ in _SIGNALS]
         self._kept = [_Counts.of(by_rule) for _ in _SIGNALS]
         self._all_seen = [_Counts.of(by_signal) for _ in _SIGNALS]
@@ -112,6 +113,7 @@ class Tally:
     def _add_least(self, looked_at: Candidates, decided: Decided, final: F64) -> None:
         rule, is_error = decided.rule.astype(np.int64) + 1, looked_at.status_code == STATUS_ERROR
         np.minimum.at(self._least[0], rule, final)
+        np.maximum.at(self._most, rule, decided.trace_count.astype(np.int64))
         np.minimum.at(self._least[1], rule[is_error], final[is_error])
         self._error_count += np.bincount(rule[is_error], minlength=len(self._names))
 
@@ -131,7 +133,8 @@ class Tally:
     def _thinning(self, rule: int) -> Thinning:
         least, of_errors = map(float, self._least[:, rule])
         errors, kept = int(self._error_count[rule]), int(self._kept[0].records[rule])
-        return Thinning(least, of_errors if errors else None, errors, kept)
+        most = int(self._most[rule])
+        return Thinning(least, of_errors if errors else None, errors, kept, most)
 
     def _count(self, signal: int, decided: Decided, table: pa.Table) -> None:
         ends, row_bytes = column(table, END), column(table, "row_bytes")

@@ -54,12 +54,12 @@ gone as (
 )
 insert into crucible.sampling_ledger as known (
     time, seen_count, kept_count, weight_sum, weight_square_sum, probability_min, error_seen_count,
-    error_kept_count, error_probability_min, journal_id, rule, signal, stratum
+    error_kept_count, error_probability_min, trace_count_max, journal_id, rule, signal, stratum
 )
 select
     date_trunc(%(width)s, time, 'UTC'), sum(seen_count), sum(kept_count), sum(weight_sum),
     sum(weight_square_sum), min(probability_min), sum(error_seen_count), sum(error_kept_count),
-    min(error_probability_min), journal_id, rule, signal, stratum
+    min(error_probability_min), max(trace_count_max), journal_id, rule, signal, stratum
 from gone
 group by 1, journal_id, rule, signal, stratum
 order by 1, rule, signal, stratum, journal_id
@@ -71,7 +71,8 @@ on conflict (time, rule, signal, stratum, journal_id) do update set
     probability_min = least(known.probability_min, excluded.probability_min),
     error_seen_count = known.error_seen_count + excluded.error_seen_count,
     error_kept_count = known.error_kept_count + excluded.error_kept_count,
-    error_probability_min = least(known.error_probability_min, excluded.error_probability_min)
+    error_probability_min = least(known.error_probability_min, excluded.error_probability_min),
+    trace_count_max = greatest(known.trace_count_max, excluded.trace_count_max)
 returning (select count(*) from gone)
 """
 FOLD_ROWS_MAX = 20_000  # a transaction; an hour of two rules with a hundred strata each has 12,000
@@ -215,4 +216,5 @@ def _as_parameters(journal_id: uuid.UUID, count: RuleCount) -> dict[str, Any]:
         "error_seen_count": count.error_seen_count,
         "error_kept_count": count.error_kept_count,
         "error_probability_min": count.error_probability_min,
+        "trace_count_max": count.trace_count_max,
     }

@@ -339,3 +339,12 @@ def test_where_nothing_learned_can_be_kept_the_journal_is_let_go_all_the_same(
         eventually(lambda: rows_of(place.dsn, "windows") == [], "no window is remembered")
     assert len(span_ids(place.dsn)) <= 1
     assert imbalance(ledger(place.dsn)) == {"spans": 0}
+
+
+def test_the_sampling_ledger_knows_how_many_records_a_trace_had(place: Place) -> None:
+    place.rule(HALF)
+    with place.running():
+        place.append(traces(*(span(n, trace=n // 7) for n in range(1, 30))))
+        place.append(traces(span(100)))
+    (counted,) = rows_of(place.dsn, "sampling_ledger")
+    assert counted["trace_count_max"] == 7

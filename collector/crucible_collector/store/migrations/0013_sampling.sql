@@ -37,6 +37,7 @@ create table crucible.sampling_ledger (
     error_seen_count bigint not null default 0,
     error_kept_count bigint not null default 0,
     error_probability_min float8 not null default 1,
+    trace_count_max int not null default 1,
     journal_id uuid not null,
     rule text collate "C" not null,
     signal text collate "C" not null check (signal in ('spans', 'log_records')),

@@ -149,5 +149,7 @@ comment on column crucible.sampling_ledger.weight_sum is 'Sum of 1/p of what was
 comment on column crucible.sampling_ledger.weight_square_sum is 'Sum of 1/p^2 of what was kept';
 comment on column crucible.sampling_ledger.error_seen_count is 'Records with an error that came';
 comment on column crucible.sampling_ledger.error_kept_count is 'Of these, what is stored';
+comment on column crucible.sampling_ledger.trace_count_max is
+    'Most records that one trace had in a window: so many one that was not kept may have had';
 comment on column crucible.sampling_ledger.error_probability_min is
     'As probability_min, of records with an error';

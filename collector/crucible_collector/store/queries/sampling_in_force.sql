@@ -24,7 +24,8 @@ select
     min(probability_min) as probability_min,
     min(error_probability_min) filter (where error_seen_count > 0) as error_probability_min,
     coalesce(sum(error_seen_count), 0)::bigint as error_seen_count,
-    coalesce(sum(kept_count), 0)::bigint as kept_count
+    coalesce(sum(kept_count), 0)::bigint as kept_count,
+    max(trace_count_max) as trace_count_max
 from crucible.sampling_ledger
 where signal = 'spans'
   and (

@@ -188,6 +188,10 @@ def test_where_nothing_was_kept_one_row_says_how_much_there_may_have_been(
     before = {"from_": at(-7_200).isoformat(), "to": at(-3_600).isoformat()}
     assert api.ask("/events/aggregate", **before) == []
     assert api.ask("/events/counts", **hour) == []
+    # One that was not kept may have been a trace of fifty, as another was.
+    ledger(stored, 61, rule="rule-2", error_seen_count=0, trace_count_max=50)
+    [row] = api.ask("/events/aggregate", **hour)
+    assert row["count_interval"] == [0, math.ceil(-math.log(0.025) * 99 * 50)]
 
 
 def test_a_period_in_which_everything_was_kept_has_no_row_where_there_was_nothing(

@@ -45,6 +45,8 @@ NOTHING = dict.fromkeys(
         "experiment",
         "event",
         "status",
+        "reason",
+        "reasons",
         "severity",
         "from_time",
         "to_time",

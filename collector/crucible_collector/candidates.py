@@ -23,6 +23,7 @@ RANDOMNESS_BITS = 56
 THRESHOLD_MAX = 1 << RANDOMNESS_BITS  # nothing is kept
 KEEP_ALL = 0
 NOT_TOLD = -1
+STATUS_ERROR = 2  # OTLP Status.StatusCode
 
 # By what records can be told apart, in rules and in strata.
 KEYS = ("event", "experiment", "run", "service", "condition", "model", "status")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from crucible_collector.batch import I32, I64, Bool, Logs, Records, Signal, Spans, TextRef
-from crucible_collector.candidates import U64, Candidates
+from crucible_collector.candidates import STATUS_ERROR, U64, Candidates
 from crucible_collector.decode import any_value_json, text_hash, xxh64
 from crucible_collector.enrich.columns import (
     resource_of,
@@ -33,7 +33,6 @@ _SLOTS = {
 MODEL = ("gen_ai.response.model", "gen_ai.request.model", "crucible.model.name")
 STATUSES = ("unset", "ok", "error")
 _STATUS_HASHES = np.array([xxh64(each.encode()) for each in STATUSES], np.uint64)
-STATUS_ERROR = 2  # OTLP Status.StatusCode
 SEVERITY_ERROR = 17  # the first number of OTLP's ERROR
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from crucible_collector.batch import F64, I64, Bool
+from crucible_collector.candidates import STATUS_ERROR
 from crucible_collector.enrich.grouping import (
     Groups,
     code_of,
@@ -38,7 +39,6 @@ HOUR_US = 3_600_000_000
 FINITE_MAX = 1e100
 SQUARE_MIN = 1e-100
 LN_GAMMA = 0.020000666706669525  # ln(1.01 / 0.99), as in crucible.duration_bucket
-STATUS_ERROR = 2
 
 _Columns: TypeAlias = dict[str, pa.Array]
 

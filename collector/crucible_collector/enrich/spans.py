@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from crucible_collector.batch import I64, Bool, Signal, Spans, TextRef
-from crucible_collector.candidates import Decided
+from crucible_collector.candidates import STATUS_ERROR, Decided
 from crucible_collector.decode import (
     attributes_json,
     span_events_json,
     span_links_json,
 )
-from crucible_collector.enrich.candidates import MODEL, STATUS_ERROR, Received, span_candidates
+from crucible_collector.enrich.candidates import MODEL, Received, span_candidates
 from crucible_collector.enrich.columns import (
     first_text,
     non_zero,

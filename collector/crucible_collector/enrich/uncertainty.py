@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from crucible_collector.batch import F64, I64, Bool, Spans
-from crucible_collector.candidates import U64
+from crucible_collector.candidates import STATUS_ERROR, U64
 from crucible_collector.decode import text_hash, xxh64
-from crucible_collector.enrich.candidates import MODEL, STATUS_ERROR
+from crucible_collector.enrich.candidates import MODEL
 from crucible_collector.enrich.columns import slot_float, slot_hash, slot_int, slot_text
 from crucible_collector.enrich.hashing import fold
 from crucible_collector.enrich.partials import MINUTE_US, duration_bucket

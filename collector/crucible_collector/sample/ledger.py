@@ -14,6 +14,7 @@ import numpy as np
 
 from crucible_collector.batch import F64, I32, I64, Bool, Signal
 from crucible_collector.candidates import (
+    STATUS_ERROR,
     THRESHOLD_MAX,
     Candidates,
     Counted,
@@ -26,7 +27,6 @@ from crucible_collector.sample.traces import dense
 STRATA_MAX = 100
 OTHER = "other"
 MINUTE_NS = 60_000_000_000
-STATUS_ERROR = 2
 
 # Columns of the sums that a kernel makes, one row a group.
 _SEEN, _KEPT, _WEIGHT, _SQUARES, _LEAST, _ERRORS_SEEN, _ERRORS_KEPT, _ERROR_LEAST, _MOST = range(9)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from crucible_collector.batch import F64, I64, U8
-from crucible_collector.candidates import U64, Candidates
+from crucible_collector.candidates import STATUS_ERROR, U64, Candidates
 from crucible_collector.kernels import kernel, writable
 from crucible_collector.sample.memory import Generations
 from crucible_collector.sample.strategy import Flag, State
@@ -19,7 +19,6 @@ from crucible_collector.sample.strategy import Flag, State
 # At 1 in 10 of 10,000 traces a second notable this is two minutes of waiting; the tables take 8 MB.
 ENTRIES_MAX = 131_072
 
-STATUS_ERROR = 2
 _FLAG_BITS = 5
 _FLAGS = (1 << _FLAG_BITS) - 1
 _ERROR = int(Flag.ERROR)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from crucible_collector.api.in_force import About, InForce, RuleInForce, Thinning
 from crucible_collector.batch import F64, I64, Bool, Signal
-from crucible_collector.candidates import Candidates, Decided, probability
+from crucible_collector.candidates import STATUS_ERROR, Candidates, Decided, probability
 from crucible_collector.enrich.partials import duration_bucket
 from crucible_collector.sample.rules import Rules
 from crucible_collector.simulate.records import (
@@ -24,7 +24,6 @@ from crucible_collector.simulate.sums import Events, Kept, Seen, Sums
 from crucible_collector.simulate.terms import Terms
 
 SECOND_NS = 1_000_000_000
-STATUS_ERROR = 2
 # As sample.variance names what it is given: rows of the sums' measures.
 _VALUES = {2: "duration", 3: "input_token", 4: "output_token", 5: "cost"}
 _SIGNALS = (Signal.TRACES, Signal.LOGS)

@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from crucible_collector.batch import F64, I64, U8
-from crucible_collector.candidates import KeepReason, threshold
+from crucible_collector.candidates import STATUS_ERROR, KeepReason, threshold
 from crucible_collector.sample.strategies.latencies import FADES_S, Latencies
 from crucible_collector.sample.strategies.spending import Spending, passed_s, scale
 from crucible_collector.sample.strategies.strata import keys_of
@@ -46,7 +46,6 @@ CERTAIN_PART = 0.8  # of the budget
 PROBABILITY_MIN = 1e-6
 _FADES_S = 10.0
 _NS = 1e9
-_ERROR = 2
 _PER_OCTAVE = 8
 _BINS = 40 * _PER_OCTAVE  # weights up to 10^12 means
 _SLOW, _SLOW_ALL = 60.0, 30.0
@@ -94,7 +93,7 @@ class Importance:
 
     def _own_flags(self, rows: Rows, events: I64) -> U8:
         flags = np.zeros(len(rows), np.uint8)
-        flags[rows.candidates.status_code[rows.at] == _ERROR] = Flag.ERROR
+        flags[rows.candidates.status_code[rows.at] == STATUS_ERROR] = Flag.ERROR
         flags[rows.candidates.score[rows.at] > 1.0] |= np.uint8(Flag.ANOMALY)
         if self._weights.slow:
             is_slow = self._latencies.is_slow(events, rows.candidates.duration_ns[rows.at])

@@ -25,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 
 from crucible_collector.batch import F64, I64, U8
-from crucible_collector.candidates import KEEP_ALL, KeepReason, threshold
+from crucible_collector.candidates import KEEP_ALL, STATUS_ERROR, KeepReason, threshold
 from crucible_collector.sample.strategies.rates import COLUMNS, Rates
 from crucible_collector.sample.strategies.spending import Spending, scale
 from crucible_collector.sample.strategies.strata import Names, Strata, keys_of, label_of
@@ -39,7 +39,6 @@ _SHARED_NS = 1_000_000_000
 _SEEN_MIN = 30  # before that a stratum's durations are taken to vary as much as they are long
 _FADES = 0.9  # an interval of 15 s
 _NS = 1e9
-_ERROR = 2
 
 
 def _reasons(thresholds: I64, whole: KeepReason) -> U8:
@@ -58,7 +57,7 @@ class Rated:
         self._rest = int(threshold(rates.get(OTHER, 1.0)))
         if by == ("status",) and SUCCESS in self._rates:
             success = self._rates.pop(SUCCESS)
-            self._rates |= {label: success for label in STATUSES if label != STATUSES[_ERROR]}
+            self._rates |= {label: success for label in STATUSES if label != STATUSES[STATUS_ERROR]}
         # -1: a stratum whose label was not looked up yet.
         self._strata = Strata({"threshold": (np.int64, -1)})
         self._strata["threshold"][0] = self._rest
@@ -77,7 +76,7 @@ class Rated:
         self._names.remember(rows, numbers)
         reason = _reasons(found, KeepReason.RANDOM)
         if "status" in self._by:
-            is_error = rows.candidates.status_code[rows.at] == _ERROR
+            is_error = rows.candidates.status_code[rows.at] == STATUS_ERROR
             reason[is_error & (found == KEEP_ALL)] = KeepReason.ERROR
         return Verdict(found, reason, numbers)
 

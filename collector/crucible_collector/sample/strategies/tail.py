@@ -24,13 +24,12 @@ from typing import Any
 import numpy as np
 
 from crucible_collector.batch import U8
-from crucible_collector.candidates import KEEP_ALL, KeepReason
+from crucible_collector.candidates import KEEP_ALL, STATUS_ERROR, KeepReason
 from crucible_collector.sample.strategies.latencies import Latencies
 from crucible_collector.sample.strategies.strata import keys_of
 from crucible_collector.sample.strategy import Flag, Rows, State, Strategy, Use, Verdict
 from crucible_collector.sample.strategy_settings import TailRule
 
-_ERROR = 2
 _NS_PER_MS = 1e6
 # In the order of reasons; a notable trace's stratum is the place of its first.
 _KEPT = (
@@ -83,7 +82,7 @@ class Tail:
         for rule in self._rules:
             found: Any
             if rule.error:
-                found = candidates.status_code[at] == _ERROR
+                found = candidates.status_code[at] == STATUS_ERROR
             elif rule.anomaly:
                 found = candidates.score[at] > 1.0
             elif rule.slower_than_ms is not None:

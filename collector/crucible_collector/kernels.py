@@ -61,7 +61,10 @@ _TABLES = (SLOT_KEYS, MEASUREMENT_PREFIXES)
 _SOURCES = ("batch.py", "kernels.py", "decode/*.py", "store/binary_copy.py")
 # Kernels of a package that nothing else inlines, which so have a directory of their own in the others':
 # a change of theirs does not have everything compiled anew.
-_APART = {"crucible_collector.sample": ("sample/*.py", "sample/strategies/*.py")}
+_APART = {
+    "crucible_collector.sample": ("sample/*.py", "sample/strategies/*.py"),
+    "crucible_collector.detect": ("detect/*.py", "detect/detectors/*.py"),
+}
 
 
 def inlined(function: Function) -> Function:

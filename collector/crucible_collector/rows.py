@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from crucible_collector.batch import I32, I64, U8, Reason, Signal
 from crucible_collector.candidates import Counted
+from crucible_collector.detect.found import Found
 from crucible_collector.journal import Window
 
 
@@ -176,6 +177,7 @@ class WindowRows:
     counted: Counted = field(default_factory=Counted)  # what each sampling rule saw and kept
     # The same but for some requests, should these turn out to be duplicates.
     counted_without: Callable[[AbstractSet[int]], Counted] | None = None
+    found: Found = field(default_factory=Found)  # what detectors flagged; of BEHIND nothing
     # Of BEHIND: the requests that were found to be duplicates AHEAD.
     duplicates: frozenset[int] = frozenset()
     # Whether it is to be known how the window was cut: it is yet to be decided, or learned from.

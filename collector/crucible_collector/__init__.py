@@ -12,17 +12,18 @@ The map, in the order in which data meet the modules:
 - `pipeline.pipeline` writes window after window of the journal; `pipeline.windows` says which comes next,
   `pipeline.prepare` turns it into rows.
 - `decode` walks the bytes into the columns of `batch`, and writes attributes as JSON.
+- `detect` looks at every number before it is decided what is kept.
 - `sample` decides which spans and logs are kept, by the columns of `candidates`, before any row is made.
 - `enrich` names events, resources and series, makes points of measurements (where NaN is an ordinary
   value) and collects what a window says about runs; the result is in `rows`.
 - `store.window` writes all of it in one transaction, with `store.copy` (the bytes are
   `store.binary_copy`'s) and `store.merge`.
-- `store.stalls` notices runs that have fallen silent.
+- `store.stalls` notices runs that have fallen silent; `alerts` sends what is to be told of.
 - `api` answers over REST and serves the page, by the questions in `store/queries`.
 - `simulate` tries sampling rules on what is stored.
 
-`kernels` is how the loops of `decode` and of `store.binary_copy` are compiled, and where their
-machine code is kept.
+`kernels` is how the loops of `decode`, `detect`, `sample` and `store.binary_copy` are compiled, and where
+their machine code is kept; `mixing` is how they hash.
 
 Around them: `cli` and `settings` start it (`retention` reads one of these), `service` owns the order of
 starting and stopping, `web_server` runs an HTTP application in a thread of its own, `store.database`

@@ -58,7 +58,7 @@ _directory: Path | None = None
 # Where kernels and all that they inline are written, under the collector's package; and what of the
 # registry is in their machine code as tables.
 _TABLES = (SLOT_KEYS, MEASUREMENT_PREFIXES)
-_SOURCES = ("batch.py", "kernels.py", "decode/*.py", "store/binary_copy.py")
+_SOURCES = ("batch.py", "kernels.py", "mixing.py", "decode/*.py", "store/binary_copy.py")
 # Kernels of a package that nothing else inlines, which so have a directory of their own in the others':
 # a change of theirs does not have everything compiled anew.
 _APART = {

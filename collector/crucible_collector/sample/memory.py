@@ -5,13 +5,10 @@ the previous one, and what was there is forgotten, unless it was put again meanw
 `entries_max` keys put last are known, and at most twice as many, at the cost of a look-up or two
 and of no list of what was used when. A table begins small and grows by four, so that it stays in the
 processor's cache where little is remembered.
-
-Slots are chosen by a random number of this process: nobody can send trace ids that all collide.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,26 +16,14 @@ import numpy as np
 from crucible_collector.batch import I64, U8, Bool
 from crucible_collector.candidates import U64
 from crucible_collector.kernels import Int, inlined, kernel, writable
+from crucible_collector.mixing import SEED, mixed
 from crucible_collector.sample.strategy import State
 
 _ENTRIES_FIRST = 1024
 _GROWTH = 4
 _SLOTS_PER_ENTRY = 2
 
-# By which slots are chosen: handed to kernels, since their machine code outlives the process.
-SEED = np.uint64(int.from_bytes(os.urandom(8), "little"))
-
 _EMPTY = np.uint64(0)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
-
-
-@inlined
-def mixed(word: np.uint64) -> np.uint64:
-    """SplitMix64's finalizer (Steele, Lea & Flood 2014)."""
-    word = (word ^ (word >> np.uint64(30))) * _MIX_1
-    word = (word ^ (word >> np.uint64(27))) * _MIX_2
-    return word ^ (word >> np.uint64(31))
 
 
 @inlined

@@ -14,7 +14,7 @@ import numpy as np
 from crucible_collector.batch import I32, I64, Bool
 from crucible_collector.candidates import THRESHOLD_MAX, U64, Candidates
 from crucible_collector.kernels import Int, inlined, kernel, writable
-from crucible_collector.sample.memory import SEED, mixed
+from crucible_collector.mixing import SEED, mixed
 
 _RANDOM_MASK = np.int64(THRESHOLD_MAX - 1)
 _KEY = np.uint64(0x9E3779B97F4A7C15)

@@ -26,7 +26,8 @@ import numpy as np
 from crucible_collector.batch import F64, I32, I64, Bool
 from crucible_collector.candidates import U64
 from crucible_collector.kernels import Int, kernel
-from crucible_collector.sample.memory import SEED, Generations, mixed, packed_keys
+from crucible_collector.mixing import SEED, mixed
+from crucible_collector.sample.memory import Generations, packed_keys
 from crucible_collector.sample.strategy import State
 
 MEASURES = ("count", "error", "duration", "input_token", "output_token", "cost")

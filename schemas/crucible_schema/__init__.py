@@ -41,6 +41,7 @@ from crucible_schema.definitions import (
     Requirement,
     Watch,
     WatchClass,
+    WatchDirection,
     WatchScale,
 )
 from crucible_schema.lookup import (
@@ -92,6 +93,7 @@ __all__ = [
     "Requirement",
     "Watch",
     "WatchClass",
+    "WatchDirection",
     "WatchScale",
     "canonical_event",
     "canonical_measurement",

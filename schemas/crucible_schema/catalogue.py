@@ -28,6 +28,7 @@ from crucible_schema.definitions import (
     Requirement,
     Watch,
     WatchClass,
+    WatchDirection,
     WatchScale,
     overridden,
 )
@@ -1813,7 +1814,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="How far labellers agree; 1 is wholly.",
             lower_is_better=False,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LINEAR,
+                direction=WatchDirection.DOWN,
+            ),
             examples=(0.72,),
         ),
         "error_count": MeasurementDefinition(
@@ -1888,7 +1893,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="The share of models that agree, 0 to 1.",
             lower_is_better=False,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LINEAR,
+                direction=WatchDirection.DOWN,
+            ),
             examples=(0.75,),
         ),
         "cluster_count": MeasurementDefinition(
@@ -1953,7 +1962,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="The rating: 0 or 1 for thumbs, else as the service scales it.",
             lower_is_better=False,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LINEAR,
+                direction=WatchDirection.DOWN,
+            ),
             examples=(1.0,),
         ),
         "latency_ms": MeasurementDefinition(
@@ -1964,7 +1977,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="How long the answer took.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             aliases=("latency", "total_latency"),
             examples=(640.0,),
         ),
@@ -1976,7 +1993,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="Quality of the data, 0 to 1.",
             lower_is_better=False,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LINEAR,
+                direction=WatchDirection.DOWN,
+            ),
             examples=(0.82,),
         ),
         "check_count": MeasurementDefinition(
@@ -2024,7 +2045,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="How long the first request took.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             aliases=("primary_latency",),
             examples=(412.0,),
         ),
@@ -2036,7 +2061,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="How long the second request took.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             aliases=("backup_latency",),
             examples=(187.0,),
         ),
@@ -2096,7 +2125,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="The harmonic mean of precision and recall, 0 to 1.",
             lower_is_better=False,
-            watch=Watch(watch_class=WatchClass.TREND, scale=WatchScale.LINEAR),
+            watch=Watch(
+                watch_class=WatchClass.TREND,
+                scale=WatchScale.LINEAR,
+                direction=WatchDirection.DOWN,
+            ),
             examples=(0.91,),
         ),
         "precision": MeasurementDefinition(
@@ -2107,7 +2140,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="The share of what was found that is right, 0 to 1.",
             lower_is_better=False,
-            watch=Watch(watch_class=WatchClass.TREND, scale=WatchScale.LINEAR),
+            watch=Watch(
+                watch_class=WatchClass.TREND,
+                scale=WatchScale.LINEAR,
+                direction=WatchDirection.DOWN,
+            ),
             examples=(0.93,),
         ),
         "recall": MeasurementDefinition(
@@ -2118,7 +2155,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="The share of what is right that was found, 0 to 1.",
             lower_is_better=False,
-            watch=Watch(watch_class=WatchClass.TREND, scale=WatchScale.LINEAR),
+            watch=Watch(
+                watch_class=WatchClass.TREND,
+                scale=WatchScale.LINEAR,
+                direction=WatchDirection.DOWN,
+            ),
             examples=(0.89,),
         ),
         "perplexity": MeasurementDefinition(
@@ -2129,7 +2170,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="How surprised the model is by held-out text.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.TREND, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.TREND,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             examples=(8.4,),
         ),
         "num_pairs": MeasurementDefinition(
@@ -2270,7 +2315,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="The loss: on training data, where a training reports it.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.TREND, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.TREND,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             aliases=("epoch_loss", "mean_loss", "avg_loss"),
             examples=(0.412,),
         ),
@@ -2282,7 +2331,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="The share of right answers, 0 to 1: on training data, where a training reports it.",
             lower_is_better=False,
-            watch=Watch(watch_class=WatchClass.TREND, scale=WatchScale.LINEAR),
+            watch=Watch(
+                watch_class=WatchClass.TREND,
+                scale=WatchScale.LINEAR,
+                direction=WatchDirection.DOWN,
+            ),
             examples=(0.94,),
         ),
         "val_loss": MeasurementDefinition(
@@ -2293,7 +2346,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="The loss on held-out data.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.TREND, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.TREND,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             examples=(0.465,),
         ),
         "val_accuracy": MeasurementDefinition(
@@ -2304,7 +2361,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="The share of right answers on held-out data, 0 to 1.",
             lower_is_better=False,
-            watch=Watch(watch_class=WatchClass.TREND, scale=WatchScale.LINEAR),
+            watch=Watch(
+                watch_class=WatchClass.TREND,
+                scale=WatchScale.LINEAR,
+                direction=WatchDirection.DOWN,
+            ),
             examples=(0.92,),
         ),
         "gradient_norm": MeasurementDefinition(
@@ -2314,7 +2375,12 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             unit="1",
             instrument=Instrument.GAUGE,
             brief="The norm of the gradient over all parameters, before clipping.",
-            watch=Watch(watch_class=WatchClass.TREND, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.TREND,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+                sensitivity=0.8333,
+            ),
             aliases=("grad_norm",),
             examples=(1.38,),
         ),
@@ -2414,7 +2480,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="Mean reward of a batch.",
             lower_is_better=False,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LINEAR,
+                direction=WatchDirection.DOWN,
+            ),
             examples=(0.61,),
         ),
         "reward_std": MeasurementDefinition(
@@ -2455,7 +2525,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="Loss of the policy; may be negative.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LINEAR,
+                direction=WatchDirection.UP,
+            ),
             examples=(-0.024,),
         ),
         "value_loss": MeasurementDefinition(
@@ -2466,7 +2540,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="Loss of the value function.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.TREND, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.TREND,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             examples=(0.18,),
         ),
         "margin": MeasurementDefinition(
@@ -2477,7 +2555,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="Chosen reward less rejected reward.",
             lower_is_better=False,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LINEAR,
+                direction=WatchDirection.DOWN,
+            ),
             examples=(0.35,),
         ),
         "chosen_reward": MeasurementDefinition(
@@ -2488,7 +2570,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="Implicit reward of the preferred answers.",
             lower_is_better=False,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LINEAR,
+                direction=WatchDirection.DOWN,
+            ),
             examples=(0.42,),
         ),
         "rejected_reward": MeasurementDefinition(
@@ -2499,7 +2585,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="Implicit reward of the rejected answers.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LINEAR,
+                direction=WatchDirection.UP,
+            ),
             examples=(0.07,),
         ),
         "model_size_bytes": MeasurementDefinition(
@@ -2561,7 +2651,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="Floating-point operations a second and device, in 10¹².",
             lower_is_better=False,
-            watch=Watch(watch_class=WatchClass.THROUGHPUT, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.THROUGHPUT,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.DOWN,
+            ),
             examples=(412.3,),
         ),
         "step_duration_ms": MeasurementDefinition(
@@ -2572,7 +2666,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="Time of one step.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.THROUGHPUT, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.THROUGHPUT,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             examples=(812.4,),
         ),
         "skipped_iterations": MeasurementDefinition(
@@ -2603,7 +2701,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="Most memory of a GPU that was allocated at once.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             examples=(68719476736.0,),
         ),
         "parameter_norm": MeasurementDefinition(
@@ -2660,7 +2762,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="From the request to the first token of the answer.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             examples=(182.5,),
         ),
         "time_per_output_token_ms": MeasurementDefinition(
@@ -2671,7 +2777,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="From one token of the answer to the next, on average after the first.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             examples=(21.4,),
         ),
         "tokens_per_second": MeasurementDefinition(
@@ -2682,7 +2792,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="Tokens over the time they took: of an answer, or of a training.",
             lower_is_better=False,
-            watch=Watch(watch_class=WatchClass.THROUGHPUT, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.THROUGHPUT,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.DOWN,
+            ),
             examples=(46.7,),
         ),
         "cost_usd": MeasurementDefinition(
@@ -2693,7 +2807,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.COUNTER,
             brief="What the call cost.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             aliases=("cost", "total_cost"),
             examples=(0.0042,),
         ),
@@ -2705,7 +2823,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="Median latency of the requests checked.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             examples=(84.0,),
         ),
         "latency_p99": MeasurementDefinition(
@@ -2716,7 +2838,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="99th percentile of their latency.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             examples=(412.0,),
         ),
         "error_rate": MeasurementDefinition(
@@ -2727,7 +2853,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="The share of requests that failed, 0 to 1.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LINEAR),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LINEAR,
+                direction=WatchDirection.UP,
+            ),
             examples=(0.012,),
         ),
         "requests_per_second": MeasurementDefinition(
@@ -2738,7 +2868,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="Requests served.",
             lower_is_better=False,
-            watch=Watch(watch_class=WatchClass.THROUGHPUT, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.THROUGHPUT,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.DOWN,
+            ),
             examples=(37.5,),
         ),
         "stage_count": MeasurementDefinition(
@@ -2937,6 +3071,7 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             unit="{token}",
             instrument=Instrument.COUNTER,
             brief="Tokens of the prompt.",
+            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
             aliases=("tokens.prompt", "usage.input_tokens"),
             examples=(128,),
         ),
@@ -2947,6 +3082,7 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             unit="{token}",
             instrument=Instrument.COUNTER,
             brief="Tokens of the answer.",
+            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
             aliases=("tokens.completion", "usage.output_tokens"),
             examples=(333,),
         ),
@@ -3077,7 +3213,11 @@ MEASUREMENTS: Final[Mapping[str, MeasurementDefinition]] = MappingProxyType(
             instrument=Instrument.GAUGE,
             brief="The loss, regularisers included.",
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.TREND, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.TREND,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             examples=(0.71,),
         ),
         "regularizer_total": MeasurementDefinition(
@@ -3225,7 +3365,13 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
                 MeasurementUse(MEASUREMENTS["perturbation_rate"]),
             ),
             free_measurements=FreeMeasurements.ATTRIBUTES,
-            duration=Duration(watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG)),
+            duration=Duration(
+                watch=Watch(
+                    watch_class=WatchClass.LEVEL,
+                    scale=WatchScale.LOG,
+                    direction=WatchDirection.UP,
+                ),
+            ),
             note="Neither the original nor the attacked text is part of it.",
         ),
         "crucible_adversary.evaluation.complete": EventDefinition(
@@ -4437,7 +4583,13 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
             free_measurements=FreeMeasurements.ATTRIBUTES,
             phase=Phase.STOP,
             lifecycle="crucible_deployment.inference",
-            duration=Duration(watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG)),
+            duration=Duration(
+                watch=Watch(
+                    watch_class=WatchClass.LEVEL,
+                    scale=WatchScale.LOG,
+                    direction=WatchDirection.UP,
+                ),
+            ),
             note="Its numbers stay on the span and in the weighted roll-ups, so that calls can be sampled.",
         ),
         "crucible_deployment.inference.exception": EventDefinition(
@@ -5145,7 +5297,13 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
                 MeasurementUse(MEASUREMENTS["sensitivity"]),
             ),
             free_measurements=FreeMeasurements.ATTRIBUTES,
-            duration=Duration(watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG)),
+            duration=Duration(
+                watch=Watch(
+                    watch_class=WatchClass.LEVEL,
+                    scale=WatchScale.LOG,
+                    direction=WatchDirection.UP,
+                ),
+            ),
         ),
         "crucible_feedback.feedback.recorded": EventDefinition(
             name="crucible_feedback.feedback.recorded",
@@ -5715,7 +5873,13 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
             free_measurements=FreeMeasurements.ATTRIBUTES,
             phase=Phase.STOP,
             lifecycle="crucible_framework.stage",
-            duration=Duration(watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG)),
+            duration=Duration(
+                watch=Watch(
+                    watch_class=WatchClass.LEVEL,
+                    scale=WatchScale.LOG,
+                    direction=WatchDirection.UP,
+                ),
+            ),
             aliases=("crucible_kitchen.stage.run.stop",),
             note="Numbers of its own are free measurements.",
         ),
@@ -8047,7 +8211,13 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
             free_measurements=FreeMeasurements.SERIES,
             phase=Phase.STOP,
             lifecycle="crucible_train.epoch",
-            duration=Duration(watch=Watch(watch_class=WatchClass.THROUGHPUT, scale=WatchScale.LOG)),
+            duration=Duration(
+                watch=Watch(
+                    watch_class=WatchClass.THROUGHPUT,
+                    scale=WatchScale.LOG,
+                    direction=WatchDirection.UP,
+                ),
+            ),
             aliases=("crucible_kitchen.training.epoch",),
         ),
         "crucible_train.epoch.exception": EventDefinition(
@@ -8172,7 +8342,7 @@ EVENTS: Final[Mapping[str, EventDefinition]] = MappingProxyType(
             free_measurements=FreeMeasurements.SERIES,
             phase=Phase.STOP,
             lifecycle="crucible_train.batch",
-            duration=Duration(watch=Watch(watch_class=WatchClass.THROUGHPUT, scale=WatchScale.LOG)),
+            duration=Duration(is_watched=False),
             aliases=("crucible_kitchen.training.step",),
             note="A failed batch is a stop with status error, since trainings go on after one. Any other number of the step may come along; names with slashes, such as optim/entropy, stay as they are.",
         ),
@@ -8545,7 +8715,11 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.condition"]),
             ),
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             example=7.31,
         ),
         "gen_ai.client.token.usage": MetricDefinition(
@@ -8591,7 +8765,11 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.condition"]),
             ),
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             example=0.1825,
         ),
         "gen_ai.client.operation.time_per_output_chunk": MetricDefinition(
@@ -8614,7 +8792,11 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.condition"]),
             ),
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             example=0.0214,
         ),
         "gen_ai.server.request.duration": MetricDefinition(
@@ -8637,7 +8819,11 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.condition"]),
             ),
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             example=7.18,
         ),
         "gen_ai.server.time_to_first_token": MetricDefinition(
@@ -8660,7 +8846,11 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.condition"]),
             ),
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             example=0.1712,
         ),
         "gen_ai.server.time_per_output_token": MetricDefinition(
@@ -8683,7 +8873,11 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.condition"]),
             ),
             lower_is_better=True,
-            watch=Watch(watch_class=WatchClass.LEVEL, scale=WatchScale.LOG),
+            watch=Watch(
+                watch_class=WatchClass.LEVEL,
+                scale=WatchScale.LOG,
+                direction=WatchDirection.UP,
+            ),
             example=0.0209,
         ),
         "system.cpu.utilization": MetricDefinition(
@@ -8871,7 +9065,11 @@ METRICS: Final[Mapping[str, MetricDefinition]] = MappingProxyType(
                 AttributeUse(ATTRIBUTES["crucible.gpu.index"]),
                 AttributeUse(ATTRIBUTES["hw.gpu.task"]),
             ),
-            watch=Watch(watch_class=WatchClass.THROUGHPUT, scale=WatchScale.LINEAR),
+            watch=Watch(
+                watch_class=WatchClass.THROUGHPUT,
+                scale=WatchScale.LINEAR,
+                direction=WatchDirection.DOWN,
+            ),
             example=0.97,
         ),
         "hw.gpu.memory.usage": MetricDefinition(

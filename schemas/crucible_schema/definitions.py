@@ -67,6 +67,14 @@ class WatchScale(enum.StrEnum):
     LOG = "log"
 
 
+class WatchDirection(enum.StrEnum):
+    """Which deviations of a watched number are anomalous."""
+
+    UP = "up"  # what is too high
+    DOWN = "down"  # what is too low
+    BOTH = "both"
+
+
 class EventKind(enum.StrEnum):
     """Whether an event is the end of a span with a life, or a span of its own."""
 
@@ -92,10 +100,16 @@ class FreeMeasurements(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """How a number is watched; None in its place means that it is not."""
+    """How a number is watched; None in its place means that it is not.
+
+    `direction` is against what is better, where the registry does not say otherwise. What else has a
+    score of 1 has one of `sensitivity`.
+    """
 
     watch_class: WatchClass
     scale: WatchScale
+    direction: WatchDirection = WatchDirection.BOTH
+    sensitivity: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +199,15 @@ class MeasurementUse:
 class Duration:
     """An event's length: the span's own, in ns on the wire.
 
-    `field` and `unit` are those of the `measurements` map of the package the event comes from.
+    `field` and `unit` are those of the `measurements` map of the package the event comes from. It is
+    watched as that of any event is where `watch` does not say how, and not at all with `is_watched`
+    false.
     """
 
     field: str = "duration"
     unit: str = "ns"
     is_required: bool = True
+    is_watched: bool = True
     watch: Watch | None = None
 
 

@@ -62,6 +62,7 @@ from crucible_schema.definitions import (
     Requirement,
     Watch,
     WatchClass,
+    WatchDirection,
     WatchScale,
     overridden,
 )

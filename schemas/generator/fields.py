@@ -16,6 +16,7 @@ from crucible_schema.definitions import (
     Requirement,
     Watch,
     WatchClass,
+    WatchDirection,
     WatchScale,
 )
 from generator.form import Form, Stability
@@ -45,6 +46,9 @@ UNITS = frozenset(
     }
 )
 DURATION_UNITS = frozenset({"ns", "us", "ms", "s"})
+
+# What is anomalous of a number of which lower is better, or not, or neither.
+_AGAINST = {True: WatchDirection.UP, False: WatchDirection.DOWN, None: WatchDirection.BOTH}
 
 _PYTHON_TYPES: dict[AttributeType, type] = {
     AttributeType.STRING: str,
@@ -132,12 +136,20 @@ def read_reference(form: Form) -> Reference:
     return Reference(key, form.place, requirement, condition, note, values, is_series, field)
 
 
-def read_watch(form: Form) -> Watch | None:
-    """Read `watch`: class and scale, both required once it is there."""
+def read_watch(form: Form, lower_is_better: bool | None) -> Watch | None:
+    """Read `watch`: class and scale, both required once it is there; else direction is by what is better."""
     watch = form.child("watch")
     if watch is None:
         return None
-    read = Watch(watch.choice("class", WatchClass), watch.choice("scale", WatchScale))
+    direction = _AGAINST[lower_is_better]
+    read = Watch(
+        watch.choice("class", WatchClass),
+        watch.choice("scale", WatchScale),
+        watch.choice("direction", WatchDirection) if watch.has("direction") else direction,
+        float(read_number(watch, "sensitivity")) if watch.has("sensitivity") else 1.0,
+    )
+    if not 0 < read.sensitivity < float("inf"):
+        raise watch.wrong("sensitivity", f"expected more than 0, found {read.sensitivity}")
     watch.close()
     return read
 
@@ -229,6 +241,7 @@ def _read_measurement(
     name = _field(key, annotations)
     if key.startswith(MEASUREMENT_PREFIX) and name != key.removeprefix(MEASUREMENT_PREFIX):
         raise annotations.wrong("field", "a measurement is named by its key")
+    lower_is_better = annotations.flag("lower_is_better")
     return MeasurementDefinition(
         key=key,
         name=name,
@@ -236,8 +249,8 @@ def _read_measurement(
         unit=read_unit(annotations),
         instrument=annotations.choice("instrument", Instrument),
         brief=brief,
-        lower_is_better=annotations.flag("lower_is_better"),
-        watch=read_watch(annotations),
+        lower_is_better=lower_is_better,
+        watch=read_watch(annotations, lower_is_better),
         aliases=annotations.texts("aliases"),
         examples=tuple(example for example in examples if isinstance(example, int | float)),
         note=note,

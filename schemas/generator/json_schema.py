@@ -20,6 +20,7 @@ from crucible_schema.definitions import (
     MeasurementDefinition,
     MeasurementUse,
     Requirement,
+    Watch,
 )
 from generator.aliases import AliasTable
 from generator.registry import Registry
@@ -140,9 +141,18 @@ def _measurement(item: MeasurementDefinition) -> Json:
     if item.lower_is_better is not None:
         schema["x-lower-is-better"] = item.lower_is_better
     if item.watch is not None:
-        schema["x-watch"] = {"class": item.watch.watch_class.value, "scale": item.watch.scale.value}
+        schema["x-watch"] = _watch(item.watch)
     schema["examples"] = list(item.examples)
     return schema
+
+
+def _watch(watch: Watch) -> Json:
+    told: Json = {
+        "class": watch.watch_class.value,
+        "scale": watch.scale.value,
+        "direction": watch.direction.value,
+    }
+    return told if watch.sensitivity == 1.0 else told | {"sensitivity": watch.sensitivity}
 
 
 def _event(event: EventDefinition, registry: Registry) -> Json:
@@ -171,6 +181,8 @@ def _event(event: EventDefinition, registry: Registry) -> Json:
         schema |= {"x-lifecycle": event.lifecycle, "x-phase": event.phase.value}
     if event.duration is not None:
         schema["x-duration"] = {"field": event.duration.field, "unit": event.duration.unit}
+        if event.duration.watch is not None:
+            schema["x-duration"]["x-watch"] = _watch(event.duration.watch)
     if event.aliases:
         schema["x-aliases"] = list(event.aliases)
     return schema

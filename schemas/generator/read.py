@@ -166,13 +166,16 @@ def _read_duration(annotations: Form) -> Duration | None:
     form = annotations.child("duration")
     if form is None:
         return None
-    is_required = form.flag("required")
+    is_required, is_watched = form.flag("required"), form.flag("watched")
     duration = Duration(
         field=form.name("field") if form.has("field") else "duration",
         unit=read_unit(form, DURATION_UNITS),
         is_required=True if is_required is None else is_required,
-        watch=read_watch(form),
+        is_watched=True if is_watched is None else is_watched,
+        watch=read_watch(form, lower_is_better=True),
     )
+    if duration.watch is not None and not duration.is_watched:
+        raise form.wrong("watch", "says how it is watched, and watched that it is not")
     form.close()
     return duration
 
@@ -184,7 +187,7 @@ def _read_metric(form: Form, annotations: Form, group: Group) -> None:
     group.unit = read_unit(form, UNITS)
     group.instrument = form.choice("instrument", Instrument)
     group.lower_is_better = annotations.flag("lower_is_better")
-    group.watch = read_watch(annotations)
+    group.watch = read_watch(annotations, group.lower_is_better)
     group.example_number = read_number(annotations, "example")
 
 

@@ -15,6 +15,7 @@ from crucible_schema.definitions import (
     Phase,
     Requirement,
     Watch,
+    WatchDirection,
 )
 from generator.aliases import AliasTable, KeyAlias
 from generator.fields import Defined
@@ -182,7 +183,7 @@ def _measurement_row(use: MeasurementUse) -> tuple[str, ...]:
     remarks = [use.condition, "Series." if use.is_series else "", use.note, item.note]
     if item.lower_is_better is not None:
         remarks.append("Lower is better." if item.lower_is_better else "Higher is better.")
-    if use.is_series and item.watch:
+    if item.watch:
         remarks.append(f"{_watched(item.watch).capitalize()}.")
     remarks += _field_remarks(use.fields, item.key)
     return _key(item.key, use.requirement), kind, item.brief, _join(remarks)
@@ -217,7 +218,8 @@ def _key(key: str, requirement: Requirement) -> str:
 
 
 def _watched(watch: Watch) -> str:
-    return f"watched as {watch.watch_class.replace('_', ' ')} on a {watch.scale} scale"
+    way = "" if watch.direction is WatchDirection.BOTH else f", {watch.direction}wards"
+    return f"watched as {watch.watch_class.replace('_', ' ')} on a {watch.scale} scale{way}"
 
 
 def _metrics(registry: Registry) -> str:

@@ -13,7 +13,7 @@ from crucible_schema import (
     ATTRIBUTES,
     EVENTS,
     MEASUREMENTS,
-    WatchScale,
+    Watch,
     json_schema,
     measurement_of,
     metadata_key,
@@ -75,8 +75,17 @@ def test_it_has_every_event_attribute_and_measurement() -> None:
         if watch is None:
             assert "x-watch" not in found
         else:
-            assert found["x-watch"] == {"class": watch.watch_class, "scale": watch.scale}
-            assert WatchScale(found["x-watch"]["scale"])
+            assert found["x-watch"] == told(watch)
+
+
+def told(watch: Watch) -> dict[str, object]:
+    sensitivity = {} if watch.sensitivity == 1 else {"sensitivity": watch.sensitivity}
+    how: dict[str, object] = {
+        "class": watch.watch_class,
+        "scale": watch.scale,
+        "direction": watch.direction,
+    }
+    return how | sensitivity
 
 
 @pytest.mark.parametrize("name", EVENTS)
@@ -86,9 +95,11 @@ def test_an_event_says_who_sends_it_and_how(name: str) -> None:
     assert (found["x-kind"], found["x-span-name"]) == (definition.kind, definition.span_name)
     assert found.get("x-aliases", []) == list(definition.aliases)
     duration = definition.duration
-    assert found.get("x-duration") == (
-        duration and {"field": duration.field, "unit": duration.unit}
-    )
+    if duration is None:
+        assert "x-duration" not in found
+    else:
+        watch = {"x-watch": told(duration.watch)} if duration.watch else {}
+        assert found["x-duration"] == {"field": duration.field, "unit": duration.unit, **watch}
 
 
 @pytest.mark.parametrize("name", EVENTS)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from crucible_schema import Phase
+from crucible_schema import Duration, MeasurementDefinition, Phase, Watch
 from generator.examples import event_examples
 from generator.json_text import json_text
 from schema.registries import EVENTS, IDENTITY, edited, mistake_in, registry_of
 
+HEAT_KEY = "crucible.measurement.heat"
 HEAT = "events.yaml: registry.oven: attributes: crucible.measurement.heat"
 SPAN = "events.yaml: span.oven.bake"
 START = "events.yaml: event.oven.bake.start"
@@ -243,6 +244,51 @@ def test_a_metric_keeps_what_is_said_of_it(tmp_path: Path) -> None:
     assert metric.watch is not None
     assert metric.watch.watch_class == "level"
     assert [use.attribute.key for use in metric.attributes] == ["crucible.oven.name"]
+
+
+def watch_of_heat(path: Path, events: str) -> Watch:
+    definition = registry_of(path, events=events).definitions[HEAT_KEY].definition
+    assert isinstance(definition, MeasurementDefinition)
+    assert definition.watch is not None
+    return definition.watch
+
+
+def duration_of_done(path: Path, events: str) -> Duration:
+    duration = registry_of(path, events=events).events["oven.bake.done"].duration
+    assert duration is not None
+    return duration
+
+
+@pytest.mark.parametrize(
+    ("better", "direction"),
+    [("lower_is_better: true", "up"), ("lower_is_better: false", "down"), ("", "both")],
+)
+def test_a_number_is_watched_against_what_is_better(
+    tmp_path: Path, better: str, direction: str
+) -> None:
+    heat = "          lower_is_better: false\n"
+    events = EVENTS.replace(heat, f"          {better}\n" if better else "")
+    watch = watch_of_heat(tmp_path, events)
+    assert (watch.direction, watch.sensitivity) == (direction, 1.0)
+
+
+def test_a_direction_that_is_told_and_a_sensitivity_count(tmp_path: Path) -> None:
+    linear = "scale: linear}\n          aliases"
+    told = "scale: linear, direction: both, sensitivity: 0.5}\n          aliases"
+    events = EVENTS.replace(linear, told)
+    watch = watch_of_heat(tmp_path, events)
+    assert (watch.direction, watch.sensitivity) == ("both", 0.5)
+
+
+def test_a_duration_is_watched_upwards_and_unless_the_registry_says_that_it_is_not(
+    tmp_path: Path,
+) -> None:
+    duration = duration_of_done(tmp_path / "watched", EVENTS)
+    assert duration.watch is not None
+    assert (duration.is_watched, duration.watch.direction) == (True, "up")
+    silent = EVENTS.replace(", watch: {class: throughput, scale: log}", ", watched: false")
+    duration = duration_of_done(tmp_path / "not", silent)
+    assert (duration.is_watched, duration.watch) == (False, None)
 
 
 HANDLE = """\

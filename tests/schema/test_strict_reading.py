@@ -151,6 +151,11 @@ MISTAKES = {
         "class: throughput",
         f"{DONE}: annotations: duration: watch: scale: required",
     ),
+    "duration that is watched and is not": (
+        "unit: us, field: elapsed,",
+        "unit: us, field: elapsed, watched: false,",
+        f"{DONE}: annotations: duration: watch: says how it is watched, and watched that it is not",
+    ),
     "condition left out": (
         "requirement_level:\n          conditionally_required: If known.",
         "requirement_level: conditionally_required",
@@ -215,6 +220,16 @@ MISTAKES = {
         "class: throughput",
         "class: calm",
         f"{DONE}: annotations: duration:",
+    ),
+    "unknown direction of watch": (
+        "class: throughput, scale: log",
+        "class: throughput, scale: log, direction: sideways",
+        f"{DONE}: annotations: duration: watch: direction: 'sideways' is not one of up, down, both",
+    ),
+    "watch that is sensitive to nothing": (
+        "class: throughput, scale: log",
+        "class: throughput, scale: log, sensitivity: 0",
+        f"{DONE}: annotations: duration: watch: sensitivity: expected more than 0, found 0.0",
     ),
     "unknown requirement": (
         "requirement_level: required",

@@ -47,7 +47,7 @@ def span_candidates(
     status = np.clip(spans.status_code, 0, STATUS_ERROR)
     return Candidates(
         Signal.TRACES,
-        _Columns(spans, events, status),
+        RecordColumns(spans, events, status),
         keep,
         received.ns[spans.request],
         spans.trace_id,
@@ -67,7 +67,7 @@ def log_candidates(logs: Logs, keep: Bool, events: EventNames, received: Receive
     zeros = np.zeros(len(logs))
     return Candidates(
         Signal.LOGS,
-        _Columns(logs, events, status),
+        RecordColumns(logs, events, status),
         keep,
         received.ns[logs.request],
         logs.trace_id,
@@ -93,10 +93,10 @@ class Received:
 
 
 @dataclass(slots=True)
-class _Columns:
+class RecordColumns:
     """See `candidates.Columns`."""
 
-    records: Spans | Logs
+    records: Records
     events: EventNames
     status: I64
     hashes: dict[str, U64] = field(default_factory=dict)

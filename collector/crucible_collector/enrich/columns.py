@@ -172,6 +172,7 @@ def slot_int(records: Records, *keys: str) -> tuple[I64, Bool]:
     return np.where(there, records.attributes.number[at], 0), there
 
 
+@remembered
 def slot_float(records: Records, key: str) -> tuple[F64, Bool]:
     """Numeric attribute by key as float64 in the registry's unit, and where it is."""
     values, there = np.zeros(len(records)), np.zeros(len(records), np.bool_)

@@ -1,63 +1,72 @@
-"""The measurements of spans as points of their series, under the registry's names and in its units.
+"""The measurements of spans, under the registry's names and in its units.
 
-A number that another producer sends under a name of its own (`lr`, `megatron.training.loss`) is a point
-of the same series as ours is; its attribute stays as it was sent. Where a span has one number under
-several names, the registry's own counts first, then the order of its aliases.
+A number that another producer sends under a name of its own (`lr`, `megatron.training.loss`) belongs to
+the same series as ours does; its attribute stays as it was sent. Where a span has one number under
+several names, the registry's own counts first, then the order of its aliases. They are read once, for
+`points` and for `observed` alike.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 import crucible_schema
-from crucible_collector.batch import F64, I64, Bool, Signal, Spans, TextRef
+from crucible_collector.batch import F64, I64, Bool, Spans, TextRef
 from crucible_collector.decode import distinct, text_hash
-from crucible_collector.enrich.columns import (
-    numbers,
-    slot_hash,
-    slot_int,
-    slot_text,
-    text_of,
-    times,
-)
+from crucible_collector.detect.observations import Source, Subject
+from crucible_collector.enrich.columns import slot_hash, slot_int, slot_text, text_of
 from crucible_collector.enrich.events import EventNames
 from crucible_collector.enrich.hashing import U64, fold
-from crucible_collector.enrich.series import by_series, series_row
-from crucible_collector.enrich.window import Collected, Identified, table
-from crucible_collector.rows import Table
+from crucible_collector.enrich.series import by_series
+from crucible_collector.enrich.window import Identified
+
+Wants = Callable[[Subject], bool]  # whether anything may watch numbers of this kind
 
 # series.metric is indexed, and an entry of a btree holds 2,704 bytes: even where every byte of a name
 # is replaced by U+FFFD it fits. A longer name is an attribute of its span and nothing else.
 _METRIC_BYTES_MAX = 800
 _PREFERENCE = {key: place for place, key in enumerate(crucible_schema.ATTRIBUTE_ALIASES, 1)}
+# Read through their slots, by all their spellings, unless they are series.
+SLOT_MEASUREMENTS = {
+    "crucible.measurement.cost_usd": "cost_usd",
+    "gen_ai.usage.input_tokens": "input_tokens",
+    "gen_ai.usage.output_tokens": "output_tokens",
+}
+_READ_ELSEWHERE = frozenset(SLOT_MEASUREMENTS.values())
 
 
-class _Reading(NamedTuple):
+class Reading(NamedTuple):
     """What a name means on one event: `sent` is the name where it is not the metric's, else None."""
 
+    event: str
     metric: str
     sent: str | None
     scale: float
     preference: int
+    is_series: bool  # else it stays on its span
 
 
 @dataclass(slots=True)
-class _Measured:
-    """Measurements that are series, one row each."""
+class Measured:
+    """Measurements, one entry each."""
 
     row: I64  # the span's
     value: F64
     name_hash: U64  # of the metric
     code: I64  # index into readings
-    readings: list[_Reading]
+    readings: list[Reading]
 
-    def only(self, chosen: Bool) -> _Measured:
-        return _Measured(
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def only(self, chosen: Bool | I64) -> Measured:
+        """Some of them, or all in another order."""
+        return Measured(
             self.row[chosen],
             self.value[chosen],
             self.name_hash[chosen],
@@ -66,40 +75,53 @@ class _Measured:
         )
 
 
-def points_of(
-    identified: Identified, spans: Spans, events: EventNames, time_ns: I64, collected: Collected
-) -> Table | None:
-    """The measurements that the registry calls series, one point each, in (series, time) order."""
-    measured = _series_measurements(identified.keep, spans, events)
+@dataclass(slots=True)
+class MeasuredSpans:
+    """What the kept spans of a window measured."""
+
+    points: Measured  # series, in (series, time) order
+    series_id: I64  # one each
+    staying: Measured  # on their spans, but somebody wants to watch them
+
+
+def measure(
+    identified: Identified,
+    spans: Spans,
+    events: EventNames,
+    time_ns: I64,
+    wants: Wants | None = None,
+) -> MeasuredSpans | None:
+    """The kept spans' measurements that are series, or wanted; None where there is none.
+
+    Asked for again, they are those of the first time.
+    """
+    if "measurements" not in spans.memo:
+        spans.memo["measurements"] = _measure(identified, spans, events, time_ns, wants)
+    found: MeasuredSpans | None = spans.memo["measurements"]
+    return found
+
+
+def _measure(
+    identified: Identified, spans: Spans, events: EventNames, time_ns: I64, wants: Wants | None
+) -> MeasuredSpans | None:
+    measured = _read(identified.keep, spans, events, wants)
     if measured is None:
         return None
-    ids = _series_ids(identified, spans, events, measured)
     if any(reading.sent is not None for reading in measured.readings):
-        is_first = _first_of_each(measured, ids)
-        measured, ids = measured.only(is_first), ids[is_first]
-    _new_series(identified, spans, events, (ids, measured), collected)
-    order = by_series(ids, time_ns[measured.row])
-    row = measured.row[order]
-    time, rest = times(time_ns[row])
-    step, has_step = slot_int(spans, "crucible.step")
-    columns = {
-        "series_id": pa.array(ids[order]),
-        "time": time,
-        "time_ns_rest": rest,
-        "step": numbers(step[row], has_step[row], pa.int64()),
-        "value": pa.array(measured.value[order]),
-    }
-    made = table("points", Signal.TRACES, identified, columns, row)
-    if made is not None:
-        made.principal = False
-    return made
+        measured = measured.only(_first_of_each(measured))
+    is_series = np.array([each.is_series for each in measured.readings])[measured.code]
+    points, staying = measured, measured.only(np.zeros(0, np.int64))
+    if not is_series.all():
+        points, staying = measured.only(is_series), measured.only(~is_series)
+    ids = _series_ids(identified, spans, events, points)
+    order = by_series(ids, time_ns[points.row])
+    return MeasuredSpans(points.only(order), ids[order], staying)
 
 
-def _series_measurements(keep: Bool, spans: Spans, events: EventNames) -> _Measured | None:
-    """The kept spans' measurements that are series; None where there is none.
+def _read(keep: Bool, spans: Spans, events: EventNames, wants: Wants | None) -> Measured | None:
+    """What a name means is asked once for each pair of event and name that there is.
 
-    What a name means is asked once for each pair of event and name that there is: a hostile window
-    has as many names as measurements.
+    A hostile window has as many names as measurements.
     """
     measured = spans.measurements
     at = np.flatnonzero(keep[measured.row] & (measured.name.length <= _METRIC_BYTES_MAX))
@@ -110,33 +132,36 @@ def _series_measurements(keep: Bool, spans: Spans, events: EventNames) -> _Measu
     pairs = events.code[row] * len(names) + name_code
     first, inverse = distinct(pairs)
     found = [
-        _reading(events.names[pair // len(names)], names[pair % len(names)])
+        _reading(events.names[pair // len(names)], names[pair % len(names)], wants)
         for pair in pairs[first].tolist()
     ]
-    is_series = np.array([each is not None for each in found], np.bool_)[inverse]
-    if not is_series.any():
+    is_read = np.array([each is not None for each in found], np.bool_)
+    if not is_read.any():
         return None
     readings = [each or _NO_READING for each in found]
-    return _in_own_terms(
-        _Measured(row, measured.value[at], hashes, inverse, readings).only(is_series)
-    )
+    read = Measured(row, measured.value[at], hashes, inverse, readings)
+    return _in_own_terms(read if is_read.all() else read.only(is_read[inverse]))
 
 
-_NO_READING = _Reading("", None, 1.0, 0)
+_NO_READING = Reading("", "", None, 1.0, 0, False)
 
 
-def _reading(event: str, name: str) -> _Reading | None:
-    """What a measurement is; None where the registry does not call it a series."""
+def _reading(event: str, name: str, wants: Wants | None) -> Reading | None:
+    """What a measurement is; None where it is no series, and nobody wants it."""
     metric = crucible_schema.canonical_measurement(event, name)
-    if not crucible_schema.is_series(event, metric):
+    is_series = crucible_schema.is_series(event, metric)
+    if not is_series and (
+        wants is None or metric in _READ_ELSEWHERE or not wants(Subject(Source.SPAN, event, metric))
+    ):
         return None
     sent = None if metric == name else name
     last = len(_PREFERENCE) + 1
     preference = 0 if sent is None else _PREFERENCE.get(name, last)
-    return _Reading(metric, sent, crucible_schema.measurement_scale(name), preference)
+    scale = crucible_schema.measurement_scale(name)
+    return Reading(event, metric, sent, scale, preference, is_series)
 
 
-def _in_own_terms(measured: _Measured) -> _Measured:
+def _in_own_terms(measured: Measured) -> Measured:
     """The hash of the metric's name and the number in its unit, where another name was sent."""
     is_other = np.array([each.sent is not None for each in measured.readings])
     if is_other.any():
@@ -147,27 +172,37 @@ def _in_own_terms(measured: _Measured) -> _Measured:
     return measured
 
 
-def _first_of_each(measured: _Measured, ids: I64) -> Bool:
-    """Of the numbers that one span has for one series, that under the preferred name."""
+def _first_of_each(measured: Measured) -> Bool:
+    """Of the numbers that one span has for one metric, that under the preferred name."""
     preference = np.array([each.preference for each in measured.readings])[measured.code]
-    order = np.lexsort((preference, ids, measured.row))
-    is_first = np.zeros(len(ids), np.bool_)
-    changes = (np.diff(ids[order]) != 0) | (np.diff(measured.row[order]) != 0)
+    name, row = measured.name_hash, measured.row
+    order = np.lexsort((preference, name, row))
+    is_first = np.zeros(len(row), np.bool_)
+    changes = (name[order][1:] != name[order][:-1]) | (np.diff(row[order]) != 0)
     is_first[order] = np.concatenate(([True], changes))
     return is_first
 
 
 def _series_ids(
-    identified: Identified, spans: Spans, events: EventNames, measured: _Measured
+    identified: Identified, spans: Spans, events: EventNames, measured: Measured
 ) -> I64:
     row = measured.row
+    event_hash = text_hash_of(events.names)[events.code]
+    owner, rank = series_owner(identified, spans), ranks(spans)
+    return fold("measurement", owner[row], event_hash[row], measured.name_hash, rank[row])
+
+
+def series_owner(identified: Identified, spans: Spans) -> I64:
+    """Whose series each span's measurements are: its run's, without one its resource's."""
     has_run = slot_text(spans, "crucible.run.id").length > 0
     run = slot_hash(spans, "crucible.run.id")
-    owner = np.where(has_run, run.view(np.int64), identified.resource)
-    event_hash = text_hash_of(events.names)[events.code]
+    return np.where(has_run, run.view(np.int64), identified.resource)
+
+
+def ranks(spans: Spans) -> I64:
+    """Each span's rank, -1 where it has none."""
     rank, has_rank = slot_int(spans, "crucible.rank")
-    rank = np.where(has_rank, rank, -1)
-    return fold("measurement", owner[row], event_hash[row], measured.name_hash, rank[row])
+    return np.where(has_rank, rank, -1)
 
 
 def text_hash_of(values: list[str]) -> U64:
@@ -178,50 +213,8 @@ def text_hash_of(values: list[str]) -> U64:
     return text_hash(np.frombuffer(b"".join(encoded) + b"\0", np.uint8), TextRef(offset, length))
 
 
-def _new_series(
-    identified: Identified,
-    spans: Spans,
-    events: EventNames,
-    points: tuple[I64, _Measured],
-    collected: Collected,
-) -> None:
-    """Rows for the series that are not known yet; `points` are their ids and what they measure."""
-    ids, measured = points
-    first, _ = distinct(ids)
-    known, into = collected.known.series, collected.series.rows
-    new = [
-        index
-        for index in first.tolist()
-        if int(ids[index]) not in known and int(ids[index]) not in into
-    ]
-    if not new:
-        return
-    run = slot_text(spans, "crucible.run.id")
-    experiment = slot_text(spans, "crucible.experiment.id")
-    rank, has_rank = slot_int(spans, "crucible.rank")
-    resource = identified.resource
-    for index in new:
-        span = int(measured.row[index])
-        event = events.names[events.code[span]]
-        reading = measured.readings[measured.code[index]]
-        into[int(ids[index])] = series_row(
-            series_id=int(ids[index]),
-            source="event",
-            metric=reading.metric,
-            original_metric=reading.sent,
-            run_id=text_of(spans, run, span),
-            experiment_id=text_of(spans, experiment, span),
-            event_name=event,
-            rank=int(rank[span]) if has_rank[span] else None,
-            kind="measurement",
-            number_kind="double",
-            unit=_unit(event, reading.metric),
-            resource_id=int(resource[span]),
-        )
-
-
 @functools.lru_cache(4096)
-def _unit(event: str, metric: str) -> str | None:
+def unit_of(event: str, metric: str) -> str | None:
     """The registry's unit of a measurement; None for names that it does not know."""
     definition = crucible_schema.EVENTS.get(event)
     uses = definition.measurements if definition else ()

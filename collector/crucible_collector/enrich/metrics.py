@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,18 +48,51 @@ _Columns = Callable[[Metrics, I64], dict[str, pa.Array | None]]
 _EXACT_INT_MAX = 2**53  # beyond it a float8 does not hold every integer
 
 
+@dataclass(slots=True)
+class LookedAtMetrics:
+    """The data points of a window with their series; columns have one value a data point."""
+
+    metrics: Metrics
+    identified: Identified
+    named: Metrics  # without the attribute that is a column of points
+    names: MetricNames
+    series_id: I64
+    number_kind: U8
+    is_number: Bool  # of a gauge or a sum
+    time_ns: I64  # as stored
+
+
+def look_at_metrics(
+    metrics: Metrics, keep: Bool, received_ns: I64, collected: Collected
+) -> LookedAtMetrics:
+    """Name the metrics and tell their series apart; asked for again, it is what it was."""
+    if "looked at" not in metrics.memo:
+        identified = identify(metrics, keep, received_ns, collected)
+        is_number = metrics.metric_kind <= MetricKind.SUM
+        named = _without_step(metrics, is_number)
+        number_kind = np.where(is_number & (metrics.value_kind == 0), _DOUBLE, metrics.value_kind)
+        metrics.memo["looked at"] = LookedAtMetrics(
+            metrics,
+            identified,
+            named,
+            metric_names(metrics, is_number),
+            _series_ids(identified, named, number_kind),
+            number_kind,
+            is_number,
+            np.where(metrics.time_ns == 0, identified.received_ns, metrics.time_ns),
+        )
+    found: LookedAtMetrics = metrics.memo["looked at"]
+    return found
+
+
 def add_metrics(metrics: Metrics, keep: Bool, received_ns: I64, collected: Collected) -> None:
     """Add the tables, dimensions and facts of a window's data points."""
     if not len(metrics):
         return
-    identified = identify(metrics, keep, received_ns, collected)
-    time_ns = np.where(metrics.time_ns == 0, identified.received_ns, metrics.time_ns)
-    is_number = metrics.metric_kind <= MetricKind.SUM
-    named = _without_step(metrics, is_number)
-    number_kind = np.where(is_number & (metrics.value_kind == 0), _DOUBLE, metrics.value_kind)
-    ids = _series_ids(identified, named, number_kind)
-    names = metric_names(metrics, is_number)
-    _new_series(identified, named, names, (ids, number_kind), collected)
+    looked = look_at_metrics(metrics, keep, received_ns, collected)
+    identified, ids, time_ns = looked.identified, looked.series_id, looked.time_ns
+    is_number, names = looked.is_number, looked.names
+    _new_series(identified, looked.named, names, (ids, looked.number_kind), collected)
     numbers_of = functools.partial(_number_columns, names.scales())
     made = [
         _table("points", identified, metrics, ids, time_ns, (is_number, numbers_of)),

@@ -32,7 +32,7 @@ from crucible_collector.enrich.columns import (
 from crucible_collector.enrich.events import EventNames, span_events
 from crucible_collector.enrich.facts import Seen, collect
 from crucible_collector.enrich.hashing import U64
-from crucible_collector.enrich.measurements import points_of
+from crucible_collector.enrich.points import points_of
 from crucible_collector.enrich.sampled import choose, sampling_columns
 from crucible_collector.enrich.uncertainty import variance_columns
 from crucible_collector.enrich.window import (

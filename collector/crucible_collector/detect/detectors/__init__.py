@@ -5,3 +5,14 @@ for where it has ended, `rarity` for levels, `proportion` for rates of errors, `
 trainings, `throughput` for reported rates, `zero` for learning rates, `non_finite` for everything. On
 request and in scans: `zscore`, `modified_z` and `iqr`, over the `window` of a series' last values.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from crucible_collector.detect.detector import Detector
+
+_ALL: tuple[Detector, ...] = ()
+
+DETECTORS: Mapping[str, Detector] = MappingProxyType({each.name: each for each in _ALL})

@@ -12,7 +12,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from crucible_collector.detect.detector import Detector
+from crucible_collector.detect.detectors.iqr import IQR
+from crucible_collector.detect.detectors.modified_z import MODIFIED_Z
+from crucible_collector.detect.detectors.zscore import ZSCORE
 
-_ALL: tuple[Detector, ...] = ()
+_ALL: tuple[Detector, ...] = (
+    ZSCORE,
+    MODIFIED_Z,
+    IQR,
+)
 
 DETECTORS: Mapping[str, Detector] = MappingProxyType({each.name: each for each in _ALL})

@@ -25,9 +25,9 @@ The map, in the order in which data meet the modules:
 `kernels` is how the loops of `decode`, `detect`, `sample` and `store.binary_copy` are compiled, and where
 their machine code is kept; `mixing` is how they hash.
 
-Around them: `cli` and `settings` start it (`retention` reads one of these), `service` owns the order of
-starting and stopping, `web_server` runs an HTTP application in a thread of its own, `store.database`
-the embedded server, migrations and upkeep, `metrics` what is counted and `scrape` what is asked for
+Around them: `cli` and `settings` start it (`retention` reads one of these, `tables` is what those of
+sampling and detection are made of), `service` owns the order of starting and stopping, `web_server` runs
+an HTTP application in a thread of its own, `store.database` the embedded server, migrations and upkeep, `metrics` what is counted and `scrape` what is asked for
 when they are read, `errors` what is raised. `doctor` looks at one that runs, through `store.examine`
 and `canary`, and gives `findings`. A record goes from socket to row and never back; import-linter holds
 that.

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
 from crucible_collector.candidates import KEYS
+from crucible_collector.tables import Attributes, Table, distinct
 
 WAIT_S_MAX = 600.0  # what waits is in nobody's query yet, and in the journal twice
 RESERVOIR_MAX = 100_000  # random numbers of a stratum's window
@@ -28,24 +29,12 @@ def _chance(p: float) -> float:
     return p
 
 
-def distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not names or len(set(names)) < len(names):
-        raise ValueError("expected at least one, each once")
-    return names
-
-
 Probability = Annotated[float, AfterValidator(_chance)]
 RowsPerSecond = Annotated[float, Field(gt=0, le=1e9)]
 Key = Literal["event", "experiment", "run", "service", "condition", "model", "status"]
 By = Annotated[tuple[Key, ...], AfterValidator(distinct)]
-Text = Annotated[str, Field(min_length=1, max_length=256)]
-Attributes = Annotated[dict[Text, str], Field(max_length=20)]
 
 assert get_args(Key) == KEYS
-
-
-class Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Uniform(Table):

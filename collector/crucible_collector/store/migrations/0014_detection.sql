@@ -15,10 +15,15 @@ alter table crucible.anomaly_periods
     add column peak_lower float8,
     add column peak_upper float8,
     add column trace_id uuid,
+    add column updated_at timestamptz,
     add column rule text collate "C" not null default '';
 
 create unique index anomaly_periods_open on crucible.anomaly_periods (watch_key, detector, label)
     where state <> 'resolved';
+
+-- What was over a moment ago: of a run that is spread over collectors, one may still bring flags from before.
+create index anomaly_periods_resolved on crucible.anomaly_periods (watch_key, state_at)
+    where state = 'resolved';
 
 -- In the order of feed_id as they were committed: whoever adds to it holds a lock until then. So a reader
 -- who knows the last id it saw misses nothing.

@@ -153,3 +153,22 @@ comment on column crucible.sampling_ledger.trace_count_max is
     'Most records that one trace had in a window: so many one that was not kept may have had';
 comment on column crucible.sampling_ledger.error_probability_min is
     'As probability_min, of records with an error';
+
+comment on column crucible.detection_settings.version is 'Rises with each change';
+comment on column crucible.detection_settings.changed_at is 'Since when it is in force, UTC';
+comment on column crucible.detection_settings.changed_by is 'Who, as they said; of a file the collector''s host and data directory';
+comment on column crucible.detection_settings.reason is 'Why, in that person''s words; empty: none was given';
+comment on column crucible.detection_settings.settings is 'All of them, with every default';
+comment on column crucible.detection_settings.digest is 'Of the settings: two versions that say the same have the same';
+
+comment on column crucible.anomaly_feed.written_at is 'When it was written, UTC';
+comment on column crucible.anomaly_feed.period_id is 'See crucible.anomaly_periods';
+
+comment on column crucible.alert_outbox.alert_id is 'Its key: rises in the order in which alerts are made';
+comment on column crucible.alert_outbox.created_at is 'When it was made, UTC';
+comment on column crucible.alert_outbox.attempt_count is 'How often it was tried';
+comment on column crucible.alert_outbox.period_id is 'What it is about; see crucible.anomaly_periods';
+
+comment on column crucible.anomaly_scans.scan_id is 'Random: its key';
+comment on column crucible.anomaly_scans.created_at is 'When it was asked for, UTC';
+comment on column crucible.anomaly_scans.finished_at is 'When it ended, however it did, UTC; null: it has not';

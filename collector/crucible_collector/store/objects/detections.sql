@@ -29,6 +29,55 @@ comment on column crucible.anomaly_periods.state_at is 'When it came to be so, U
 comment on column crucible.anomaly_periods.state_by is 'Who made it so; null: it came so by itself';
 comment on column crucible.anomaly_periods.state_reason is 'Why, in that person''s words; null: none was given';
 
+comment on column crucible.anomaly_periods.first_step is 'Step of its first flag; null: the numbers have none';
+comment on column crucible.anomaly_periods.last_step is 'Step of its latest flag; null: the numbers have none';
+comment on column crucible.anomaly_periods.first_value is 'The value that it began with; null where the lack of one was flagged';
+comment on column crucible.anomaly_periods.trace_id is 'The trace that carried its first flag; null: none';
+comment on column crucible.anomaly_periods.span_id is 'The span that carried its first flag; null: none';
+comment on column crucible.anomaly_periods.peak_at is 'Time of the flag with the largest score, UTC';
+comment on column crucible.anomaly_periods.peak_expected is 'What was expected instead of peak_value; null: nothing was';
+comment on column crucible.anomaly_periods.peak_lower is 'Below this peak_value would have been anomalous; null: no such bound';
+comment on column crucible.anomaly_periods.peak_upper is 'Above this peak_value would have been anomalous; null: no such bound';
+comment on column crucible.anomaly_periods.rule is 'The rule of the settings that has it watched; empty: the registry does';
+comment on column crucible.anomaly_periods.updated_at is
+    'When a collector last added to it, by the database''s clock; null: it is of a scan';
+
+comment on table crucible.anomaly_feed is
+    'What happens to periods of anomalies, in the order of its commits; for a week';
+comment on column crucible.anomaly_feed.feed_id is 'A reader who knows the last one it saw misses nothing';
+comment on column crucible.anomaly_feed.kind is
+    'opened, continued (as often as its flags have doubled), escalated, acknowledged, silenced, reopened or resolved';
+comment on column crucible.anomaly_feed.body is
+    'The period as it was then, as REST gives it, with the newest flag that it has a row of';
+
+comment on table crucible.alert_outbox is
+    'Alerts to webhooks: written with the period that they are about, sent afterwards';
+comment on column crucible.alert_outbox.due_at is 'When it is to be tried next, UTC';
+comment on column crucible.alert_outbox.claimed_until is
+    'Until when a collector is at it, UTC; null: none has been';
+comment on column crucible.alert_outbox.sent_at is 'When it arrived, UTC; null: not yet';
+comment on column crucible.alert_outbox.given_up_at is 'Since when it is not tried any more, UTC; null: it is';
+comment on column crucible.alert_outbox.kind is 'firing, once a period and webhook, or resolved, after that';
+comment on column crucible.alert_outbox.webhook is 'Its name in the settings of detection';
+comment on column crucible.alert_outbox.severity is 'Of the period when the alert was made';
+comment on column crucible.alert_outbox.last_error is 'Why the latest attempt failed; null: it did not';
+
+comment on table crucible.detection_settings is
+    'Which settings of detection there have been; the newest version is in force, for every collector';
+comment on column crucible.detection_settings.origin is
+    'file: from the settings of a collector; api: from PUT /api/v1/anomalies/settings';
+
+comment on table crucible.anomaly_scans is 'Detectors that were run over stored rows, and what they found';
+comment on column crucible.anomaly_scans.updated_at is
+    'When its collector last said that it goes on, UTC; where it runs and this is old, nobody is at it';
+comment on column crucible.anomaly_scans.progress is 'Share of its series that are done, 0 to 1';
+comment on column crucible.anomaly_scans.state is 'running, completed, failed or cancelled';
+comment on column crucible.anomaly_scans.label is
+    'Under which it writes what it finds; empty: it only reports';
+comment on column crucible.anomaly_scans.request is 'What was to be scanned, and how';
+comment on column crucible.anomaly_scans.report is 'What it found; null: it is not done';
+comment on column crucible.anomaly_scans.error is 'Why it failed; null: it did not';
+
 do $$
 declare
     each record;
@@ -41,6 +90,7 @@ begin
             ('label', 'Empty: found in the stream; else the label of the scan that found it'),
             ('metric', 'What was watched, such as loss'),
             ('model', 'The model that it is about; null: none'),
+            ('watch_key', 'What was watched as one series: a hash; null: it is older than these'),
             ('severity', 'info, warning or critical; of a period, the highest of its flags')
         ) as told (column_name, meaning)
         cross join (values ('anomalies'), ('anomaly_periods')) as about (relation)

@@ -163,14 +163,10 @@ def _give_keys(looked: LookedAt[Spans], parts: list[_Numbers], subjects: Subject
     if all(part.key is not None for part in parts):
         return
     column = looked.candidates.columns.key
-    has_run = slot_text(looked.records, "crucible.run.id").length > 0
+    run = slot_text(looked.records, "crucible.run.id").length > 0
+    host = column("run") if run.all() else np.where(run, column("run"), column("service"))
     owner = fold(
-        "watched by",
-        column("experiment"),
-        has_run,
-        np.where(has_run, column("run"), column("service")),
-        column("condition"),
-        column("model"),
+        "watched by", column("experiment"), run, host, column("condition"), column("model")
     )
     hashes = subjects.hashes
     for part in parts:
@@ -193,20 +189,21 @@ def _measured(
         yield _Numbers(
             points.row[chosen], points.subject[chosen], points.value[chosen], ids, ids, True
         )
-    staying = measured.staying
-    if len(staying):
+    if len(measured.staying):
         place = np.empty(len(spans), np.int64)
         place[rows] = np.arange(len(rows))
-        yield _numbers_of(staying.only(_order(place[staying.row])), Source.SPAN, subjects)
-
-
-def _order(place: I64) -> I64:
-    return np.argsort(place, kind="stable")
+        order = np.argsort(place[measured.staying.row], kind="stable")
+        yield _numbers_of(measured.staying.only(order), Source.SPAN, subjects)
 
 
 def _numbers_of(measured: Measured, source: Source, subjects: Subjects) -> _Numbers:
+    """What was measured, with its subjects; those that are not of this source are of no row here."""
+    is_point = source is Source.POINT
     found = [
-        subjects.number(Subject(source, each.event, each.metric)) for each in measured.readings
+        subjects.number(Subject(source, each.event, each.metric))
+        if each.metric and each.is_series == is_point
+        else _NOT_WANTED
+        for each in measured.readings
     ]
     return _Numbers(measured.row, np.array(found, np.int32)[measured.code], measured.value)
 
@@ -217,15 +214,16 @@ def _in_slots(looked: LookedAt[Spans], subjects: Subjects, rows: I64) -> Iterato
         value, there = slot_float(looked.records, key)
         if not there.any():
             continue
-        subject = _of_events(looked, subjects, functools.partial(_staying, metric))
+        subject = _of_events(looked, subjects, functools.partial(_staying, key, metric))
         if subject is not None:
             yield _chosen(rows, subject, value, there)
 
 
-def _staying(metric: str, event: str) -> Subject | None:
+def _staying(key: str, metric: str, event: str) -> Subject | None:
     """A number that stays on its span; None where it is a point."""
-    is_series = crucible_schema.is_series(event, metric)
-    return None if is_series else Subject(Source.SPAN, event, metric)
+    is_measurement = crucible_schema.is_measurement_key(key)
+    is_point = is_measurement and crucible_schema.is_series(event, metric)
+    return None if is_point else Subject(Source.SPAN, event, metric)
 
 
 def _durations(looked: LookedAt[Spans], subjects: Subjects, rows: I64) -> _Numbers:

@@ -51,8 +51,15 @@ _ROLLED_UP: dict[str, dict[str, pa.DataType]] = {
         },
         **dict.fromkeys(OF_SAMPLED, pa.float64()),
     },
+    "anomalies": {
+        "time": _TIME,
+        **dict.fromkeys(("experiment_id", "run_id", "metric", "severity", "label"), pa.string()),
+        "score": pa.float64(),
+        "starts_period": pa.bool_(),
+    },
 }
-_DEFAULTS = {"status_code": 0, "sample_probability": 1.0}
+_DEFAULTS = {"status_code": 0, "sample_probability": 1.0, "starts_period": False, "label": ""}
+_WATCHED = {"metric": "loss", "detector": "ewma", "severity": "warning"}
 TRACE = uuid.UUID("5b8efff798038103d269b633813fc60c")
 
 
@@ -142,7 +149,7 @@ class Stored:
     def point(self, series_id: int, **values: Any) -> None:
         self.insert("points", {"series_id": series_id, "time": at(0), "value": 1.0, **values})
 
-    def points(self, series_id: int, values: list[float | None], *, start: int = 0) -> None:
+    def points(self, series_id: int, values: Sequence[float | None], *, start: int = 0) -> None:
         """One a second, steps counted from `start`."""
         with self.conn.cursor().copy(
             "copy crucible.points (series_id, time, step, value) from stdin"
@@ -157,6 +164,36 @@ class Stored:
 
     def histogram(self, series_id: int, **values: Any) -> None:
         self.insert("histograms", {"series_id": series_id, "time": at(0), "count": 3, **values})
+
+    def anomaly(self, period_id: uuid.UUID, **values: Any) -> None:
+        """One value that was flagged."""
+        row = {"time": at(0), "score": 2.0, "period_id": period_id, **_WATCHED}
+        self.insert("anomalies", {**row, **values})
+
+    def period(self, number: int = 1, **values: Any) -> uuid.UUID:
+        """A period of anomalies, of a series of its own unless it is given one; returns its id."""
+        period_id = uuid.UUID(int=number)
+        row = {
+            "period_id": period_id,
+            "watch_key": number,
+            **dict.fromkeys(("started_at", "last_flag_at", "state_at", "peak_at"), at(number)),
+            "flag_count": 1,
+            "peak_score": 2.0,
+            "peak_value": 5.0,
+            **_WATCHED,
+        }
+        self.insert("anomaly_periods", {**row, **values})
+        return period_id
+
+    def fed(self, kind: str = "opened", **body: Any) -> int:
+        """An entry of the feed of anomalies, as a window adds it; returns its id."""
+        row = self.conn.execute(
+            "insert into crucible.anomaly_feed (period_id, kind, body) values (%s, %s, %s)"
+            " returning feed_id",
+            (uuid.UUID(int=1), kind, json.dumps({"severity": "warning", **body})),
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
 
 
 def _adapted(value: Any) -> Any:

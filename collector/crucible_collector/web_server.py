@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import uvicorn
@@ -22,8 +23,17 @@ STOP_MARGIN_S = 5.0
 class WebServer:
     """Runs `app` until stopped. Owner: the service, which starts and stops it in its order."""
 
-    def __init__(self, app: Any, *, name: str, stop_grace_s: int = 5, **settings: Any) -> None:
-        """`settings` go to uvicorn.Config as they are."""
+    def __init__(
+        self,
+        app: Any,
+        *,
+        name: str,
+        stop_grace_s: int = 5,
+        on_stop: Callable[[], None] | None = None,
+        **settings: Any,
+    ) -> None:
+        """`on_stop` ends answers that have no end; `settings` go to uvicorn.Config as they are."""
+        self._on_stop = on_stop
         self._stop_grace_s = stop_grace_s
         self._settings = settings
         self._app = app
@@ -67,6 +77,8 @@ class WebServer:
         if self._server is None or self._thread is None:
             return
         self._server.should_exit = True
+        if self._on_stop is not None:
+            self._on_stop()
         self._thread.join(self._stop_grace_s + STOP_MARGIN_S)
         self._server = self._thread = None
 

@@ -8,9 +8,12 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crucible_collector.api import failures, site
+from crucible_collector.api.feed import Feed
 from crucible_collector.api.routes.aggregates import aggregates_router
+from crucible_collector.api.routes.anomalies import Changes, anomalies_router, changes_router
 from crucible_collector.api.routes.events import events_router
 from crucible_collector.api.routes.experiments import experiments_router
+from crucible_collector.api.routes.health import health_router
 from crucible_collector.api.routes.ledger import ledger_router
 from crucible_collector.api.routes.logs import logs_router
 from crucible_collector.api.routes.runs import runs_router
@@ -18,6 +21,7 @@ from crucible_collector.api.routes.sampling import Samples, sampling_router
 from crucible_collector.api.routes.schema import schema_router
 from crucible_collector.api.routes.series import series_router
 from crucible_collector.api.routes.simulation import Simulates, simulation_router
+from crucible_collector.api.routes.stream import stream_router
 from crucible_collector.api.routes.telemetry import TakesEvents, telemetry_router
 from crucible_collector.api.routes.traces import traces_router
 from crucible_collector.api.status import StatusSource, status_router
@@ -28,12 +32,14 @@ PREFIX = "/api/v1"
 ROUTERS = (
     experiments_router,
     runs_router,
+    health_router,
     events_router,
     traces_router,
     series_router,
     aggregates_router,
     logs_router,
     ledger_router,
+    anomalies_router,
 )
 _ABOUT = """
 What experiments did, as the collector stored it.
@@ -72,11 +78,14 @@ def create_app(
     events: TakesEvents | None = None,
     samples: Samples | None = None,
     simulates: Simulates | None = None,
+    *,
+    changes: Changes | None = None,
 ) -> FastAPI:
     """The application over a database and a service, both of which outlive it.
 
     `events` takes what is posted, `samples` tells of this process's sampling and takes other rules;
     None where it receives nothing. `simulates` tries rules on what is stored; None where nobody does.
+    `changes` takes what people make of periods of anomalies; None where it may not write.
     """
     app = FastAPI(
         title="Crucible Telemetry",
@@ -91,6 +100,10 @@ def create_app(
     api = APIRouter(prefix=PREFIX, responses=failures.FAILURES)
     for router in ROUTERS:
         api.include_router(router(reads))
+    app.state.feed = Feed(reads)
+    api.include_router(stream_router(app.state.feed))
+    if changes is not None:
+        api.include_router(changes_router(reads, changes))
     api.include_router(sampling_router(reads, samples))
     if simulates is not None:
         api.include_router(simulation_router(simulates))

@@ -7,6 +7,7 @@ comparison in them is `<=` or `>=`.
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -50,6 +51,12 @@ def after_series(cursor: Cursor | None) -> dict[str, Any]:
         "last_series": _parsed(parse_id_64, cursor.key[1]) if cursor else None,
         "skip": cursor.skip if cursor else 0,
     }
+
+
+def after_period(cursor: Cursor | None) -> dict[str, Any]:
+    """For lists whose key is a time and the id of a period of anomalies."""
+    last_period = _parsed(uuid.UUID, cursor.key[1]) if cursor else None
+    return {**after_time(cursor), "last_period": last_period}
 
 
 def after_curve_point(cursor: Cursor | None) -> dict[str, Any]:

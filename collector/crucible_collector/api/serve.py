@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from crucible_collector.api.feed import Feed
 from crucible_collector.web_server import WebServer
 
 # Open connections beyond this are answered 503 by the server itself: a page takes two or three.
@@ -13,10 +14,13 @@ KEEP_ALIVE_S = 15
 
 
 def api_server(app: FastAPI, *, stop_grace_s: int = 5) -> WebServer:
-    """A server, not yet started, for the application."""
+    """A server, not yet started, for the application; its end ends what listens to the feed."""
+    feed: Feed = app.state.feed
+    feed.reopen()
     return WebServer(
         app,
         name="api",
+        on_stop=feed.close,
         stop_grace_s=stop_grace_s,
         limit_concurrency=CONNECTIONS_MAX,
         timeout_keep_alive=KEEP_ALIVE_S,

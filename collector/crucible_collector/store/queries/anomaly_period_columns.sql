@@ -6,6 +6,7 @@
     p.metric,
     s.unit,
     p.event_name,
+    s.rank,
     p.experiment_id,
     p.run_id,
     p.condition,

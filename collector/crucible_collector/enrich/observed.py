@@ -17,7 +17,7 @@ import numpy as np
 
 import crucible_schema
 from crucible_collector.batch import F64, I32, I64, Bool, Spans
-from crucible_collector.candidates import STATUS_ERROR
+from crucible_collector.candidates import STATUS_ERROR, Columns
 from crucible_collector.decode import xxh64
 from crucible_collector.detect.observations import (
     NO_SERIES,
@@ -62,10 +62,6 @@ class Subjects:
             if number >= 0:
                 self.found.append(subject)
         return number
-
-    @property
-    def hashes(self) -> I64:
-        return np.array([_hash(each) for each in self.found], np.uint64).view(np.int64)
 
 
 @functools.lru_cache(4096)
@@ -156,22 +152,30 @@ def _series(part: _Numbers) -> I64:
 
 
 def _give_keys(looked: LookedAt[Spans], parts: list[_Numbers], subjects: Subjects) -> None:
-    """Keys for numbers of what stays on spans: an event of a run, experiment, condition and model.
+    """Keys for the numbers of what stays on spans."""
+    if all(part.key is not None for part in parts):
+        return
+    has_run = slot_text(looked.records, "crucible.run.id").length > 0
+    owner = owner_of_events(looked.candidates.columns, has_run)
+    for part in parts:
+        if part.key is None:
+            part.key = keys_of_events(owner[part.row], subjects.found, part.subject)
+
+
+def owner_of_events(columns: Columns, has_run: Bool) -> I64:
+    """Whose each record's numbers are: an experiment's run under a condition, with a model.
 
     Without a run, the service is what tells one from the other.
     """
-    if all(part.key is not None for part in parts):
-        return
-    column = looked.candidates.columns.key
-    run = slot_text(looked.records, "crucible.run.id").length > 0
-    host = column("run") if run.all() else np.where(run, column("run"), column("service"))
-    owner = fold(
-        "watched by", column("experiment"), run, host, column("condition"), column("model")
-    )
-    hashes = subjects.hashes
-    for part in parts:
-        if part.key is None:
-            part.key = fold("watched", owner[part.row], hashes[part.subject])
+    key = columns.key
+    host = key("run") if has_run.all() else np.where(has_run, key("run"), key("service"))
+    return fold("watched by", key("experiment"), has_run, host, key("condition"), key("model"))
+
+
+def keys_of_events(owner: I64, subjects: list[Subject], subject: I32) -> I64:
+    """Keys of what events are watched for, number by number (see `owner_of_events`)."""
+    hashes = np.array([_hash(each) for each in subjects], np.uint64).view(np.int64)
+    return fold("watched", owner, hashes[subject])
 
 
 def _measured(
@@ -235,7 +239,7 @@ def _durations(looked: LookedAt[Spans], subjects: Subjects, rows: I64) -> _Numbe
 
 
 def _statuses(looked: LookedAt[Spans], subjects: Subjects, rows: I64) -> _Numbers:
-    subject = _of_events(looked, subjects, _status)
+    subject = _of_events(looked, subjects, errors_of)
     if subject is None:
         return _nothing()
     is_error = looked.records.status_code == STATUS_ERROR
@@ -278,7 +282,7 @@ def _of_events(
     return found[looked.events.code] if (found >= 0).any() else None
 
 
-def _status(event: str) -> Subject | None:
+def errors_of(event: str) -> Subject | None:
     """Whose errors an event counts among; None where it cannot have any."""
     definition = crucible_schema.EVENTS.get(event)
     if event == _HEARTBEAT or (definition and definition.phase is crucible_schema.Phase.START):

@@ -6,5 +6,5 @@ where alerts go; `watches` says by which `plans` each number is watched: what th
 bounds, `order` leaves out what comes too late, `counters` makes amounts of cumulative sums, `groups` keeps
 what the detectors of a plan remember, `follow` makes periods of flags and `episodes` what is told of
 them, with the names of `names`. A `detector` is one file of `detectors` (`slowing` is what two of them
-share); what was found is in `found`; `warm` makes all kernels ready at a start.
+share, `scale` how they take logarithms and place bounds); what was found is in `found`; `warm` makes all kernels ready at a start.
 """

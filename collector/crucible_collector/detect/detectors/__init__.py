@@ -13,16 +13,20 @@ from types import MappingProxyType
 
 from crucible_collector.detect.detector import Detector
 from crucible_collector.detect.detectors.drift import DRIFT
+from crucible_collector.detect.detectors.ewma import EWMA
 from crucible_collector.detect.detectors.iqr import IQR
 from crucible_collector.detect.detectors.modified_z import MODIFIED_Z
 from crucible_collector.detect.detectors.non_finite import NON_FINITE
 from crucible_collector.detect.detectors.pace import PACE
 from crucible_collector.detect.detectors.plateau import PLATEAU
+from crucible_collector.detect.detectors.rarity import RARITY
 from crucible_collector.detect.detectors.throughput import THROUGHPUT
 from crucible_collector.detect.detectors.zero import ZERO
 from crucible_collector.detect.detectors.zscore import ZSCORE
 
 _ALL: tuple[Detector, ...] = (
+    EWMA,
+    RARITY,
     ZERO,
     THROUGHPUT,
     PLATEAU,

@@ -121,6 +121,42 @@ STALLED_RUNS = Counter(
     "Runs that promised heartbeats, fell silent and were declared stalled by this collector.",
     registry=REGISTRY,
 )
+ALERTS = Counter(
+    "crucible_alerts",
+    "Alerts by webhook and outcome of an attempt: sent, failed (to be tried again), refused (by the receiver, for good), late (given up after give_up_after_s), silenced, unannounced (the end of a period whose beginning was not sent), unknown (the settings have no such webhook any more).",
+    ("webhook", "outcome"),
+    registry=REGISTRY,
+)
+WAITING_ALERTS = Gauge(
+    "crucible_waiting_alerts",
+    "Alerts in the outbox that have neither arrived nor been given up, by webhook, over all collectors.",
+    ("webhook",),
+    registry=REGISTRY,
+)
+OLDEST_ALERT_SECONDS = Gauge(
+    "crucible_oldest_alert_seconds",
+    "Age of the oldest of these.",
+    ("webhook",),
+    registry=REGISTRY,
+)
+ANOMALIES = Counter(
+    "crucible_anomalies",
+    "Flagged values that were stored, by severity (info, warning, critical); of many that follow each other only the first and the worst.",
+    ("severity",),
+    registry=REGISTRY,
+)
+ANOMALY_PERIODS = Counter(
+    "crucible_anomaly_periods",
+    "Periods of anomalies that this collector opened, or resolved (outcome: opened, resolved).",
+    ("outcome",),
+    registry=REGISTRY,
+)
+ALERTS_QUEUED = Counter(
+    "crucible_alerts_queued",
+    "Alerts that this collector put into the outbox (kind: firing, resolved).",
+    ("kind",),
+    registry=REGISTRY,
+)
 LAG_SECONDS = Gauge(
     "crucible_lag_seconds",
     "Time since the receipt of the newest request in the database; 0 while nothing waits.",

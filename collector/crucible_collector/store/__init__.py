@@ -13,8 +13,9 @@ In the order in which a window meets them: `partitions` makes room ahead of it, 
 one transaction (its statements are in `ingest`), moves the journal's `positions` with it, says by `outcomes`
 what became of its records; `copy` writes its rows (`binary_copy` makes the bytes) and
 `merge` what rows share; `sampling` has the versions of the sampling rules and counts what they kept.
-`read` answers the questions named in `queries`, of which some are put together of the `pieces` that
-roll-ups answer, and `causes` says what else changed in a run before an anomaly; `replay` gives stored records once more, for simulations; `examine`, with
-`examine_storage`, `examine_columnstore`, `examine_retention`, `examine_traces` and `examine_sampling`,
-those of the doctor.
+`outbox` has the alerts that are to be sent. `read` answers the questions named in `queries`, of which
+some are put together of the `pieces` that roll-ups answer; `causes` says what else changed in a run
+before an anomaly; `replay` gives stored records once more, for simulations; `examine`, with
+`examine_storage`, `examine_columnstore`, `examine_retention`, `examine_traces`, `examine_sampling` and
+`examine_alerts`, those of the doctor.
 """

@@ -24,6 +24,8 @@ READ_TIMEOUT = "30s"
 READERS_MIN, READERS_MAX = 1, 8
 READER_WAIT_S = 5.0
 READER_IDLE_S = 300.0
+# Told of at the end of a transaction that wrote to the outbox, or to the feed.
+ALERT_CHANNELS = ("crucible_alerts", "crucible_anomalies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,18 @@ READ = Intent(
         "jit": "off",
     },
 )
+# What is marked as sent has been sent: a server that forgot it in a crash would have it sent twice.
+ALERTS = Intent(
+    "crucible alerts",
+    {
+        **_EVERY,
+        "synchronous_commit": "on",
+        "statement_timeout": READ_TIMEOUT,
+        "lock_timeout": "10s",
+        "idle_in_transaction_session_timeout": "1min",
+        "jit": "off",
+    },
+)
 MAINTENANCE = Intent("crucible maintenance", {**_EVERY, "lock_timeout": "5s"})
 
 
@@ -97,6 +111,14 @@ def connect(dsn: str, intent: Intent) -> psycopg.Connection[tuple[Any, ...]]:
 def ingest_connection(dsn: str) -> psycopg.Connection[tuple[Any, ...]]:
     """Open the connection that writes windows; autocommit, so transactions are explicit."""
     return connect(dsn, INGEST)
+
+
+def alerts_connection(dsn: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """Open the connection that alerts are claimed over; it hears of what detection writes."""
+    conn = connect(dsn, ALERTS)
+    for channel in ALERT_CHANNELS:
+        conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+    return conn
 
 
 def reader_pool(dsn: str) -> ConnectionPool[psycopg.Connection[tuple[Any, ...]]]:

@@ -16,6 +16,7 @@ import psycopg
 from crucible_collector.errors import DatabaseError, SettingsError
 from crucible_collector.findings import Finding
 from crucible_collector.store.connect import READ_TIMEOUT, Intent, check_understood, connect
+from crucible_collector.store.examine_alerts import alerts
 from crucible_collector.store.examine_columnstore import packed
 from crucible_collector.store.examine_retention import retention
 from crucible_collector.store.examine_sampling import sampling
@@ -249,4 +250,5 @@ _WITH_SCHEMA = (
     ("columnstore", packed),
     ("traces", traces),
     ("sampling", sampling),
+    ("alerts", alerts),
 )

@@ -20,7 +20,7 @@ from crucible_collector.detect.detectors import DETECTORS
 from crucible_collector.detect.episodes import EPISODES_MAX, episodes_of
 from crucible_collector.detect.found import Found
 from crucible_collector.detect.groups import Group, Looked, Part, State
-from crucible_collector.detect.observations import Observations
+from crucible_collector.detect.observations import Observations, Subject
 from crucible_collector.detect.settings import Detection
 from crucible_collector.detect.watches import Watches
 
@@ -77,10 +77,9 @@ class Engine:
         for key in [key for key in self._groups if key[0] not in wanted]:
             self._late_count += self._groups.pop(key).late_count
 
-    @property
-    def watches(self) -> Watches:
-        """What is watched, by the settings in force."""
-        return self._watches
+    def wants(self, subject: Subject) -> bool:
+        """Whether any number of this subject may be watched: nobody needs to make the others."""
+        return self._watches.wants(subject)
 
     def look(self, window: Sequence[Observations]) -> Found:
         """Look at the numbers of one window, each once."""
@@ -189,6 +188,8 @@ class Engine:
 
     def restore(self, state: State) -> None:
         """Go on from `state`. Raises ValueError where that is not an engine's of this release."""
+        if "tick" not in state:
+            raise ValueError("nothing is known of detectors")
         parts: dict[str, State] = {}
         for name, array in state.items():
             number, separator, rest = name.partition(_SEPARATOR)

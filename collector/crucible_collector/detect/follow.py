@@ -33,7 +33,7 @@ def thresholds(severities: Severities) -> F64:
 
 
 @inlined
-def _severity(score: float, count: Int, thresholds: F64) -> float:
+def _severity(score: float, count: Int, thresholds: F64) -> Int:
     if score >= thresholds[3] or count >= thresholds[4]:
         return 2.0
     if score >= thresholds[1] or count >= thresholds[2]:

@@ -147,8 +147,13 @@ class Group:
         became, severity = np.empty(count, np.uint8), np.empty(count, np.uint8)
         follow.follow(
             self._records[f"{detector.name} periods"],
-            *(values.number, scored.score, follow.thresholds(detector.severities)),
-            *(part.severity_min, detector.quiet_max, became, severity),
+            values.number,
+            scored.score,
+            follow.thresholds(detector.severities),
+            part.severity_min,
+            detector.quiet_max,
+            became,
+            severity,
         )
         value = values.value if scored.value is None else scored.value
         return Looked(detector, part.rows, scored, value, became, severity)

@@ -16,7 +16,8 @@ from crucible_collector.kernels import Int, inlined, kernel
 # What a value is to its period.
 NOTHING, GOES_ON, OPENS, ENDS = 0, 1, 2, 3
 
-RECORD = np.dtype([("count", "i8"), ("quiet", "i4"), ("is_told", "i4")], align=True)
+RECORD = np.dtype([("count", "u4"), ("quiet", "u2"), ("is_told", "u2")], align=True)
+_COUNT_MAX = 2**32 - 1
 
 
 def thresholds(severities: Severities) -> F64:
@@ -60,7 +61,7 @@ def follow(
             continue
         period = records[number[row]]
         if score[row] > 1.0:
-            period.count += 1
+            period.count = min(period.count + 1, _COUNT_MAX)
             period.quiet = 0
             found = _severity(score[row], period.count, thresholds)
             severity[row] = np.uint8(found)

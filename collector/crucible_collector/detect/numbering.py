@@ -14,8 +14,8 @@ from crucible_collector.mixing import SEED, mixed
 
 _CAPACITY_FIRST = 1024
 _NOBODY = -1
-# What a series takes here: key, when it was seen, its place among the free, two to four slots.
-BYTES_A_SERIES = 8 + 8 + 4 + 4 * 4
+# What a series takes here: key, when it was seen, its place among the free, two slots.
+BYTES_A_SERIES = 8 + 8 + 4 + 2 * 4
 
 
 class Numbering:
@@ -36,7 +36,7 @@ class Numbering:
         self._seen = np.full(capacity, _NOBODY, np.int64)  # tick; _NOBODY: the number is free
         self._free = np.arange(capacity - 1, -1, -1, dtype=np.int32)
         self._free_count = np.array([capacity], np.int64)
-        self._slots = np.full(4 * capacity, _NOBODY, np.int32)
+        self._slots = np.full(2 * capacity, _NOBODY, np.int32)
 
     def __len__(self) -> int:
         """Live series."""

@@ -17,15 +17,16 @@ from crucible_collector.kernels import Int, kernel
 
 LATE_MAX = 16  # numbers in a row
 LATE_WINDOWS_MAX = 3
+_DIGITS = 2**32 - 1
 
 RECORD = np.dtype(
     [
         ("newest_ns", "i8"),
         ("newest_step", "i8"),
-        ("late_tick", "i8"),
-        ("late_count", "i4"),
-        ("late_windows", "i2"),
-        ("is_known", "i2"),
+        ("late_tick", "u4"),  # the last digits of it
+        ("late_count", "u1"),
+        ("late_windows", "u1"),
+        ("is_known", "u1"),
     ],
     align=True,
 )
@@ -54,10 +55,11 @@ def late(
             or (not (with_steps and step[row] < last.newest_step) and time_ns[row] > last.newest_ns)
         )
         if not is_newer:
-            if last.late_count == 0 or last.late_tick != tick:
-                last.late_tick = tick
-                last.late_windows += 1
-            last.late_count += 1
+            digits = tick & _DIGITS
+            if last.late_count == 0 or last.late_tick != digits:
+                last.late_tick = digits
+                last.late_windows = min(last.late_windows + 1, LATE_WINDOWS_MAX)
+            last.late_count = min(last.late_count + 1, LATE_MAX)
             if last.late_count < LATE_MAX or last.late_windows < LATE_WINDOWS_MAX:
                 is_late[row] = True
                 continue

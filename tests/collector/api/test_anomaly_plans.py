@@ -89,10 +89,11 @@ def plans(module_server: TestServer) -> Iterator[Plans]:
             yield Plans(reading)
 
 
-RUN, EXPERIMENT = {"run": "run-7"}, {"experiment": "experiment-7"}
+RUN: dict[str, object] = {"run": "run-7"}
+EXPERIMENT: dict[str, object] = {"experiment": "experiment-7"}
 WORSE = ["critical"]
-AFTER = {"last_time": at(5 * 86_400), "last_period": PERIOD}
-DAY = {"from_time": at(86_400), "to_time": at(2 * 86_400)}
+AFTER: dict[str, object] = {"last_time": at(5 * 86_400), "last_period": PERIOD}
+DAY: dict[str, object] = {"from_time": at(86_400), "to_time": at(2 * 86_400)}
 
 # Pages of the database that the first page of an answer may touch: one a row, at worst. Most take half.
 TOUCHED_MAX = 100

@@ -12,6 +12,7 @@ import threading
 from contextlib import closing
 from typing import Any
 
+import numpy as np
 import psycopg
 import pyarrow as pa
 from psycopg_pool import ConnectionPool
@@ -113,6 +114,8 @@ class Database:
         for table in rows.tables:
             time_us = table.batch.column("time").cast(pa.int64()).to_numpy()
             self._partitions.ensure(connection, table.relation, days_of(time_us))
+        flagged = [flag.time_ns // 1000 for each in rows.found.episodes for flag in each.flags]
+        self._partitions.ensure(connection, "anomalies", days_of(np.array(flagged, np.int64)))
 
     def _maintain(self) -> None:
         """The body of the maintenance thread: begins once the database is up to date."""

@@ -1,9 +1,10 @@
-"""One window, one transaction: position, digests, rows, dimensions, runs, ledger, or nothing.
+"""One window, one transaction: position, digests, rows, dimensions, runs, anomalies, ledger, or nothing.
 
 The first statement moves the journal's position from the window's start to its end; if it is not
 there any more, an earlier COMMIT that seemed lost has arrived after all, and nothing is written.
 Row locks are taken in one order everywhere (position, digests sorted, dimensions sorted by table and
-key, experiments, runs, ledger), so that several collectors never deadlock.
+key, experiments, runs, the lock of the anomalies' feed, ledger), so that several collectors never
+deadlock.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from crucible_collector.batch import Reason
 from crucible_collector.candidates import Counted
 from crucible_collector.rows import Phase, SetAside, Table, WindowRows
 from crucible_collector.store import merge, rollups
+from crucible_collector.store.anomalies import Kept, write_found
 from crucible_collector.store.copy import Stream, copy, copy_what_fits, encode
 from crucible_collector.store.ingest import statement, timestamp
 from crucible_collector.store.outcomes import Written, ledger_entries
@@ -134,6 +136,7 @@ class WindowWriter:
             duplicates = _take_in_requests(connection, rows) if is_first else set(rows.duplicates)
             found = [each for each in rows.set_aside if each.request not in duplicates]
             written = Written(duplicates=duplicates, set_aside=found)
+            kept = Kept()
             if careful:
                 connection.execute("set constraints all immediate")
             copied = []
@@ -147,11 +150,19 @@ class WindowWriter:
             if is_first:
                 merge.dimensions(connection, rows, careful=careful)
                 merge.facts(connection, rows, careful=careful)
+                kept = write_found(
+                    connection,
+                    rows.found,
+                    duplicates,
+                    careful=careful,
+                    writes_parts=self.writes_parts,
+                )
             self._add_to_ledger(connection, rows, written)
             self.positions.record(connection, rows, duplicates)
             write_counts(connection, self._journal_id, _counted(rows, duplicates))
             if written.set_aside:
                 bury(written.set_aside)
+        kept.count()
         return written
 
     def _add_to_ledger(

@@ -13,8 +13,8 @@ In the order in which a window meets them: `partitions` makes room ahead of it, 
 one transaction (its statements are in `ingest`), moves the journal's `positions` with it, says by `outcomes`
 what became of its records; `copy` writes its rows (`binary_copy` makes the bytes) and
 `merge` what rows share; `anomalies` writes what detectors found: `periods`, `flags`, and the `feed` of
-what happens to them, with alerts; `sampling` counts what the sampling rules kept. `versions` has these rules and the
-settings of detection, version by version.
+what happens to them, with alerts; `sampling` counts what the sampling rules kept, and `versions` has
+these rules and the settings of detection, version by version.
 `outbox` has the alerts that are to be sent. `read` answers the questions named in `queries`, of which
 some are put together of the `pieces` that roll-ups answer; `causes` says what else changed in a run
 before an anomaly; `replay` gives stored records once more, for simulations; `examine`, with

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from crucible_collector.errors import SettingsError
 from crucible_collector.findings import Finding
 from crucible_collector.sample.rules import ImportanceRule, Rules
-from crucible_collector.store.sampling import Connection, in_force
+from crucible_collector.store.sampling import in_force
+from crucible_collector.store.versions import Connection
 
 LATELY = """
 -- What did each sampling rule see and keep within the last hour? The primary key, from its end.

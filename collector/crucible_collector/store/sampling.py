@@ -1,44 +1,18 @@
-"""The sampling rules that the database has, version by version, and the ledger of what they kept.
-
-The newest version is in force for every collector of the database. A settings file becomes a version
-only where it says something else than the newest file did: a collector that is started again with the
-file that it had does not take back what was changed through the API since.
-"""
+"""The ledger of what sampling rules saw and kept, and the rules themselves, version by version."""
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
-
 from crucible_collector.candidates import Counted, RuleCount
-from crucible_collector.errors import ChangedMeanwhileError, SettingsError
 from crucible_collector.store.ingest import statement, timestamp
+from crucible_collector.store.versions import SAMPLING, Connection
 
-Connection = psycopg.Connection[tuple[Any, ...]]
-
-# Whoever makes a version waits for whoever else does, so that each knows which one it follows.
-LOCK_KEY = int.from_bytes(b"sampling")
-LOCK = "select pg_advisory_xact_lock(%s)"
-
-NEWEST = """
--- Which rules are in force? The primary key, from its end.
-select version, settings, digest, origin, changed_at, changed_by, reason
-from crucible.sampling_settings
-order by version desc
-limit 1
-"""
-
-NEWEST_OF_FILES = """
--- What did a file say last? No index: there are as many rows as there were changes.
-select digest from crucible.sampling_settings where origin = 'file' order by version desc limit 1
-"""
+in_force = SAMPLING.in_force  # None where nobody ever said anything: all is kept
+adopt_file = SAMPLING.adopt_file
+put = SAMPLING.put
 
 FOLD = """
 -- Adds minutes of the sampling ledger that are old to the row of their hour, and hours to that of their
@@ -79,95 +53,6 @@ FOLD_ROWS_MAX = 20_000  # a transaction; an hour of two rules with a hundred str
 # From when on minutes are told by the hour, and hours by the day: of two rules with a hundred strata a
 # collector writes 288,000 rows a day, and keeps 4,800 and then 200 of them.
 FOLDED_AFTER = {"hour": dt.timedelta(days=7), "day": dt.timedelta(days=90)}
-
-ADD = """
--- Puts other rules in force.
-insert into crucible.sampling_settings (origin, changed_by, reason, settings, digest)
-values (%(origin)s, %(changed_by)s, %(reason)s, %(settings)s, %(digest)s)
-returning version
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One row of crucible.sampling_settings."""
-
-    version: int
-    settings: Mapping[str, Any]
-    digest: uuid.UUID
-    origin: str
-    changed_at: dt.datetime
-    changed_by: str
-    reason: str
-
-
-def in_force(connection: Connection) -> Version | None:
-    """The newest version; None where nobody ever said anything: all is kept."""
-    with connection.cursor(row_factory=class_row(Version)) as cursor:
-        return cursor.execute(NEWEST).fetchone()
-
-
-def adopt_file(
-    connection: Connection, settings: Mapping[str, Any], digest: uuid.UUID, changed_by: str = ""
-) -> int | None:
-    """Put in force what a file says; None where the newest file said just that.
-
-    SettingsError where the database cannot keep it; so for `put`.
-    """
-    with connection.transaction():
-        connection.execute(LOCK, (LOCK_KEY,))
-        row = connection.execute(NEWEST_OF_FILES).fetchone()
-        if row is not None and row[0] == digest:
-            return None
-        return _add(connection, "file", settings, digest, changed_by, "")
-
-
-def put(
-    connection: Connection,
-    settings: Mapping[str, Any],
-    digest: uuid.UUID,
-    *,
-    changed_by: str = "",
-    reason: str = "",
-    follows: int | None = None,
-) -> int:
-    """Put rules in force and return their version; that in force where it has the same rules.
-
-    `follows`: the version that was changed, 0 for none; ChangedMeanwhileError where another is in
-    force. None asks nothing.
-    """
-    with connection.transaction():
-        connection.execute(LOCK, (LOCK_KEY,))
-        newest = in_force(connection)
-        version = newest.version if newest else 0
-        if follows is not None and follows != version:
-            raise ChangedMeanwhileError(
-                f"version {version} is in force, not {follows}: somebody changed it meanwhile"
-            )
-        if newest is not None and newest.digest == digest:
-            return version
-        return _add(connection, "api", settings, digest, changed_by, reason)
-
-
-def _add(
-    connection: Connection,
-    origin: str,
-    settings: Mapping[str, Any],
-    digest: uuid.UUID,
-    changed_by: str,
-    reason: str,
-) -> int:
-    told = {"origin": origin, "changed_by": changed_by, "reason": reason}
-    try:
-        row = connection.execute(
-            ADD, {**told, "settings": Jsonb(dict(settings)), "digest": digest}
-        ).fetchone()
-    except psycopg.DataError as error:  # a NUL or half a character in some text
-        message = error.diag.message_primary
-        raise SettingsError(f"sampling: the database cannot keep these: {message}") from None
-    if row is None:
-        raise RuntimeError("an inserted version has a number")
-    return int(row[0])
 
 
 def write_counts(connection: Connection, journal_id: uuid.UUID, counted: Counted) -> None:

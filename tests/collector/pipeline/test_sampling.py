@@ -13,7 +13,8 @@ from crucible_collector.pipeline.sampling import POLL_S, TOLD_S, SamplingInForce
 from crucible_collector.sample.rules import Rules
 from crucible_collector.sample.sampler import Sampler
 from crucible_collector.store.connect import ingest_connection
-from crucible_collector.store.sampling import Connection, in_force, put
+from crucible_collector.store.sampling import in_force, put
+from crucible_collector.store.versions import Connection
 
 
 @dataclass
@@ -42,7 +43,7 @@ def connection(plain_database: str) -> Iterator[Connection]:
 def test_without_any_rules_all_is_kept(connection: Connection) -> None:
     sampling = SamplingInForce()
     sampling.poll(connection)
-    assert (sampling.now.version, sampling.now.rules) == (0, Rules.parse({}))
+    assert (sampling.now.version, sampling.now.settings) == (0, Rules.parse({}))
     assert in_force(connection) is None
 
 
@@ -53,7 +54,7 @@ def test_what_the_settings_say_is_in_force_for_all_once_the_database_is_there(
     for each in (here, there):
         each.poll(connection)
     assert here.now == there.now
-    assert here.now.rules == rules(0.5)
+    assert here.now.settings == rules(0.5)
     newest = in_force(connection)
     assert newest is not None
     assert (newest.origin, newest.changed_by) == ("file", "host:data")
@@ -66,10 +67,10 @@ def test_a_change_holds_within_the_time_between_two_questions(connection: Connec
     version = change(connection, rules(0.25))
     clock.now_s += POLL_S - 0.1
     sampling.poll(connection)
-    assert sampling.now.rules == rules(0.5)
+    assert sampling.now.settings == rules(0.5)
     clock.now_s += 0.1
     sampling.poll(connection)
-    assert (sampling.now.version, sampling.now.rules) == (version, rules(0.25))
+    assert (sampling.now.version, sampling.now.settings) == (version, rules(0.25))
 
 
 def test_a_change_through_this_collector_holds_from_the_next_window(connection: Connection) -> None:
@@ -88,12 +89,12 @@ def test_settings_that_are_read_again_are_followed_where_they_say_something_new(
     sampling.poll(connection)
     sampling.offer(rules(0.25))
     sampling.poll(connection)
-    assert sampling.now.rules == rules(0.25)
+    assert sampling.now.settings == rules(0.25)
     change(connection, rules(0.125))
     with caplog.at_level(logging.INFO, "crucible.sampling"):
         sampling.offer(rules(0.25))
         sampling.poll(connection)
-    assert sampling.now.rules == rules(0.125)
+    assert sampling.now.settings == rules(0.125)
     assert "made through the API, stays: the settings say nothing new" in caplog.text
 
 
@@ -106,7 +107,7 @@ def test_what_was_offered_while_the_database_was_away_is_not_lost(
         with pytest.raises(psycopg.OperationalError):
             sampling.poll(gone)
     sampling.poll(connection)
-    assert sampling.now.rules == rules(0.5)
+    assert sampling.now.settings == rules(0.5)
 
 
 def test_rules_of_a_newer_collector_are_told_once_and_change_nothing(
@@ -120,7 +121,7 @@ def test_rules_of_a_newer_collector_are_told_once_and_change_nothing(
     for _ in range(2):
         clock.now_s += POLL_S
         sampling.poll(connection)
-    assert sampling.now.rules == rules(0.5)
+    assert sampling.now.settings == rules(0.5)
     [warning] = caplog.records
     assert f"does not understand version {unreadable}: sampling rule a" in warning.getMessage()
     version = change(connection, rules(0.25))
@@ -151,7 +152,7 @@ def test_a_database_that_was_set_back_and_gave_the_number_again_is_followed(
     version = change(connection, rules(0.25))
     sampling.ask_soon()
     sampling.poll(connection)
-    assert (sampling.now.version, sampling.now.rules) == (version, rules(0.25))
+    assert (sampling.now.version, sampling.now.settings) == (version, rules(0.25))
 
 
 def test_the_sampler_is_asked_how_it_does_about_once_a_second() -> None:

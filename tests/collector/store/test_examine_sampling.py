@@ -11,7 +11,8 @@ import pytest
 
 from crucible_collector.sample.rules import Rules
 from crucible_collector.store.examine_sampling import sampling
-from crucible_collector.store.sampling import Connection, put
+from crucible_collector.store.sampling import put
+from crucible_collector.store.versions import Connection
 
 AFFORD = {"name": "afford", "strategy": "importance", "budget_per_s": 200}
 HALF = {"name": "half", "strategy": "uniform", "probability": 0.5}

@@ -16,13 +16,13 @@ from crucible_collector.errors import ChangedMeanwhileError, SettingsError
 from crucible_collector.sample.rules import Rules
 from crucible_collector.store.connect import ingest_connection
 from crucible_collector.store.sampling import (
-    Connection,
     adopt_file,
     fold_counts,
     in_force,
     put,
     write_counts,
 )
+from crucible_collector.store.versions import Connection
 
 MINUTE_NS = 60_000_000_000
 JOURNAL = uuid.UUID("b" * 32)

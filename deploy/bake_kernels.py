@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from crucible_collector import decode
+from crucible_collector.detect import warm as detect_kernels
 from crucible_collector.sample import warm as sample_kernels
 from crucible_collector.store import binary_copy
 
@@ -19,7 +20,8 @@ def main() -> None:
     """Compile what is missing, and say where it is."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     directory = decode.cache_directory(Path(sys.argv[1]))
-    decode.warm_up(logging.getLogger("bake"), binary_copy.warm_up, sample_kernels.warm_up)
+    others = binary_copy.warm_up, sample_kernels.warm_up, detect_kernels.warm_up
+    decode.warm_up(logging.getLogger("bake"), *others)
     print(f"kernels are in {directory}")
 
 

@@ -102,11 +102,13 @@ def _forking() -> socket.socket:
 def main() -> None:
     """Be the process that forks."""
     from crucible_collector import cli, decode, service
+    from crucible_collector.detect import warm as detect_kernels
     from crucible_collector.store import binary_copy
 
     control = socket.socket(fileno=int(sys.argv[1]))
     decode.warm_up(logging.getLogger(service.__name__))
     binary_copy.warm_up()
+    detect_kernels.warm_up()
     gc.freeze()
     control.send(b"loaded")
     told = _fork_when_told(control)

@@ -1,7 +1,7 @@
-"""Metrics that are asked for at scrape time: the delivery ledger, and how sampling is doing.
+"""Metrics that are asked for at scrape time: the delivery ledger, and how sampling and detection are doing.
 
 What is counted as it happens is in `metrics`. These have owners of their own: the database, which may
-be away (its numbers are absent then, the rest is not), and the sampler.
+be away (its numbers are absent then, the rest is not), the sampler and the detectors' engine.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from crucible_collector.errors import DatabaseAwayError, QueryTooSlowError
+from crucible_collector.pipeline.detection import DetectionInForce
 from crucible_collector.pipeline.sampling import SamplingInForce
 from crucible_collector.sample.rulings import RuleUse
 from crucible_collector.store.read import Reads
@@ -69,6 +70,52 @@ class SamplingMetrics(Collector):
                 if now is not None:
                     gauge.add_metric(_labels(each), now)
             yield gauge
+
+
+class DetectionMetrics(Collector):
+    """How this collector's detectors are doing, all together."""
+
+    def __init__(self, detection: DetectionInForce) -> None:
+        self._detection = detection
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "crucible_detection_version",
+            "Version of the detection settings that this collector works by; 0: nobody ever made any, and the registry says what is watched.",
+            value=self._detection.now.version,
+        )
+        use = self._detection.use
+        for name, about, count in (
+            (
+                "crucible_detection_values",
+                "Numbers that detectors were given, since this collector started.",
+                use.value_count,
+            ),
+            (
+                "crucible_detection_late_values",
+                "Numbers of these that were not newer than the newest of their series, and so left out.",
+                use.late_count,
+            ),
+            (
+                "crucible_detection_evicted_series",
+                "Series that detectors forgot to stay within bounds; what comes of them later begins anew.",
+                use.evicted_count,
+            ),
+            (
+                "crucible_detection_unstored_episodes",
+                "Beginnings, ends and continuations of periods beyond what one window stores.",
+                use.unstored_count,
+            ),
+        ):
+            yield CounterMetricFamily(name, about, value=count)
+        yield GaugeMetricFamily(
+            "crucible_detection_series", "Series that are watched now.", value=use.series_count
+        )
+        yield GaugeMetricFamily(
+            "crucible_detection_memory_bytes",
+            "Memory that is remembered of them in.",
+            value=use.memory_bytes,
+        )
 
 
 _LABELS = ("rule", "signal")

@@ -6,7 +6,8 @@ from prometheus_client import generate_latest
 
 from crucible_collector.batch import Signal
 from crucible_collector.errors import DatabaseAwayError
-from crucible_collector.pipeline.sampling import InForce, SamplingInForce
+from crucible_collector.pipeline.in_force import InForce
+from crucible_collector.pipeline.sampling import SamplingInForce
 from crucible_collector.sample.rules import Rules
 from crucible_collector.sample.rulings import RuleUse
 from crucible_collector.sample.strategy import Use

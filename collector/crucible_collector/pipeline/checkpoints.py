@@ -1,4 +1,4 @@
-"""What the samplers know, on the collector's own disk with the place in the journal that it belongs to.
+"""What detectors and samplers know, on the collector's own disk with the place in the journal that it belongs to.
 
 A checkpoint is made while a window waits to be written and counts once that is committed: only then is
 it renamed to its name, so that what is found after a crash is never ahead of the database.
@@ -23,7 +23,7 @@ from crucible_collector.store.positions import Place
 log = logging.getLogger("crucible.pipeline")
 
 _ABOUT = "about"
-_FORMAT = 1
+_FORMAT = 2
 # What an archive that is cut, damaged or somebody else's raises, by where it is.
 _UNREADABLE = (
     *(OSError, EOFError, ValueError, LookupError, TypeError, RuntimeError, MemoryError),
@@ -56,7 +56,7 @@ class Checkpoints:
     """One file of one journal. Staged by the preparing thread, published by the one that writes."""
 
     def __init__(self, directory: Path, journal_id: uuid.UUID) -> None:
-        self._path = directory / "sampling.npz"
+        self._path = directory / "learned.npz"
         self._journal_id = str(journal_id)
 
     def load(self) -> Checkpoint | None:
@@ -70,10 +70,10 @@ class Checkpoints:
         except FileNotFoundError:
             return None
         except _UNREADABLE as error:
-            log.warning("the samplers' checkpoint %s cannot be read: %r", self._path, error)
+            log.warning("the checkpoint %s cannot be read: %r", self._path, error)
             return None
         if whose != (_FORMAT, self._journal_id):
-            log.warning("the samplers' checkpoint %s is of another journal or release", self._path)
+            log.warning("the checkpoint %s is of another journal or release", self._path)
             return None
         return Checkpoint(place, state)
 

@@ -22,6 +22,7 @@ from crucible_collector.enrich.subscription import EVERYTHING, Subscription
 from crucible_collector.errors import DatabaseError
 from crucible_collector.journal import DeadLetters, Journal
 from crucible_collector.pipeline.checkpoints import Checkpoints, Staged
+from crucible_collector.pipeline.detection import DetectionInForce
 from crucible_collector.pipeline.remembered import Remembered
 from crucible_collector.pipeline.sampling import SamplingInForce
 from crucible_collector.pipeline.unfamiliar import Unfamiliar
@@ -54,11 +55,12 @@ class Pipeline:
         *,
         subscription: Subscription = EVERYTHING,
         sampling: SamplingInForce | None = None,
+        detection: DetectionInForce | None = None,
         checkpoints: Checkpoints | None = None,
         committed: Callable[[WindowRows, Written], None] = lambda _rows, _written: None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`subscription` says what is wanted, `sampling` how much of it is kept.
+        """`subscription` says what is wanted, `detection` what is watched, `sampling` how much is kept.
 
         `committed` hears of every window in the database: of one that is written ahead and behind,
         twice.
@@ -67,6 +69,7 @@ class Pipeline:
         self._writer = writer
         self._dead_letters = dead_letters
         self._sampling = SamplingInForce() if sampling is None else sampling
+        self._detection = DetectionInForce() if detection is None else detection
         self._committed = committed
         self._clock_ns = clock_ns
         self._remembered = Remembered()
@@ -77,6 +80,7 @@ class Pipeline:
             subscription,
             self._sampling,
             checkpoints,
+            detection=self._detection,
             clock_ns=clock_ns,
             with_parts=lambda: writer.writes_parts,
         )
@@ -221,7 +225,7 @@ class Pipeline:
         try:
             staged.publish()
         except OSError as error:
-            log.warning("what the samplers learned cannot be kept: %s", error)
+            log.warning("what was learned cannot be kept: %s", error)
             return
         self._safe = staged.place
         self._writer.forget_windows(staged.place.decided)
@@ -259,6 +263,7 @@ class Pipeline:
 
     def _poll_settings(self) -> None:
         self._sampling.poll(self._writer.open())
+        self._detection.poll(self._writer.open())
 
     def _tell_listening(self) -> None:
         """A journal without room turns requests away: nobody can be heard of while that lasts."""

@@ -1,33 +1,32 @@
-"""Window to rows: decode, decide what is kept, enrich; one signal after the other.
+"""Window to rows: decode, look for anomalies, decide what is kept, enrich; one signal after the other.
 
 The step asks no clock: the journal's record carries the receipt time and the check's verdicts. Its one
-side effect is what the sampler learns and remembers, so a window is prepared once; what then goes wrong
-with the database is answered by writing the same rows again.
+side effect is what detectors and the sampler learn and remember, so a window is prepared once; what then
+goes wrong with the database is answered by writing the same rows again.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 
 from crucible_collector import metrics
-from crucible_collector.batch import I32, I64, Logs, Metrics, Reason, Records, Signal, Spans
+from crucible_collector.batch import I32, Reason, Signal
 from crucible_collector.candidates import Candidates, Counted, Decided
-from crucible_collector.decode import decode_logs, decode_metrics, decode_spans
-from crucible_collector.enrich.candidates import Received
-from crucible_collector.enrich.logs import add_logs, look_at_logs
+from crucible_collector.detect.engine import Engine
+from crucible_collector.detect.found import Found
+from crucible_collector.enrich.logs import add_logs
 from crucible_collector.enrich.metrics import add_metrics
-from crucible_collector.enrich.spans import add_spans, learn_spans, look_at_spans
+from crucible_collector.enrich.observed import observe_spans
+from crucible_collector.enrich.observed_metrics import observe_metrics
+from crucible_collector.enrich.spans import add_spans, learn_spans
 from crucible_collector.enrich.subscription import EVERYTHING, Subscription
-from crucible_collector.enrich.window import Collected, Everything, Known, LookedAt
-from crucible_collector.errors import MalformedError
+from crucible_collector.enrich.window import Collected, Everything, Known
 from crucible_collector.journal import EntryFlag, Window
+from crucible_collector.pipeline.looking import Decoded, look_at
 from crucible_collector.rows import Phase, Requests, SetAside, WindowRows
 from crucible_collector.sample.ledger import Tally
 from crucible_collector.sample.rules import Rules
@@ -35,29 +34,6 @@ from crucible_collector.sample.sampler import Sampler
 from crucible_collector.sample.settle import keep_all
 
 log = logging.getLogger("crucible.pipeline")
-
-_Kind = TypeVar("_Kind", bound=Records)
-_Keep = np.ndarray[tuple[int], np.dtype[np.bool_]]
-
-
-@dataclass(slots=True)
-class _LookedAt:
-    """What was decoded, in the order of the wire; a request that cannot be read stands alone."""
-
-    spans: list[LookedAt[Spans]] = field(default_factory=list)
-    logs: list[LookedAt[Logs]] = field(default_factory=list)
-
-    @property
-    def requests(self) -> list[I32]:
-        """The request of each record, in the order of `candidates`."""
-        spans = [each.records.request for each in self.spans]
-        return spans + [each.records.request for each in self.logs]
-
-    @property
-    def candidates(self) -> list[Candidates]:
-        """Spans before logs."""
-        spans = [each.candidates for each in self.spans]
-        return spans + [each.candidates for each in self.logs]
 
 
 def prepare(
@@ -67,10 +43,12 @@ def prepare(
     sampler: Sampler | None = None,
     phase: Phase = Phase.WHOLE,
     duplicates: frozenset[int] = frozenset(),
+    engine: Engine | None = None,
 ) -> WindowRows:
     """Decode, decide and enrich every request of the window, but for the events that are not wanted.
 
-    Without a sampler nothing is sampled here; what who sent it had sampled says so all the same.
+    Without a sampler nothing is sampled here; what who sent it had sampled says so all the same. Without
+    an engine nothing is looked for; of what comes BEHIND, everything was looked at AHEAD.
     `duplicates` are requests that are known to be stored already: nothing is made of them.
     """
     sampler = _idle() if sampler is None else sampler
@@ -79,7 +57,12 @@ def prepare(
         known = Known(everything, everything, everything)
     collected = Collected(known, subscription, phase, _names(sampler), sampler.variances)
     set_aside: list[SetAside] = []
-    looked = _look_at(window, collected, set_aside, duplicates)
+    looked = look_at(
+        window, collected, set_aside, duplicates, with_metrics=phase is not Phase.BEHIND
+    )
+    found = Found()
+    if phase is not Phase.BEHIND:
+        found = _detect(engine, looked, window, collected)
     candidates = looked.candidates
     decided: list[Decided | None] = [None] * len(candidates)
     if phase is Phase.AHEAD:
@@ -90,14 +73,41 @@ def prepare(
         add_spans(spans, verdict, collected)
     for logs, verdict in zip(looked.logs, decided[len(looked.spans) :], strict=True):
         add_logs(logs, verdict, collected)
-    if phase is not Phase.BEHIND:
-        _add_metrics(window, collected, set_aside)
+    for points, keep in looked.metrics:
+        add_metrics(points, keep, window.received_ns, collected)
     counted = Counted() if phase is Phase.AHEAD else sampler.counted()
     rows = _rows(window, collected, set_aside, counted)
     rows.duplicates = duplicates
+    rows.found = found
     if phase is Phase.WHOLE and counted.rows:
         rows.counted_without = functools.partial(_counted_without, sampler.tally(), looked.requests)
     return rows
+
+
+def _detect(engine: Engine | None, looked: Decoded, window: Window, collected: Collected) -> Found:
+    """Have the engine look at every number, and tell the candidates; where it fails, nothing is flagged."""
+    if engine is None:
+        return Found()
+    try:
+        told = [
+            (spans.candidates, observe_spans(spans, collected, engine.wants))
+            for spans in looked.spans
+        ]
+        observed = [(candidates, each) for candidates, each in told if each is not None]
+        numbers = [
+            observe_metrics(points, keep, window.received_ns, collected, engine.wants)
+            for points, keep in looked.metrics
+        ]
+        found = engine.look(
+            [each for _, each in observed] + [each for each in numbers if each is not None]
+        )
+    except Exception:
+        metrics.UNCAUGHT_ERRORS.labels("detect").inc()
+        log.exception("the detectors failed: a window was not looked at")
+        return Found()
+    for (candidates, _), scores in zip(observed, found.scores, strict=False):
+        candidates.score = scores
+    return found
 
 
 def _observe(sampler: Sampler, candidates: list[Candidates], end: int) -> None:
@@ -141,12 +151,17 @@ def replay(
     sampler: Sampler,
     phase: Phase,
     duplicates: frozenset[int],
+    engine: Engine | None,
 ) -> None:
-    """Have the sampler learn what it knew after `prepare`, without making rows."""
+    """Have engine and sampler learn what they knew after `prepare`, without making rows.
+
+    Without an engine only the sampler does: the detectors have looked at the window before.
+    """
     everything = Everything()
     known = Known(everything, everything, everything)
     collected = Collected(known, subscription, Phase.BEHIND, _names(sampler), sampler.variances)
-    looked = _look_at(window, collected, [], duplicates)
+    looked = look_at(window, collected, [], duplicates, with_metrics=engine is not None)
+    _detect(engine, looked, window, collected)
     candidates = looked.candidates
     if phase is Phase.AHEAD:
         sampler.observe(candidates, window.end)
@@ -197,78 +212,6 @@ def _rows(
         sampled=collected.sampled,
         counted=counted,
     )
-
-
-def _look_at(
-    window: Window, collected: Collected, set_aside: list[SetAside], duplicates: frozenset[int]
-) -> _LookedAt:
-    found = _LookedAt()
-    digest = np.ascontiguousarray(window.digest[:, :8]).view(np.uint64)[:, 0]
-    received = Received(window.received_ns, digest)
-
-    def look_spans(spans: Spans, chosen: I64) -> None:
-        if len(spans):
-            keep = _kept(window, chosen, spans)
-            found.spans.append(look_at_spans(spans, keep, received, collected))
-
-    def look_logs(logs: Logs, chosen: I64) -> None:
-        if len(logs):
-            keep = _kept(window, chosen, logs)
-            found.logs.append(look_at_logs(logs, keep, received, collected))
-
-    _decode(window, Signal.TRACES, decode_spans, look_spans, set_aside, duplicates)
-    _decode(window, Signal.LOGS, decode_logs, look_logs, set_aside, duplicates)
-    return found
-
-
-def _add_metrics(window: Window, collected: Collected, set_aside: list[SetAside]) -> None:
-    def add(points: Metrics, chosen: I64) -> None:
-        add_metrics(points, _kept(window, chosen, points), window.received_ns, collected)
-
-    _decode(window, Signal.METRICS, decode_metrics, add, set_aside)
-
-
-def _decode(
-    window: Window,
-    signal: Signal,
-    decoder: Callable[..., _Kind],
-    add: Callable[[_Kind, I64], None],
-    set_aside: list[SetAside],
-    duplicates: frozenset[int] = frozenset(),
-) -> None:
-    """Decode the requests of a signal together; if one of them cannot be read, each on its own."""
-    chosen = np.flatnonzero((window.signal == signal) & (window.body_length > 0))
-    if duplicates:
-        chosen = chosen[~np.isin(chosen, list(duplicates))]
-    if not len(chosen):
-        return
-    waiting = [chosen]
-    while waiting:
-        requests = waiting.pop(0)
-        try:
-            records = decoder(
-                window.buffer, window.body_offset[requests], window.body_length[requests]
-            )
-        except MalformedError as error:
-            if len(requests) > 1:
-                waiting = np.split(requests, len(requests))
-            else:
-                aside = SetAside(int(requests[0]), -1, signal, Reason.CORRUPT, str(error))
-                set_aside.append(aside)
-            continue
-        records.request = requests[records.request].astype(np.int32)
-        add(records, requests)
-
-
-def _kept(window: Window, chosen: I64, records: Records) -> _Keep:
-    """False for the records that the check refused."""
-    keep = np.ones(len(records), np.bool_)
-    begin, end = window.refused_start[chosen], window.refused_start[chosen + 1]
-    for request in chosen[end > begin]:
-        slice_ = slice(int(window.refused_start[request]), int(window.refused_start[request + 1]))
-        first = np.searchsorted(records.request, request)
-        keep[first + window.refused_index[slice_].astype(np.int64)] = False
-    return keep
 
 
 def _refused(window: Window) -> dict[tuple[int, Reason], int]:

@@ -1,8 +1,9 @@
-"""What a start does for the samplers: the last checkpoint, and from there what was seen and decided since.
+"""What a start does for detectors and samplers: the last checkpoint, and what was seen and decided since.
 
 Windows are read again as they were cut, and nothing is written. A decision that comes out otherwise than
 it did (rules have changed meanwhile) is no harm: thresholds that depend on nobody's randomness are right
-whatever was known, and what was written stays as it is.
+whatever was known, and what was written stays as it is. The detectors look at each window once, the first
+time that it is read again.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from crucible_collector import metrics
 from crucible_collector.enrich.subscription import Subscription
 from crucible_collector.journal import Journal, Window
 from crucible_collector.pipeline.checkpoints import Checkpoints
+from crucible_collector.pipeline.learners import Learners
 from crucible_collector.pipeline.prepare import replay
 from crucible_collector.rows import Phase
-from crucible_collector.sample.sampler import Sampler
 from crucible_collector.store.positions import Place, Recorded
 
 log = logging.getLogger("crucible.pipeline")
@@ -28,12 +29,13 @@ ANY = 1 << 62  # of a window that is read again, whatever its size
 
 
 class Relearning:
-    """Teaches a sampler. Used by one thread, while no window is being prepared."""
+    """Teaches learners. Used by one thread, while no window is being prepared."""
 
-    def __init__(self, journal: Journal, subscription: Subscription, sampler: Sampler) -> None:
+    def __init__(self, journal: Journal, subscription: Subscription, learners: Learners) -> None:
         self._journal = journal
         self._subscription = subscription
-        self._sampler = sampler
+        self._learners = learners
+        self._looked_at = 0  # up to where the detectors have looked
         self._seen_ns = -1  # the newest receipt in what was observed for a replay
 
     def restored(self, checkpoints: Checkpoints | None, place: Place) -> Place:
@@ -42,13 +44,10 @@ class Relearning:
         if found is None:
             return NOWHERE
         if found.place.position > place.position or found.place.decided > place.decided:
-            log.warning("the samplers' checkpoint is ahead of the database, which was set back")
-        try:
-            self._sampler.restore(found.state)
-        except ValueError as error:
-            log.warning("the samplers begin anew: %s", error)
-            return NOWHERE
-        return found.place
+            log.warning("the checkpoint is ahead of the database, which was set back")
+        if self._learners.restore_engine(found.state):
+            self._looked_at = found.place.position
+        return found.place if self._learners.restore_sampler(found.state) else NOWHERE
 
     def replay(self, learned: Place, place: Place, windows: Sequence[Recorded]) -> Place:
         """Learn again from what was decided after `learned`, up to `place`; returns what is known then.
@@ -68,12 +67,14 @@ class Relearning:
                 count += 1
         if count:
             seconds = time.monotonic() - begun_s
-            log.info("the samplers learned again from %d windows in %.1f s", count, seconds)
+            log.info(
+                "detectors and samplers learned again from %d windows in %.1f s", count, seconds
+            )
         return learned
 
     def _look_ahead(self, window: Window, unseen: deque[Recorded], learned: Place) -> Place:
         """Observe what had been seen when this window was decided, in whole windows."""
-        wait_ns = round(self._sampler.wait_s * 1e9)
+        wait_ns = round(self._learners.sampler.wait_s * 1e9)
         due_ns = int(window.received_ns.max(initial=0)) + wait_ns
         while wait_ns and unseen and self._seen_ns < due_ns:
             each = unseen.popleft()
@@ -104,11 +105,14 @@ class Relearning:
 
     def _learn(self, window: Window, phase: Phase, each: Recorded) -> None:
         """What raises here was set aside, or kept without a sampler, when it was written."""
+        engine = self._learners.engine if each.start >= self._looked_at else None
+        self._looked_at = max(self._looked_at, each.end)
+        sampler = self._learners.sampler
         try:
-            replay(window, self._subscription, self._sampler, phase, each.duplicates)
+            replay(window, self._subscription, sampler, phase, each.duplicates, engine)
         except Exception:
-            metrics.UNCAUGHT_ERRORS.labels("sample").inc()
-            log.exception("the samplers cannot learn from the window at %d", each.start)
+            metrics.UNCAUGHT_ERRORS.labels("relearn").inc()
+            log.exception("nothing can be learned from the window at %d", each.start)
 
 
 def beyond(duplicates: frozenset[int], count: int) -> frozenset[int]:

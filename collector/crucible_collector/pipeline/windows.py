@@ -19,6 +19,8 @@ from crucible_collector import metrics
 from crucible_collector.enrich.subscription import Subscription
 from crucible_collector.journal import Journal, Window
 from crucible_collector.pipeline.checkpoints import Checkpoints, Staged
+from crucible_collector.pipeline.detection import DetectionInForce
+from crucible_collector.pipeline.learners import Learners
 from crucible_collector.pipeline.prepare import prepare, set_aside_whole
 from crucible_collector.pipeline.relearning import ANY, NOWHERE, Relearning, beyond
 from crucible_collector.pipeline.remembered import Remembered
@@ -91,6 +93,7 @@ class Windows:
         in_force: SamplingInForce,
         checkpoints: Checkpoints | None,
         *,
+        detection: DetectionInForce,
         clock_ns: Callable[[], int],
         with_parts: Callable[[], bool],
     ) -> None:
@@ -102,9 +105,11 @@ class Windows:
         self._checkpoints = checkpoints
         self._clock_ns = clock_ns
         self._with_parts = with_parts
+        self._detection = detection
         self._now = in_force.now
-        self.sampler = Sampler(self._now.rules)
-        self._relearning = Relearning(journal, subscription, self.sampler)
+        self._watching = detection.now
+        self._learners = Learners(self._now.settings, self._watching.settings)
+        self._relearning = Relearning(journal, subscription, self._learners)
         self._place: Place | None = None  # where the next windows begin
         self._undecided: deque[_Undecided] = deque()
         self._received_ns = 0
@@ -116,6 +121,15 @@ class Windows:
         # What the writing thread tells: windows seen up to here are committed, with these duplicates.
         self.committed_position = 0
         self.duplicates: dict[int, frozenset[int]] = {}
+
+    @property
+    def sampler(self) -> Sampler:
+        return self._learners.sampler
+
+    @property
+    def _learns(self) -> bool:
+        """Whether there is anything to be learned, and so to be remembered."""
+        return bool(self._now.settings.rules) or self._watching.settings.enabled
 
     @property
     def place(self) -> Place | None:
@@ -152,8 +166,7 @@ class Windows:
 
         Not where the journal has no room: as long as nothing comes, nothing makes a checkpoint.
         """
-        is_wanted = bool(self._now.rules.rules) and not self._is_forgetful
-        return is_wanted and not self._journal.blocked
+        return self._learns and not self._is_forgetful and not self._journal.blocked
 
     def committed(self, place: Place, recorded: Iterable[Recorded]) -> None:
         """The database stands at `place`, and what is prepared follows."""
@@ -181,6 +194,7 @@ class Windows:
         elif prepared is None:
             stopping.wait(LINGER_S)
         self._in_force.told(self.sampler)
+        self._detection.told(self._learners.engine)
         if prepared is not None:
             self._place = prepared.after(place)
             prepared.staged = self._stage()
@@ -189,8 +203,12 @@ class Windows:
     def _follow_settings(self) -> None:
         now = self._in_force.now
         if now is not self._now:
-            self.sampler.change(now.rules)
+            self.sampler.change(now.settings)
             self._now = now
+        watching = self._detection.now
+        if watching is not self._watching:
+            self._learners.engine.change(watching.settings)
+            self._watching = watching
 
     def _is_catching_up(self) -> bool:
         """Whether what is undecided is decided first, since nothing is to be waited for any more."""
@@ -295,15 +313,18 @@ class Windows:
         self, window: Window, phase: Phase, duplicates: frozenset[int] = frozenset()
     ) -> WindowRows:
         known = self._remembered.known()
-        rows = prepare(window, known, self._subscription, self.sampler, phase, duplicates)
-        is_learned_from = phase is Phase.WHOLE and bool(self._now.rules.rules)
+        rows = prepare(
+            *(window, known, self._subscription, self.sampler, phase, duplicates),
+            self._learners.engine,
+        )
+        is_learned_from = phase is Phase.WHOLE and self._learns
         rows.is_recorded = phase is Phase.AHEAD or is_learned_from
         written_count = sum(table.batch.num_rows for table in rows.tables)
         self._written_share[phase] = written_count / max(int(window.record_count.sum()), 1)
         return rows
 
     def _records_max(self) -> int:
-        is_sparse = bool(self._now.rules.rules) and (
+        is_sparse = bool(self._now.settings.rules) and (
             sum(self._written_share.values()) <= SPARSE_SHARE
         )
         return WINDOW_RECORDS_MAX * (SPARSE_TIMES if is_sparse else 1)
@@ -319,13 +340,13 @@ class Windows:
         """A checkpoint of what was learned up to the last window that was prepared."""
         self._checkpoint_at_s = time.monotonic() + CHECKPOINT_S
         self._checkpoint_decided = 0 if self._place is None else self._place.decided
-        if self._checkpoints is None or not self._now.rules.rules or self._place is None:
+        if self._checkpoints is None or not self._learns or self._place is None:
             return None
         try:
             with metrics.WINDOW_SECONDS.labels("checkpoint").time():
-                staged = self._checkpoints.stage(self._place, self.sampler.state())
+                staged = self._checkpoints.stage(self._place, self._learners.state())
         except OSError as error:
-            log.warning("what the samplers learned cannot be kept: %s", error)
+            log.warning("what was learned cannot be kept: %s", error)
             self._is_forgetful = True
             return None
         self._is_forgetful = False

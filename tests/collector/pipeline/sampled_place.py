@@ -14,10 +14,13 @@ import pytest
 from google.protobuf.message import Message
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from crucible_collector.detect.settings import Detection
 from crucible_collector.journal import DeadLetters, Journal
 from crucible_collector.pipeline.checkpoints import Checkpoints
+from crucible_collector.pipeline.detection import DetectionInForce
+from crucible_collector.pipeline.in_force import InForce
 from crucible_collector.pipeline.pipeline import Pipeline
-from crucible_collector.pipeline.sampling import InForce, SamplingInForce
+from crucible_collector.pipeline.sampling import SamplingInForce
 from crucible_collector.rows import Phase, WindowRows
 from crucible_collector.sample.rules import Rules
 from crucible_collector.store.connect import ingest_connection
@@ -47,6 +50,13 @@ def span(number: int, trace: int | None = None, *, error: bool = False) -> Span:
     return found
 
 
+def watching(settings: dict[str, Any]) -> DetectionInForce:
+    """Settings of detection that are in force from the first window on."""
+    found = DetectionInForce()
+    found.now = InForce(1, Detection.parse(settings))
+    return found
+
+
 @dataclass
 class Place:
     """A journal and a pipeline over it, with rules and a clock that a test sets."""
@@ -56,6 +66,7 @@ class Place:
     journal: Journal
     dead_letters: DeadLetters
     in_force: SamplingInForce = field(default_factory=SamplingInForce)
+    detection: DetectionInForce = field(default_factory=lambda: watching({"enabled": False}))
     now_ns: int = RECEIVED_NS
     windows: list[tuple[Phase, int, int]] = field(default_factory=list)
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -89,6 +100,7 @@ class Place:
             writer,
             self.dead_letters,
             sampling=self.in_force,
+            detection=self.detection,
             checkpoints=Checkpoints(self.directory, self.journal.journal_id),
             committed=self.committed,
             clock_ns=lambda: self.now_ns,

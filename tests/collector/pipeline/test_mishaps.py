@@ -126,7 +126,7 @@ def _about(path: Path) -> None:
 def test_a_damaged_checkpoint_is_done_without(place: Place, damage: Callable[[Path], None]) -> None:
     with place.running():
         place.append(traces(*(span(n, error=n % 2 == 0) for n in range(1, 9))))
-    damage(place.directory / "sampling.npz")
+    damage(place.directory / "learned.npz")
     with place.running():
         place.append(traces(span(10, error=True)))
     assert span_ids(place.dsn) == [2, 4, 6, 8, 10]

@@ -163,7 +163,7 @@ def test_a_trace_that_was_kept_is_followed_after_a_crash(
         place.until(Phase.BEHIND, end)
         place.now_ns += 1
         place.until(Phase.AHEAD, place.append(traces(span(5, trace=5))))
-    assert (place.directory / "sampling.npz").exists() == has_checkpoint
+    assert (place.directory / "learned.npz").exists() == has_checkpoint
     with place.running():
         place.append(traces(span(3, trace=1), span(4, trace=2)))
     assert span_ids(place.dsn) == [1, 3]
@@ -261,11 +261,11 @@ def test_windows_are_remembered_only_until_their_lessons_are_safe(
         place.until(Phase.WHOLE, place.append(traces(span(2))))
         assert len(rows_of(place.dsn, "windows")) == 2
     assert rows_of(place.dsn, "windows") == []
-    assert (place.directory / "sampling.npz").exists()
+    assert (place.directory / "learned.npz").exists()
 
 
 def test_a_checkpoint_that_cannot_be_read_is_done_without(place: Place) -> None:
-    (place.directory / "sampling.npz").write_bytes(b"no archive")
+    (place.directory / "learned.npz").write_bytes(b"no archive")
     place.rule(HALF)
     with place.running():
         place.until(Phase.WHOLE, place.append(traces(*map(span, range(1, 51)))))

@@ -15,12 +15,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from operator import attrgetter
 
 import psycopg
 
 from crucible_collector.detect.detector import Severity
-from crucible_collector.detect.detectors import DETECTORS
 from crucible_collector.detect.found import Episode, Flag, Found
 from crucible_collector.metrics import ALERTS_QUEUED, ANOMALIES, ANOMALY_PERIODS
 from crucible_collector.store import feed, flags, periods
@@ -30,10 +28,6 @@ from crucible_collector.store.ingest import timestamp
 from crucible_collector.store.periods import Connection, Period
 
 log = logging.getLogger("crucible.store")
-
-# Of a period with more flags than these a window stores the worst alone: a training that has diverged goes
-# on for days, and 50 series of it would add 2,000 rows a second.
-FLAGS_FULL = 1_000
 
 
 @dataclass(slots=True)
@@ -167,14 +161,7 @@ def _is_of(episode: Episode, over: Period) -> bool:
 def _add(change: _Change) -> None:
     period, episode = change.period, change.episode
     before, was = period.flag_count, period.severity
-    count = max(episode.flag_count, len(episode.flags))
-    peak = max(episode.flags, key=attrgetter("score"))
-    severity = max(flag.severity for flag in episode.flags)
-    if episode.detector in DETECTORS:
-        severities = DETECTORS[episode.detector].severities
-        severity = max(severity, severities.of(peak.score, before + count))
-    period.add(episode.flags, count, severity)
-    change.stored = [peak] if before >= FLAGS_FULL else episode.flags
+    change.stored = period.took(episode)
     if change.is_new:
         change.news = "opened"
     elif period.severity != was and period.is_open:

@@ -16,12 +16,14 @@ import math
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import psycopg
 from psycopg.rows import kwargs_row
 
 from crucible_collector.detect.detector import Severity
+from crucible_collector.detect.detectors import DETECTORS
 from crucible_collector.detect.found import Episode, Flag
 from crucible_collector.store.ingest import statement, timestamp
 
@@ -32,6 +34,10 @@ LOCK = "select pg_advisory_xact_lock(%s)"
 # Another collector's flags of a run come so much later at most, by the database's clock, than what ended
 # their period; those of before its end are part of it.
 LATE = dt.timedelta(minutes=10)
+
+# Of a period with more flags than these a window stores the worst alone: a training that has diverged goes
+# on for days, and 50 series of it would add 2,000 rows a second.
+FLAGS_FULL = 1_000
 
 RESOLVED, SILENCED, ACTIVE, ACKNOWLEDGED = "resolved", "silenced", "active", "acknowledged"
 BACK = "the series is back"
@@ -104,6 +110,18 @@ class Period:
     @property
     def is_open(self) -> bool:
         return self.state != RESOLVED
+
+    def took(self, episode: Episode) -> Sequence[Flag]:
+        """Add the flags of an episode, which has some; returns those that are stored one by one."""
+        before, flags = self.flag_count, episode.flags
+        count = max(episode.flag_count, len(flags))
+        peak = max(flags, key=attrgetter("score"))
+        severity = max(flag.severity for flag in flags)
+        if episode.detector in DETECTORS:
+            severities = DETECTORS[episode.detector].severities
+            severity = max(severity, severities.of(peak.score, before + count))
+        self.add(flags, count, severity)
+        return [peak] if before >= FLAGS_FULL else flags
 
     def add(self, flags: Sequence[Flag], count: int, severity: Severity) -> None:
         """`count` values more were flagged, of which these are told; `severity` is the least it has now."""

@@ -15,7 +15,7 @@ import pytest
 
 from crucible_collector.detect.detector import Severity
 from crucible_collector.detect.detectors import DETECTORS
-from crucible_collector.store import anomalies, periods
+from crucible_collector.store import periods
 from crucible_collector.store.connect import ingest_connection
 from crucible_collector.store.feed import CHANNEL
 from crucible_collector.store.partitions import Connection
@@ -283,7 +283,7 @@ def test_a_flood_writes_few_rows_and_few_entries_of_the_feed(conn: Connection) -
     for window in range(windows):
         flags = [flag(window, math.inf, value=math.nan), flag(window, math.inf, value=math.inf)]
         write(conn, episode(*flags, counts={0: 100}, detector="non_finite"))
-    full = anomalies.FLAGS_FULL // 100
+    full = periods.FLAGS_FULL // 100
     assert period(conn)["flag_count"] == 100 * windows
     assert asked(conn, "select count(*) from crucible.anomalies") == [2 * full + windows - full]
     assert len(asked(conn, KINDS)) <= math.ceil(math.log2(100 * windows))

@@ -19,6 +19,7 @@ from crucible_collector.detect.detectors.modified_z import MODIFIED_Z
 from crucible_collector.detect.detectors.non_finite import NON_FINITE
 from crucible_collector.detect.detectors.pace import PACE
 from crucible_collector.detect.detectors.plateau import PLATEAU
+from crucible_collector.detect.detectors.proportion import PROPORTION
 from crucible_collector.detect.detectors.rarity import RARITY
 from crucible_collector.detect.detectors.throughput import THROUGHPUT
 from crucible_collector.detect.detectors.zero import ZERO
@@ -27,6 +28,7 @@ from crucible_collector.detect.detectors.zscore import ZSCORE
 _ALL: tuple[Detector, ...] = (
     EWMA,
     RARITY,
+    PROPORTION,
     ZERO,
     THROUGHPUT,
     PLATEAU,

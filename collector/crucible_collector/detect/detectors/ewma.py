@@ -21,7 +21,7 @@ Warm-up: 30 values, without a score.
 >>> from crucible_collector.detect.detector import Values
 >>> from crucible_collector.detect.detectors.ewma import EWMA
 >>> loss = np.exp(-0.01 * np.arange(60)) * (1 + 0.01 * np.cos(np.arange(60)))
->>> loss[50] *= 1.5
+>>> loss[50] *= 3
 >>> none = np.zeros(60, np.int64)
 >>> values = Values(none, none, loss, none, none, none == 0, (none + 1).astype(np.int8), none + 1.0)
 >>> found = EWMA.score(np.zeros(1, EWMA.record), values)

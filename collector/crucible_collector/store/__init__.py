@@ -7,7 +7,9 @@ what a killed collector left running, `embedded` runs it; `servers` says what a 
 TimescaleDB; `upgrade` does so without a collector; `connect` opens connections by intent;
 `rollups` has the sums over minutes, hours and days kept, `columnstore` has old rows packed and
 `retention` has dropped what is no longer wanted, `trace_hints` know in which days a trace lies;
-`maintenance` keeps what grows within bounds, and has `stalls` look for runs that have fallen silent.
+`maintenance` keeps what grows within bounds, and has `stalls` look for runs that have fallen silent;
+such a run is, as one that has `stalled`, an anomaly. `states` are what people make of periods of
+anomalies, and how these end by themselves.
 
 In the order in which a window meets them: `partitions` makes room ahead of it, `window` writes it in
 one transaction (its statements are in `ingest`), moves the journal's `positions` with it, says by `outcomes`
@@ -17,7 +19,8 @@ what happens to them, with alerts; `sampling` counts what the sampling rules kep
 these rules and the settings of detection, version by version.
 `outbox` has the alerts that are to be sent. `read` answers the questions named in `queries`, of which
 some are put together of the `pieces` that roll-ups answer; `causes` says what else changed in a run
-before an anomaly; `replay` gives stored records once more, for simulations; `examine`, with
+before an anomaly; `replay` gives stored records once more, for simulations, and `scanned` numbers, for scans,
+which are kept in `scans` and what they find by `scan_results`; `examine`, with
 `examine_storage`, `examine_columnstore`, `examine_retention`, `examine_traces`, `examine_sampling` and
 `examine_alerts`, those of the doctor.
 """

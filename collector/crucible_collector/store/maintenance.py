@@ -6,10 +6,12 @@
 - every AHEAD_S: room for today and tomorrow, and for days that sit in a default partition.
 - every FOLD_S: parts of portable roll-ups are folded into minutes, hours and days (see rollups).
 - every RETENTION_S: what is no longer kept goes, once an hour (see retention).
-- every FORGET_S: digests of requests that nobody will resend any more go, and what is old of the
-  sampling ledger is folded.
+- every FORGET_S: digests of requests that nobody will resend any more go, and so do old entries of the
+  anomalies' feed and alerts that were dealt with; what is old of the sampling ledger is folded; scans
+  whose collector died are said to have failed.
 - every HINTS_S, where due: filters that say in which days a trace has rows (see trace_hints).
-- every STALLS_S: runs that have fallen silent are declared stalled (see stalls).
+- every STALLS_S: runs that have fallen silent are declared stalled (see stalls), and periods of
+  anomalies that nobody else will end are resolved (see states).
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from typing import LiteralString
 
 import psycopg
 
 from crucible_collector.metrics import UNCAUGHT_ERRORS
+from crucible_collector.store import outbox, states
 from crucible_collector.store.partitions import RELATIONS, Connection, Partitions
 from crucible_collector.store.retention import Retention
 from crucible_collector.store.rollups.fold import Folding
@@ -40,12 +44,17 @@ FOLD_S = 60.0
 RETENTION_S = 60.0
 FORGET_S = 3600.0
 STALLS_S = 5.0
+SCANS_S = 60.0
 # Hints have an hour of their own: more often, where days are to be made up for, one each time.
 HINTS_S = 5.0
 RETRY_S = 5.0
 # Stock clients resend for minutes; forwarders with a queue on disk, after a weekend's outage.
 REQUESTS_KEPT = dt.timedelta(days=7)
 FORGET_BATCH = 10_000
+# Who follows the feed and was away for longer begins anew.
+FEED_KEPT = dt.timedelta(days=7)
+# Whoever runs a scan says so far more often.
+SCAN_SILENT = dt.timedelta(minutes=5)
 # Below deadlock_timeout (1 s), after which whoever waits for autovacuum has it cancelled.
 SUMMARISE_LOCK_TIMEOUT = "100ms"
 
@@ -68,6 +77,25 @@ delete from crucible.requests
 where ctid = any (array(
     select ctid from crucible.requests where received_at < %(before)s limit %(most)s))
 """
+
+FORGETTABLE_FEED = """
+-- Which entries of the feed were written before then? Leans on anomaly_feed_written.
+delete from crucible.anomaly_feed
+where feed_id = any (array(
+    select feed_id from crucible.anomaly_feed where written_at < %(before)s limit %(most)s))
+"""
+
+FAIL_SCANS = """
+-- Which scans does nobody run any more? No index: few are kept.
+update crucible.anomaly_scans
+set state = 'failed', error = 'the collector that ran it has ended', finished_at = now(), updated_at = now()
+where state = 'running' and updated_at < now() - %(silent)s
+"""
+
+
+def fail_scans(conn: Connection) -> int:
+    """Say of scans whose collector died that they have failed; how many."""
+    return conn.execute(FAIL_SCANS, {"silent": SCAN_SILENT}).rowcount
 
 
 class Maintenance:
@@ -112,8 +140,12 @@ class Maintenance:
             (AHEAD_S, self.make_room),
             (FORGET_S, self.forget_requests),
             (FORGET_S, self.fold_sampling_ledger),
+            (FORGET_S, self.forget_feed),
+            (FORGET_S, outbox.forget),
+            (SCANS_S, fail_scans),
             (SUMMARISE_S, self.summarise),
             (STALLS_S, self._stalls.notice),
+            (STALLS_S, states.end_forsaken),
         ]
         if self._is_folding:
             steps.append((FOLD_S, self._folding.fold))
@@ -161,11 +193,19 @@ class Maintenance:
         return fold_counts(conn, dt.datetime.fromtimestamp(self._clock(), dt.UTC))
 
     def forget_requests(self, conn: Connection) -> int:
-        """Forget digests older than REQUESTS_KEPT, a batch a transaction; return how many."""
-        before = dt.datetime.fromtimestamp(self._clock(), dt.UTC) - REQUESTS_KEPT
+        """Forget digests older than REQUESTS_KEPT; return how many."""
+        return self._forget(conn, FORGETTABLE, REQUESTS_KEPT)
+
+    def forget_feed(self, conn: Connection) -> int:
+        """Forget entries of the feed older than FEED_KEPT; return how many."""
+        return self._forget(conn, FORGETTABLE_FEED, FEED_KEPT)
+
+    def _forget(self, conn: Connection, statement: LiteralString, kept: dt.timedelta) -> int:
+        """A batch a transaction."""
+        before = dt.datetime.fromtimestamp(self._clock(), dt.UTC) - kept
         forgotten = 0
         while True:
-            count = conn.execute(FORGETTABLE, {"before": before, "most": FORGET_BATCH}).rowcount
+            count = conn.execute(statement, {"before": before, "most": FORGET_BATCH}).rowcount
             forgotten += count
             if count < FORGET_BATCH:
                 return forgotten

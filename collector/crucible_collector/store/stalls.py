@@ -6,7 +6,8 @@ transaction) and since when it has been taking requests without a break (`heard_
 counted between the two, and to the *least* `stored_until` of all collectors heard of lately. So a run
 is never declared stalled while its news waits in a journal that is being caught up, while the
 database has just been away or set back, while a collector starts or turns clients away, nor because
-clocks differ. Whoever holds the lock in a round does the round; the others leave it.
+clocks differ. Whoever holds the lock in a round does the round; the others leave it. A run that has
+stalled is an anomaly from then on (see `stalled`).
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from psycopg.rows import class_row
+
 from crucible_collector.metrics import STALLED_RUNS
 from crucible_collector.store.partitions import Connection
+from crucible_collector.store.stalled import StalledRun, StalledRuns
 
 # A collector that has not reached the database for so long is gone, and nobody waits for what its
 # journal may hold. One that ends in order, with nothing left in its journal, is gone at once.
@@ -48,7 +52,8 @@ update crucible.runs
 set status = 'stalled', stalled_at = now()
 from silent
 where runs.run_id = silent.run_id
-returning runs.run_id
+returning runs.run_id, runs.stalled_at, runs.experiment_id, runs.condition, runs.model_name,
+    runs.service_name, runs.last_step
 """
 
 
@@ -69,6 +74,7 @@ class Stalls:
     def __init__(self, patience: Patience, log: logging.Logger) -> None:
         self._patience = patience
         self._log = log
+        self._stalled = StalledRuns(log)
 
     def notice(self, conn: Connection) -> list[str]:
         """Declare what has fallen silent stalled; return the run ids, none where another does it."""
@@ -76,15 +82,18 @@ class Stalls:
             row = conn.execute(LOCK, (LOCK_KEY,)).fetchone()
             if row is None or not row[0]:
                 return []
-            found = conn.execute(
-                SILENT,
-                {
-                    "gone_after_s": GONE_AFTER_S,
-                    "min_s": self._patience.min_s,
-                    "intervals": self._patience.intervals,
-                },
-            ).fetchall()
-        stalled = sorted(run_id for (run_id,) in found)
+            with conn.cursor(row_factory=class_row(StalledRun)) as cursor:
+                found = cursor.execute(
+                    SILENT,
+                    {
+                        "gone_after_s": GONE_AFTER_S,
+                        "min_s": self._patience.min_s,
+                        "intervals": self._patience.intervals,
+                    },
+                ).fetchall()
+            kept = self._stalled.write(conn, found)
+        kept.count()
+        stalled = sorted(run.run_id for run in found)
         for run_id in stalled:
             self._log.warning("run %r has not been heard of: stalled", run_id)
         STALLED_RUNS.inc(len(stalled))

@@ -108,6 +108,41 @@ def test_digests_go_when_nobody_will_resend_them(
     assert rest == (kept, 2)
 
 
+def test_entries_of_the_feed_go_after_a_week(
+    database: str, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "FORGET_BATCH", 2)
+    kept = NOW - maintenance.FEED_KEPT
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "insert into crucible.anomaly_feed (written_at, period_id, kind, body)"
+            " values (%s, gen_random_uuid(), 'opened', '{}')",
+            [(kept - dt.timedelta(seconds=age),) for age in (5, 4, 3, 2, 1, 0, -1)],
+        )
+    assert upkeep(database).forget_feed(conn) == 5
+    rest = conn.execute("select min(written_at), count(*) from crucible.anomaly_feed").fetchone()
+    assert rest == (kept, 2)
+
+
+def test_a_scan_whose_collector_died_has_failed(conn: Connection) -> None:
+    silent = maintenance.SCAN_SILENT
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "insert into crucible.anomaly_scans (scan_id, request, state, updated_at)"
+            " values (%s, '{}', %s, now() - %s)",
+            [
+                (uuid.UUID(int=1), "running", silent),
+                (uuid.UUID(int=2), "running", silent - dt.timedelta(seconds=30)),
+                (uuid.UUID(int=3), "completed", silent),
+            ],
+        )
+    assert maintenance.fail_scans(conn) == 1
+    rows = conn.execute(
+        "select state, finished_at is not null from crucible.anomaly_scans order by scan_id"
+    ).fetchall()
+    assert rows == [("failed", True), ("running", False), ("completed", False)]
+
+
 def test_rows_in_a_default_partition_get_their_day(plain_database: str) -> None:
     with closing(connect(plain_database, MAINTENANCE)) as conn:
         put_spans(conn, 3)

@@ -6,7 +6,8 @@ SIGTERM or SIGINT: the receivers refuse new requests and finish those in hand, t
 journal into the database for as long as the grace allows, the API and the database end, exit code 0.
 What was not drained is in the journal and is written at the next start.
 
-SIGHUP: the settings are read again, of which only the sampling rules are taken; wrong ones change nothing.
+SIGHUP: the settings are read again, of which only those of sampling and of detection are taken; wrong ones
+change nothing.
 """
 
 from __future__ import annotations
@@ -27,10 +28,15 @@ from prometheus_client import generate_latest
 from crucible_collector import decode, metrics
 from crucible_collector.api import api_server, create_app
 from crucible_collector.api.status import ComponentStatus
+from crucible_collector.detect import warm as detect_kernels
+from crucible_collector.detect.engine import Use
+from crucible_collector.detect.settings import Detection
 from crucible_collector.enrich.subscription import Subscription
 from crucible_collector.errors import SettingsError
 from crucible_collector.journal import DeadLetters, Journal
 from crucible_collector.pipeline.checkpoints import Checkpoints
+from crucible_collector.pipeline.detection import DetectionInForce
+from crucible_collector.pipeline.in_force import Following, Kind
 from crucible_collector.pipeline.pipeline import Pipeline
 from crucible_collector.pipeline.sampling import SamplingInForce
 from crucible_collector.receive import (
@@ -45,7 +51,7 @@ from crucible_collector.receive import (
 from crucible_collector.sample import warm as sample_kernels
 from crucible_collector.sample.rules import Rules
 from crucible_collector.sample.rulings import RuleUse
-from crucible_collector.scrape import LedgerMetrics, SamplingMetrics
+from crucible_collector.scrape import DetectionMetrics, LedgerMetrics, SamplingMetrics
 from crucible_collector.settings import Address, Settings, parse_address
 from crucible_collector.simulate.simulation import Simulation
 from crucible_collector.store import binary_copy
@@ -57,6 +63,7 @@ log = logging.getLogger("crucible.service")
 
 _SECONDS_PER_DAY = 86_400
 SWITCH_INTERVAL_S = 0.0005
+_READ_AGAIN = ("sampling", "detection")
 _Part = TypeVar("_Part")
 
 
@@ -68,8 +75,13 @@ class Service:
         self._description = f"{socket.gethostname()}:{settings.data_dir}"
         self._stack = ExitStack()
         self._sampling = SamplingInForce(_rules(settings), who=self._description)
+        self._detection = DetectionInForce(_detection(settings), who=self._description)
         self._database = Database(settings)
-        self._asked = (LedgerMetrics(self._database), SamplingMetrics(self._sampling))
+        self._asked = (
+            LedgerMetrics(self._database),
+            SamplingMetrics(self._sampling),
+            DetectionMetrics(self._detection),
+        )
         self._journal: Journal | None = None
         self._dead_letters: DeadLetters | None = None
         self._pipeline: Pipeline | None = None
@@ -118,7 +130,8 @@ class Service:
     def _load_kernels(self) -> None:
         if self._settings.kernel_cache_dir is not None:
             decode.cache_directory(self._settings.kernel_cache_dir)
-        decode.warm_up(log, binary_copy.warm_up, sample_kernels.warm_up)
+        others = binary_copy.warm_up, sample_kernels.warm_up, detect_kernels.warm_up
+        decode.warm_up(log, *others)
 
     def _start_database(self) -> None:
         self._stack.callback(self._database.stop)
@@ -140,6 +153,7 @@ class Service:
             dead_letters,
             subscription=subscription,
             sampling=self._sampling,
+            detection=self._detection,
             checkpoints=Checkpoints(settings.data_dir, journal.journal_id),
         )
         self._pipeline.start()
@@ -219,26 +233,24 @@ class Service:
         return generate_latest(metrics.REGISTRY) + b"".join(map(generate_latest, self._asked))
 
     def reload(self, read: Callable[[], Settings]) -> None:
-        """Take the sampling rules of the settings anew; all else holds from the next start on."""
+        """Take what the settings say of sampling and detection; all else holds from the next start on."""
         try:
             settings = read()
-            rules = _rules(settings)
+            rules, detection = _rules(settings), _detection(settings)
         except SettingsError as error:
             log.warning("nothing changes, the settings are wrong: %s", error)
             return
         others = [
             name
             for name in Settings.model_fields
-            if name != "sampling" and getattr(settings, name) != getattr(self._settings, name)
+            if name not in _READ_AGAIN and getattr(settings, name) != getattr(self._settings, name)
         ]
         if others:
-            log.warning(
-                "only sampling is read again; from the next start on: %s", ", ".join(others)
-            )
-        if rules is None:
-            log.info("the settings say nothing of sampling: what is in force stays")
-        else:
-            self._sampling.offer(rules)
+            again = " and ".join(_READ_AGAIN)
+            told = ", ".join(others)
+            log.warning("only %s are read again; from the next start on: %s", again, told)
+        _offer("sampling", self._sampling, rules)
+        _offer("detection", self._detection, detection)
 
     def sampling_version(self) -> int:
         """Of the rules that this collector works by (see api.routes.sampling.Samples)."""
@@ -258,6 +270,29 @@ class Service:
         self._sampling.ask_soon()
         return version
 
+    def detection_version(self) -> int:
+        """Of the settings that this collector works by (see api.routes.detection.Detects)."""
+        return self._detection.now.version
+
+    def detection_use(self) -> Use:
+        """How its engine is doing."""
+        return self._detection.use
+
+    def put_detection(
+        self, detection: Detection, changed_by: str, reason: str, follows: int | None
+    ) -> int:
+        """Put settings of detection in force, for every collector of the database; their version."""
+        version = self._database.put_detection(detection, changed_by, reason, follows)
+        self._detection.ask_soon()
+        return version
+
+
+def _offer(name: str, following: Following[Kind], told: Kind | None) -> None:
+    if told is None:
+        log.info("the settings say nothing of %s: what is in force stays", name)
+    else:
+        following.offer(told)
+
 
 def _made(part: _Part | None) -> _Part:
     """A part that an earlier step has started."""
@@ -269,6 +304,11 @@ def _made(part: _Part | None) -> _Part:
 def _rules(settings: Settings) -> Rules | None:
     """What the settings say of sampling; None: nothing. Raises SettingsError."""
     return None if settings.sampling is None else Rules.parse(settings.sampling)
+
+
+def _detection(settings: Settings) -> Detection | None:
+    """What they say of detection; None: nothing. Raises SettingsError."""
+    return None if settings.detection is None else Detection.parse(settings.detection)
 
 
 def serve(settings: Settings, read_again: Callable[[], Settings]) -> int:

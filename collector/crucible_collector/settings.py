@@ -41,6 +41,7 @@ _OTHERS = frozenset(
 _TESTS = "CRUCIBLE_TEST_"
 SHOWN_MAX = 200  # characters of a wrong value
 _ADDRESS = re.compile(r"^(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^:\s\[\]]+)):(?P<port>\d{1,5})$")
+_URL = re.compile(r"^https?://[^\s/?#@]+(?:/[^\s?#]*)?$")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -72,6 +73,13 @@ def _is_address(text: str) -> str:
     return text
 
 
+def _is_url(text: str) -> str:
+    if not _URL.match(text):
+        raise ValueError("expected an address as in https://crucible.example.org")
+    return text.rstrip("/")
+
+
+_Url = Annotated[str, AfterValidator(_is_url)]
 _AddressText = Annotated[str, AfterValidator(_is_address)]
 _NAME = re.compile(r"^(?:\*|[^\s*.]+(?:\.[^\s*.]+)*(?:\.\*?)?)$")
 
@@ -99,7 +107,7 @@ def _table(value: Any) -> Any:
         except (ValueError, RecursionError) as error:
             raise ValueError(f"expected a table, as JSON: {error}") from None
     if value is not None and not isinstance(value, dict):
-        raise ValueError('expected a table, as [sampling] in a file or {"rules": []} as JSON')
+        raise ValueError('expected a table, as a file has it or {"rules": []} as JSON')
     return value
 
 
@@ -132,6 +140,10 @@ class Settings(BaseModel):
     grpc: _AddressText = Field("127.0.0.1:4317", description="OTLP over gRPC, host:port")
     http: _AddressText = Field("127.0.0.1:4318", description="OTLP over HTTP, host:port")
     api: _AddressText = Field("127.0.0.1:8080", description="REST and the page, host:port")
+    public_url: _Url | None = Field(
+        None,
+        description="where people reach the API and its page, for links in alerts; default: the address of --api",
+    )
     insecure: bool = Field(
         False, description="listen beyond loopback without TLS and keys, for trusted networks"
     )
@@ -184,6 +196,11 @@ class Settings(BaseModel):
         None,
         description="which spans and logs are kept: the table [sampling] of the file, or the same as JSON;"
         " default: as the database has it, at first everything",
+    )
+    detection: _Table = Field(
+        None,
+        description="what is watched for anomalies, and who is alerted: the table [detection] of the file, or the"
+        " same as JSON; default: as the database has it, at first what the registry says, and nobody",
     )
     kernel_cache_dir: Path | None = Field(
         None, description="where the compiled decoder is kept; default: the user's cache directory"

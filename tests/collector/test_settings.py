@@ -69,6 +69,7 @@ OTHER_THAN_DEFAULT: dict[str, tuple[str, object]] = {
     "grpc": ("127.0.0.1:1", "127.0.0.1:1"),
     "http": ("127.0.0.1:2", "127.0.0.1:2"),
     "api": ("127.0.0.1:3", "127.0.0.1:3"),
+    "public_url": ("https://crucible.example.org", "https://crucible.example.org"),
     "insecure": ("true", True),
     "body_bytes_max": ("4096", 4096),
     "in_flight_bytes_max": ("8192", 8192),
@@ -82,6 +83,7 @@ OTHER_THAN_DEFAULT: dict[str, tuple[str, object]] = {
     "events_deny": ("crucible_train.batch,", ("crucible_train.batch",)),
     "retention": ("spans=30d, logs=36h", {"spans": timedelta(30), "logs": timedelta(1.5)}),
     "sampling": ('{"rules": []}', {"rules": []}),
+    "detection": ('{"enabled": false}', {"enabled": False}),
     "kernel_cache_dir": ("/cache", Path("/cache")),
     "stall_after_intervals": ("5", 5.0),
     "stall_after_min_s": ("60", 60.0),
@@ -235,3 +237,12 @@ def test_variables_of_the_sdk_and_of_tests_are_left_alone() -> None:
 def test_an_empty_flag_is_refused_since_it_is_an_unset_variable_of_a_shell() -> None:
     with pytest.raises(SettingsError, match=r"data_dir = '' .command line.: expected a value"):
         loaded("--data-dir", "")
+
+
+@pytest.mark.parametrize(
+    "wrong", ["crucible", "ftp://x", "http://", "http://u:p@host", "http://x/?a"]
+)
+def test_links_of_alerts_begin_with_an_address(wrong: str) -> None:
+    assert loaded("--public-url", "https://x.example/sub/").public_url == "https://x.example/sub"
+    with pytest.raises(SettingsError, match="public_url = …"):
+        loaded("--public-url", wrong)

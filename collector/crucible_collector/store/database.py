@@ -9,21 +9,25 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import psycopg
 import pyarrow as pa
 from psycopg_pool import ConnectionPool
 
+from crucible_collector.detect.settings import Detection
 from crucible_collector.errors import DatabaseAwayError
 from crucible_collector.rows import WindowRows
 from crucible_collector.sample.rules import Rules
 from crucible_collector.settings import Settings
-from crucible_collector.store import sampling
+from crucible_collector.store import states, versions
 from crucible_collector.store.connect import (
     MAINTENANCE,
+    alerts_connection,
     check_understood,
     connect,
     ingest_connection,
@@ -105,6 +109,11 @@ class Database:
         self.bring_up_to_date()
         return ingest_connection(self.dsn)
 
+    def connect_alerts(self) -> psycopg.Connection[Any]:
+        """A connection for the outbox of alerts, to a database that is up to date."""
+        self.bring_up_to_date()
+        return alerts_connection(self.dsn)
+
     def make_room(self, connection: psycopg.Connection[Any], rows: WindowRows) -> None:
         """Have partitions for the times of a window's rows; the writer calls it before each."""
         if self._partitions is None:
@@ -138,19 +147,43 @@ class Database:
         return self._reader.json_rows(question, **parameters)
 
     def put_sampling(self, rules: Rules, changed_by: str, reason: str, follows: int | None) -> int:
-        """Put sampling rules in force and return their version (see `sampling.put`)."""
+        """Put sampling rules in force and return their version (see `Versions.put`)."""
+        form, digest = rules.as_json(), rules.digest()
+        return self._put(versions.SAMPLING, form, digest, changed_by, reason, follows)
+
+    def put_detection(
+        self, detection: Detection, changed_by: str, reason: str, follows: int | None
+    ) -> int:
+        """Put settings of detection in force and return their version (see `Versions.put`)."""
+        form, digest = detection.as_json(), detection.digest()
+        return self._put(versions.DETECTION, form, digest, changed_by, reason, follows)
+
+    def _put(
+        self,
+        kind: versions.Versions,
+        form: Mapping[str, Any],
+        digest: UUID,
+        changed_by: str,
+        reason: str,
+        follows: int | None,
+    ) -> int:
+        told = {"changed_by": changed_by, "reason": reason}
+        with self._writing() as connection:
+            return kind.put(connection, form, digest, **told, follows=follows)
+
+    def change_period(self, period_id: UUID, state: str, by: str, reason: str) -> bool:
+        """Have a period of anomalies be what a person says (see `states.change_state`)."""
+        with self._writing() as connection:
+            return states.change_state(connection, period_id, state, by, reason)
+
+    @contextmanager
+    def _writing(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection of its own, for what is written by a person's word."""
         if self.capabilities is None:
             raise DatabaseAwayError("the database has not been reached yet")
         try:
             with closing(ingest_connection(self.dsn)) as connection:
-                return sampling.put(
-                    connection,
-                    rules.as_json(),
-                    rules.digest(),
-                    changed_by=changed_by,
-                    reason=reason,
-                    follows=follows,
-                )
+                yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise DatabaseAwayError("the database does not answer") from error
 

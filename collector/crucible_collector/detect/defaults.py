@@ -37,9 +37,11 @@ class Basis:
     is_known: bool = True  # whether the registry says how it is watched
     can_be_non_finite: bool = True
     is_own: bool = False  # its class is its own: only a rule that names the metric changes it
+    is_point: bool = False  # of an event's series: that it is not finite is told in any case
 
 
 _UNKNOWN = Basis("level", is_marked=False, is_known=False)
+_POINT = Basis("level", is_marked=False, is_known=False, is_point=True)
 _STATUS = Basis(STATUS_CLASS, direction=1, can_be_non_finite=False, is_own=True)
 _STEP = Basis(STEP_CLASS, is_log=True, direction=-1, can_be_non_finite=False, is_own=True)
 _LENGTH = Basis("level", is_log=True, direction=1, lower_is_better=True, can_be_non_finite=False)
@@ -55,7 +57,9 @@ def basis_of(subject: Subject) -> Basis:
     if subject.source is Source.DURATION:
         return _of_duration(subject.event)
     known = _measured().get(subject.metric)
-    if subject.source is not Source.METRIC:
+    if subject.source is Source.POINT:
+        return known or _POINT
+    if subject.source is Source.SPAN:
         return known or _UNKNOWN
     of_metric = crucible_schema.METRICS.get(subject.metric)
     if of_metric is not None and of_metric.watch is not None:
@@ -137,7 +141,7 @@ def bases() -> tuple[Basis, ...]:
     """All that `basis_of` can answer."""
     measured = _measured().values()
     marked = [basis_of(each) for each in subjects()]
-    rest = (_UNKNOWN, _STATUS, _STEP, _LENGTH, _unmarked(_LENGTH))
+    rest = (_UNKNOWN, _POINT, _STATUS, _STEP, _LENGTH, _unmarked(_LENGTH))
     return tuple(dict.fromkeys((*marked, *measured, *map(_unmarked, measured), *rest)))
 
 

@@ -207,10 +207,19 @@ def _is_named(patterns: tuple[str, ...], name: str) -> bool:
 def _plan(basis: Basis, rule: Rule | None, detection: Detection) -> Plan | None:
     """How a number is watched that a rule fits; None: no rule does."""
     if rule is None:
-        return _default(basis, detection) if basis.is_marked else None
-    if rule.watch is False or not (basis.is_marked or rule.metrics or rule.watch):
+        return _default(basis, detection) if basis.is_marked else _least(basis, detection)
+    if rule.watch is False:
         return None
+    if not (basis.is_marked or rule.metrics or rule.watch):
+        return _least(basis, detection)
     return _by_rule(basis, rule, detection)
+
+
+def _least(basis: Basis, detection: Detection) -> Plan | None:
+    """How a number is watched that nobody marked and no rule names: a point, for being finite."""
+    if not basis.is_point:
+        return None
+    return Plan(basis.watch_class, (NON_FINITE,), webhooks=detection.webhooks)
 
 
 def _default(basis: Basis, detection: Detection) -> Plan:

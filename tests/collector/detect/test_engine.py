@@ -278,3 +278,12 @@ def test_numbers_of_several_subjects_of_one_window_are_looked_at() -> None:
     found = engine().look(window)
     assert [each.watched.metric for each in found.episodes] == ["loss", "accuracy"]
     assert [len(each) for each in found.scores] == [2, 3]
+
+
+def test_a_number_that_nobody_marked_is_watched_for_being_finite() -> None:
+    """A loss by a name of its own is told of when it is NaN, and of nothing else."""
+    values = spiked()
+    values[350] = NAN
+    found = looked(engine(), values, subject=LOSS._replace(metric="my_loss"))
+    assert {each.detector for each in found} == {"non_finite"}
+    assert [flag.step for each in found for flag in each.flags] == [350]

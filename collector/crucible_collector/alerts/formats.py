@@ -25,8 +25,10 @@ _AS_THEY_ARE = (
 _TIMES = ("started_at", "last_flag_at", "ended_at", "peak_at")
 _NUMBERS = ("first_value", "peak_value", "peak_expected", "peak_lower", "peak_upper", "peak_score")
 
-# Limits of Block Kit: a section's text, and of the text that notifications show what is worth showing.
+# Limits of Block Kit: a section's text, and all blocks together, which is written nowhere and was found at
+# 13,200 (slackapi/bolt-js, issue 2509); of the text that notifications show, what is worth showing.
 SLACK_SECTION_CHARACTERS_MAX = 3000
+SLACK_BLOCKS_CHARACTERS_MAX = 12_000
 SLACK_TEXT_CHARACTERS_MAX = 4000
 _SLACK_MARKS = {"critical": ":red_circle:", "warning": ":large_orange_circle:"}
 
@@ -105,29 +107,30 @@ def as_slack(message: Message, _now: dt.datetime) -> dict[str, Any]:
     `verbatim`: names of runs and metrics are not to become links, nor to call anybody.
     """
     lines = [told.says for told in message.told]
+    most = min(SLACK_SECTION_CHARACTERS_MAX, SLACK_BLOCKS_CHARACTERS_MAX // len(message.told))
     return {
         "text": escaped("\n".join(lines), SLACK_TEXT_CHARACTERS_MAX),
         "blocks": [
             {
                 "type": "section",
-                "text": {"type": "mrkdwn", "text": _section(told), "verbatim": True},
+                "text": {"type": "mrkdwn", "text": _section(told, most), "verbatim": True},
             }
             for told in message.told
         ],
     }
 
 
-def _section(told: Told) -> str:
+def _section(told: Told, most: int) -> str:
     is_over = told.alert.kind == "resolved"
     mark = ":white_check_mark:" if is_over else _SLACK_MARKS.get(told.alert.severity, ":blue_book:")
-    word = "resolved" if is_over else told.alert.severity
-    links = f"<{escaped(told.links.period)}|period>"
-    if told.links.run is not None:
-        links = f"<{escaped(told.links.run)}|run> · {links}"
+    head = f"{mark} *{'resolved' if is_over else told.alert.severity}* "
     lines = [told.says, *(f"before that, {cause.says}" for cause in told.causes)]
-    head = f"{mark} *{word}* "
-    room = SLACK_SECTION_CHARACTERS_MAX - len(head) - len(links) - 1
-    return f"{head}{escaped(chr(10).join(lines), room)}\n{links}"
+    text = escaped("\n".join(lines), most - len(head))
+    for name, link in (("run", told.links.run), ("period", told.links.period)):
+        linked = f" <{escaped(link)}|{name}>" if link is not None else ""
+        if len(head) + len(text) + len(linked) <= most:
+            text += linked
+    return head + text
 
 
 _SLACK_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}

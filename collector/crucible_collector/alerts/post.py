@@ -56,6 +56,8 @@ def post(
         request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310
         with deadline, opener.open(request, timeout=timeout_s) as response:
             said = response.read(ANSWER_BYTES_MAX)
+            if deadline.has_passed:  # what was cut off may look whole
+                raise TimeoutError
             return Answer(
                 response.status,
                 " ".join(said.decode("utf-8", "replace").split())[:SAID_CHARACTERS_MAX],

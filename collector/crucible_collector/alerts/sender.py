@@ -21,7 +21,7 @@ from crucible_collector.alerts.formats import body_of
 from crucible_collector.alerts.message import compose
 from crucible_collector.alerts.patience import Clock, Patience, delay_s
 from crucible_collector.detect.webhooks import Webhook
-from crucible_collector.errors import DatabaseAwayError, QueryTooSlowError
+from crucible_collector.errors import DatabaseAwayError, DatabaseError, QueryTooSlowError
 from crucible_collector.metrics import (
     ALERTS,
     OLDEST_ALERT_SECONDS,
@@ -89,7 +89,7 @@ class AlertSender:
             try:
                 self.send_due()
                 self._outbox.await_news(POLL_S)
-            except DatabaseAwayError:
+            except DatabaseError:
                 self._stopping.wait(RETRY_S)
             except Exception:
                 UNCAUGHT_ERRORS.labels("alerts").inc()

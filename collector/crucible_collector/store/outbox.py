@@ -30,9 +30,10 @@ _Answer = TypeVar("_Answer")
 
 LOCK_KEY = int.from_bytes(b"alerting") >> 1  # 63 bits; no other lock of ours
 LOCK = "select pg_advisory_xact_lock(%s)"
-# Collectors take up changed settings within seconds of each other: what one has written for a webhook
-# that another one does not know yet is none of a webhook that is gone.
-GONE_AFTER_S = 60.0
+# What one collector writes for a webhook that another one does not know yet is not for one that is gone:
+# collectors take up changed settings within seconds of each other, one that is about to be replaced by a
+# newer version perhaps never.
+GONE_AFTER_S = 3600.0
 KEPT_S = 30 * 86_400.0
 ERROR_CHARACTERS_MAX = 500
 

@@ -15,7 +15,7 @@ from crucible_collector.alerts.patience import DELAY_MAX_S
 from crucible_collector.alerts.sender import ALERTS_MAX, LEASE_S, AlertSender
 from crucible_collector.errors import DatabaseAwayError
 from crucible_collector.store.connect import alerts_connection
-from crucible_collector.store.outbox import Due, Outbox
+from crucible_collector.store.outbox import GONE_AFTER_S, Due, Outbox
 from harness import eventually
 
 
@@ -274,7 +274,7 @@ def test_what_was_silenced_meanwhile_is_not_sent(outgoing: Outgoing, received: R
 
 def test_before_the_settings_are_known_nothing_is_taken_for_gone(outgoing: Outgoing) -> None:
     alert = outgoing.has_alert()
-    outgoing.time.passes(3600)
+    outgoing.time.passes(GONE_AFTER_S + 1)
     with outgoing.sender(settings=None) as send:
         assert send() == 0
         assert outgoing.row(alert)["given_up_at"] is None

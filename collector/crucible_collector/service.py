@@ -1,6 +1,6 @@
 """The collector's parts in the order in which they start, and in reverse in which they stop.
 
-    journal (locks the data directory) → kernels → database → pipeline → receivers → API → ready
+    journal (locks the data directory) → kernels → database → alerts → pipeline → receivers → API → ready
 
 SIGTERM or SIGINT: the receivers refuse new requests and finish those in hand, the pipeline drains the
 journal into the database for as long as the grace allows, the API and the database end, exit code 0.
@@ -26,11 +26,13 @@ from typing import TypeVar
 from prometheus_client import generate_latest
 
 from crucible_collector import decode, metrics
+from crucible_collector.alerts.sender import AlertSender
 from crucible_collector.api import api_server, create_app
 from crucible_collector.api.status import ComponentStatus
 from crucible_collector.detect import warm as detect_kernels
 from crucible_collector.detect.engine import Use
 from crucible_collector.detect.settings import Detection
+from crucible_collector.detect.webhooks import Webhook
 from crucible_collector.enrich.subscription import Subscription
 from crucible_collector.errors import SettingsError
 from crucible_collector.journal import DeadLetters, Journal
@@ -56,6 +58,7 @@ from crucible_collector.settings import Address, Settings, parse_address
 from crucible_collector.simulate.simulation import Simulation
 from crucible_collector.store import binary_copy
 from crucible_collector.store.database import Database
+from crucible_collector.store.outbox import Outbox
 from crucible_collector.store.window import WindowWriter
 from crucible_collector.web_server import WebServer
 
@@ -95,6 +98,7 @@ class Service:
             self._open_journal,
             self._load_kernels,
             self._start_database,
+            self._start_alerts,
             self._start_pipeline,
             self._make_intake,
             self._start_api,
@@ -137,6 +141,22 @@ class Service:
         self._stack.callback(self._database.stop)
         self._database.start()
 
+    def _start_alerts(self) -> None:
+        """Before the pipeline, and ended after it: what is found while it drains may still be told."""
+        sender = AlertSender(
+            Outbox(self._database.connect_alerts),
+            self._database,
+            self._webhooks,
+            lambda: self._settings.public_url or f"http://{self.addresses['api']}",
+        )
+        sender.start()
+        self._stack.callback(sender.stop)
+
+    def _webhooks(self) -> Sequence[Webhook] | None:
+        """Those of the settings in force; None until these were read, or where there never were any."""
+        now = self._detection.now
+        return now.settings.webhooks if now.version else None
+
     def _start_pipeline(self) -> None:
         journal, dead_letters = _made(self._journal), _made(self._dead_letters)
         writer = WindowWriter(
@@ -174,7 +194,7 @@ class Service:
     def _start_api(self) -> None:
         events = EventsIntake(_made(self._intake))
         simulation = Simulation(lambda: self._database.dsn)
-        app = create_app(self._database, self, events, self, simulation)
+        app = create_app(self._database, self, events, self, simulation, changes=self._database)
         self._listen("api", api_server(app))
 
     def _start_receivers(self) -> None:

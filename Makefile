@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo serve up down test integrations check format generate fuzz bench bench-sdk bench-peers bench-sampling bench-storage clean
+.PHONY: help setup demo serve up down test integrations check format generate fuzz bench bench-sdk bench-peers bench-sampling bench-storage bench-anomalies nab clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -68,6 +68,12 @@ bench-storage: $(STAMP) ## how fast a filled database answers (20 million spans;
 
 bench-sampling: $(STAMP) ## what sampling costs, lets in and keeps true (ARGS=--parts ingest,accuracy,cost,memory)
 	@$(BIN)/python tests/benchmarks/sampling.py $(ARGS)
+
+bench-anomalies: $(STAMP) ## what detection costs, finds and takes for anomalies (ARGS="--parts nab --corpus DIR")
+	@$(BIN)/python tests/benchmarks/anomalies.py $(ARGS)
+
+nab: $(STAMP) ## scores of the default detectors for a corpus like Numenta's (CORPUS=DIR OUT=DIR)
+	@$(BIN)/python tests/benchmarks/nab.py $(if $(CORPUS),"$(CORPUS)") $(if $(OUT),"$(OUT)")
 
 bench-peers: $(STAMP) ## the same load through rotel and MLflow, installed apart in build/peers
 	@$(BIN)/python tests/benchmarks/peers.py $(ARGS)

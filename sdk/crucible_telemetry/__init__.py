@@ -22,6 +22,7 @@ The map, in the order in which an event meets the modules:
   `metrics_replay`.
 - What tells by itself: `integrations`, found by `instrument`; `heartbeat`; `hardware` with `host` and
   `gpus`.
+- What comes back: `health`, asked over an `api_line`.
 - Across processes: `propagation` by a `carrier`, `carrying` for functions, `ranks` for launchers.
 - On the way out: `fields` and `values` make attributes, `subscription` and `privacy` say what may leave,
   `emission` lets it; `encoding` makes the bytes, with `splicing` for batches.
@@ -40,6 +41,7 @@ from crucible_telemetry.carrying import carry
 from crucible_telemetry.configuration import configure
 from crucible_telemetry.epoch import Epoch
 from crucible_telemetry.experiment import Experiment, experiment, training
+from crucible_telemetry.health import Health
 from crucible_telemetry.inference import Inference, current_inference, inference
 from crucible_telemetry.instrument import instrument
 from crucible_telemetry.metrics_replay import replay
@@ -66,6 +68,7 @@ __all__ = [
     "Continuation",
     "Epoch",
     "Experiment",
+    "Health",
     "Inference",
     "MetricsStore",
     "Pipeline",

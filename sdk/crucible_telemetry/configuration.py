@@ -36,7 +36,12 @@ from crucible_telemetry import (
     values,
 )
 from crucible_telemetry.delivery import Delivery
-from crucible_telemetry.destination import destination, otlp_sender
+from crucible_telemetry.destination import (
+    Destination,
+    api_destination,
+    destination,
+    otlp_sender,
+)
 from crucible_telemetry.encoding import Item
 from crucible_telemetry.ids import Clock, PrivateIds
 from crucible_telemetry.privacy import Policy
@@ -54,6 +59,7 @@ def configure(
     endpoint: str | None = None,
     protocol: str | None = None,
     headers: Mapping[str, str] | None = None,
+    api: str | None = None,
     resource_attributes: Mapping[str, Any] | None = None,
     tracer_provider: AnyTracerProvider | None = None,
     batches_to_provider: bool = True,
@@ -80,6 +86,8 @@ def configure(
     endpoint: where the collector listens, e.g. "http://127.0.0.1:4317"; OTLP's default for the
         protocol when nothing says otherwise. A base URL is enough for HTTP too.
     protocol: "grpc" (default) or "http/protobuf".
+    api: where the collector answers questions, for `training.should_stop()`; by default on the
+        endpoint's host, port 8080. "" asks nobody.
     resource_attributes: what else is true of this process, beside service and host.
     tracer_provider: record into this provider instead of one of our own; delivery, resource and
         ids are then its business, and our spans become parents of the spans made within them.
@@ -109,6 +117,7 @@ def configure(
         protocol=protocol,
         endpoint=endpoint,
         headers=headers,
+        api=api,
         queue_spans_max=queue_spans_max,
         export_interval_s=export_interval_s,
         exit_timeout_s=exit_timeout_s,
@@ -140,6 +149,7 @@ def configure(
             made = _own(resolved, resource, exporter)
         else:
             made = _shared(resolved, resource, exporter, tracer_provider)
+        made = replace(made, api=_api(resolved, made, exporter))
     except Exception:  # noqa: BLE001 - a bad certificate must not stop a training
         faults.logger.exception("Nothing is recorded: the exporter could not be made")
         return
@@ -199,6 +209,15 @@ def _shared(
         policy=resolved.policy,
         subscription=Subscription(resolved.events_allow, resolved.events_deny),
     )
+
+
+def _api(
+    resolved: settings.Settings, made: Telemetry, exporter: SpanExporter | None
+) -> Destination | None:
+    """Return who can tell how a run is: whoever is named, else whoever the runs are told to."""
+    if resolved.api is None and (made.delivery is None or exporter is not None):
+        return None
+    return api_destination(resolved.api, resolved.protocol, resolved.endpoint, resolved.headers)
 
 
 def _delivery(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +29,8 @@ COMPRESSIONS = ("none", "gzip", "deflate")
 
 _DEFAULT_ENDPOINTS = {GRPC: "http://localhost:4317", HTTP_PROTOBUF: "http://localhost:4318"}
 _TIMEOUT_S = 10.0
+_API_PORT = 8080
+_API_TIMEOUT_S = 3.0
 
 # What the sending thread would import at its first request. A fork in the middle of that leaves a
 # child that waits for the import for ever, as soon as it needs the same module.
@@ -94,6 +96,35 @@ def destination(
         certificate=_path(signal, "CERTIFICATE"),
         client_certificate=_path(signal, "CLIENT_CERTIFICATE"),
         client_key=_path(signal, "CLIENT_KEY"),
+    )
+
+
+def api_destination(
+    api: str | None, protocol: str, endpoint: str | None, headers: Mapping[str, str] | None
+) -> Destination | None:
+    """Return where the collector's REST API is; None where nobody is to be asked, or nobody knows.
+
+    Where `api` does not say, it is on the endpoint's host. The endpoint's headers, which may hold a
+    secret, go along to that host alone, and not in the clear where the endpoint is reached by TLS.
+    """
+    place = destination("traces", protocol, endpoint, headers)
+    target = urlsplit(place.endpoint if "://" in place.endpoint else f"//{place.endpoint}")
+    if api is None:
+        if not target.hostname or place.endpoint.startswith("unix"):
+            return None
+        host = f"[{target.hostname}]" if ":" in target.hostname else target.hostname
+        api = f"{'https' if place.is_secure else 'http'}://{host}:{_API_PORT}"
+    if not api:
+        return None
+    found = urlsplit(api)
+    is_secure = found.scheme == "https"
+    goes_along = found.hostname == target.hostname and (is_secure or not place.is_secure)
+    return replace(
+        place,
+        endpoint=api,
+        is_secure=is_secure,
+        headers=place.headers if goes_along else (),
+        timeout_s=_API_TIMEOUT_S,
     )
 
 

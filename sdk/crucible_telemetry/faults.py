@@ -35,6 +35,7 @@ class Fault(enum.StrEnum):
     REFUSED = "refused"  # by the collector, for good: a request
     REJECTED = "rejected"  # by the collector: some records of a request
     HARDWARE = "hardware"  # a GPU or the host cannot be read
+    HEALTH = "health"  # the collector's API does not say how a run is
     SPOOL = "spool"  # the disk does not take what is to be kept
     SPOOL_FULL = "spool_full"
     SPOOL_FILE = "spool_file"  # one that is not whole

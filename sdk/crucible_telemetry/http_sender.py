@@ -53,7 +53,7 @@ class HttpSender:
         contexts: dict[tuple[Path | None, ...], ssl.SSLContext] = {}
         for place in destinations.values():
             if place.is_secure and _identity(place) not in contexts:
-                contexts[_identity(place)] = _tls(place)
+                contexts[_identity(place)] = tls_of(place)
         self._lines = {
             signal: _Line(place, contexts.get(_identity(place)) if place.is_secure else None)
             for signal, place in destinations.items()
@@ -80,11 +80,13 @@ class _Line:
         self._timeout_s = destination.timeout_s
         self._tls = tls
         self._compress = _COMPRESSORS.get(destination.compression)
-        self._proxy = _proxy(self._url)
+        self._proxy = proxy_of(self._url)
         self._headers = self._fixed_headers(destination)
         self._path = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
         if self._proxy is not None and self._tls is None:
-            self._path = f"http://{_host(self._url)}{self._path}"  # a proxy is asked for the whole
+            self._path = (
+                f"http://{host_of(self._url)}{self._path}"  # a proxy is asked for the whole
+            )
         self._lock = threading.RLock()  # around the connection, which `close` may take away
         self._connection: http.client.HTTPConnection | None = None
         self._is_sending = self._is_closed = False
@@ -94,9 +96,9 @@ class _Line:
         if self._compress is not None:
             headers["content-encoding"] = destination.compression
         if self._url.username is not None:
-            headers["authorization"] = _basic(self._url)
+            headers["authorization"] = basic(self._url)
         if self._proxy is not None and self._tls is None and self._proxy.username is not None:
-            headers["proxy-authorization"] = _basic(self._proxy)
+            headers["proxy-authorization"] = basic(self._proxy)
         return {**headers, **dict(destination.headers)}
 
     def send(self, body: bytes) -> Outcome:
@@ -137,7 +139,7 @@ class _Line:
         connection = self._connected()
         connection.request("POST", self._path, data, self._headers)
         answer = connection.getresponse()
-        content = _read(answer, deadline_s)
+        content = read_answer(answer, deadline_s)
         if answer.will_close or len(content) >= _ANSWER_BYTES_MAX:
             self._drop()
         return _outcome(answer, content)
@@ -147,7 +149,7 @@ class _Line:
             if self._is_closed:
                 raise ConnectionAbortedError("closed")
             if self._connection is None:
-                self._connection = _connection(self._url, self._proxy, self._tls, self._timeout_s)
+                self._connection = connection_to(self._url, self._proxy, self._tls, self._timeout_s)
             connection = self._connection
         if connection.sock is None:
             connection.timeout = min(self._timeout_s, _CONNECT_TIMEOUT_S)
@@ -167,7 +169,7 @@ def _identity(destination: Destination) -> tuple[Path | None, ...]:
     return (destination.certificate, destination.client_certificate, destination.client_key)
 
 
-def _tls(destination: Destination) -> ssl.SSLContext:
+def tls_of(destination: Destination) -> ssl.SSLContext:
     context = ssl.create_default_context(
         cafile=None if destination.certificate is None else str(destination.certificate)
     )
@@ -183,7 +185,7 @@ def _tls(destination: Destination) -> ssl.SSLContext:
     return context
 
 
-def _connection(
+def connection_to(
     url: SplitResult, proxy: SplitResult | None, tls: ssl.SSLContext | None, timeout_s: float
 ) -> http.client.HTTPConnection:
     near = url if proxy is None else proxy
@@ -193,29 +195,29 @@ def _connection(
         return http.client.HTTPConnection(*address, timeout=timeout_s)
     connection = http.client.HTTPSConnection(*address, timeout=timeout_s, context=tls)
     if proxy is not None:
-        headers = {"Proxy-Authorization": _basic(proxy)} if proxy.username is not None else {}
+        headers = {"Proxy-Authorization": basic(proxy)} if proxy.username is not None else {}
         connection.set_tunnel(url.hostname or "", url.port or 443, headers)
     return connection
 
 
-def _proxy(url: SplitResult) -> SplitResult | None:
+def proxy_of(url: SplitResult) -> SplitResult | None:
     """Return the proxy that the environment names for this URL."""
     found = urllib.request.getproxies().get(url.scheme)
-    if not found or urllib.request.proxy_bypass(_host(url)):
+    if not found or urllib.request.proxy_bypass(host_of(url)):
         return None
     return urlsplit(found if "://" in found else f"http://{found}")
 
 
-def _host(url: SplitResult) -> str:
+def host_of(url: SplitResult) -> str:
     return url.netloc.rpartition("@")[2]
 
 
-def _basic(url: SplitResult) -> str:
+def basic(url: SplitResult) -> str:
     credentials = f"{unquote(url.username or '')}:{unquote(url.password or '')}"
     return f"Basic {base64.b64encode(credentials.encode()).decode()}"
 
 
-def _read(answer: http.client.HTTPResponse, deadline_s: float) -> bytes:
+def read_answer(answer: http.client.HTTPResponse, deadline_s: float) -> bytes:
     """Read the answer, but no more than is sensible and for no longer than was agreed."""
     parts: list[bytes] = []
     size = 0

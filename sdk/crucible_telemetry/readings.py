@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from crucible_telemetry import faults
 
@@ -88,6 +89,13 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 def anything(text: str) -> str:
     return text
+
+
+def web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        raise ValueError("http:// or https:// and a host; empty for none")
+    return text.rstrip("/")
 
 
 def prefixes(text: str) -> tuple[str, ...]:

@@ -39,11 +39,13 @@ from crucible_telemetry.readings import (
     setting,
     size_bytes,
     switch,
+    web_address,
 )
 
 __all__ = ["ConfigurationError", "Settings", "is_switched_off", "resolve"]
 
 CRUCIBLE_TELEMETRY = "CRUCIBLE_TELEMETRY"
+CRUCIBLE_API_URL = "CRUCIBLE_API_URL"
 CRUCIBLE_SPOOL_DIR = "CRUCIBLE_SPOOL_DIR"
 CRUCIBLE_SPOOL_BYTES_MAX = "CRUCIBLE_SPOOL_BYTES_MAX"
 CRUCIBLE_EVENTS_ALLOW = "CRUCIBLE_EVENTS_ALLOW"
@@ -87,6 +89,7 @@ class Settings:
     hardware_s: float = 0.0  # between two samples; 0: none
     batches_to_provider: bool = True
     handle_sigterm: bool = True
+    api: str | None = None  # None: where the endpoint is; "": nobody is asked
 
 
 def _hardware_s(text: str) -> float:
@@ -105,6 +108,7 @@ SETTINGS: Mapping[str, Setting[Any]] = {
     "protocol": setting(
         one_of(*PROTOCOLS), GRPC, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL, OTEL_EXPORTER_OTLP_PROTOCOL
     ),
+    "api": setting(web_address, None, CRUCIBLE_API_URL),
     "queue_spans_max": setting(count, QUEUE_SPANS_MAX, OTEL_BSP_MAX_QUEUE_SIZE),
     "batch_spans_max": setting(count, BATCH_SPANS_MAX, OTEL_BSP_MAX_EXPORT_BATCH_SIZE),
     "export_interval_s": Setting(

@@ -19,6 +19,7 @@ from opentelemetry.trace import TracerProvider as AnyTracerProvider
 
 from crucible_telemetry import endings, faults, settings
 from crucible_telemetry.delivery import Delivery, DeliveryCounts
+from crucible_telemetry.destination import Destination
 from crucible_telemetry.encoding import Item
 from crucible_telemetry.ids import Clock, PrivateIds
 from crucible_telemetry.privacy import Policy
@@ -45,6 +46,7 @@ class Telemetry:
     scope: InstrumentationScope | None = None
     exit_timeout_s: float = settings.EXIT_TIMEOUT_S
     heartbeat_s: float = settings.HEARTBEAT_S  # 0: none
+    api: Destination | None = None  # who can tell how a run is; None: nobody
     policy: Policy = field(default_factory=Policy)
     subscription: Subscription = field(default_factory=Subscription)
     clock: Clock = field(default_factory=Clock)

@@ -15,11 +15,12 @@ from typing import Any, ClassVar
 from opentelemetry.trace import Link
 
 from crucible_schema import events as names
-from crucible_telemetry import fields, values
+from crucible_telemetry import fields, health, values
 from crucible_telemetry.counting import Count
 from crucible_telemetry.encoding import measurement_key
 from crucible_telemetry.epoch import Epoch
 from crucible_telemetry.faults import guarded
+from crucible_telemetry.health import Health
 from crucible_telemetry.outcome import COMPLETED, EARLY_STOPPED, is_failure, outcome, why_cancelled
 from crucible_telemetry.point import length_ns
 from crucible_telemetry.ranks import rank_of_environment, shared_run_id
@@ -57,6 +58,7 @@ class Training(Run):
         self._epoch_count = 0  # those that ended
         self._next_epoch = 0
         self._stops_early = False
+        self._watch: health.Watch | None = None  # from the first `should_stop()` on
         self._last: dict[str, values.Number] = {}  # the newest loss and accuracy
         self._best = _Best()
         self._checkpoint_paths: list[str] = []
@@ -113,6 +115,18 @@ class Training(Run):
     def stop_early(self) -> None:
         """End with status `early_stopped`; `epochs()` yields no further epoch."""
         self._stops_early = True
+
+    def should_stop(self) -> Health:
+        """Say how the run is, as the collector last said; true where nothing can save it.
+
+        Does not wait: the first call has it asked in the background, every five seconds from then on.
+        False where nothing is known. The ranks of a job may hear it at different times: ask on one,
+        and tell the others.
+        """
+        watch = self._watch
+        if watch is None:
+            watch = self._watch = health.begin(self)
+        return Health(self.run_id) if watch is None else watch.health
 
     def describe(self, **metadata: Any) -> None:
         """Add what is known only later, e.g. `final_model_version="4"`, `patience=3`."""
@@ -171,6 +185,10 @@ class Training(Run):
         self._best.consider(epoch.index, measurements)
 
     # The end.
+
+    def close(self, error: BaseException | None = None) -> None:
+        health.end(self)
+        super().close(error)
 
     def _begin(self) -> None:
         self._correlate()

@@ -13,6 +13,7 @@ import pytest
 import crucible_telemetry as crucible
 from crucible_telemetry import destination, privacy, settings
 from sdk.receivers import Received, grpc_receiver, http_receiver
+from sdk.verdicts import CRITICAL, serving
 from snippets import README, blocks, programs, run, session, write_programs
 
 
@@ -58,12 +59,30 @@ def test_what_is_private_in_the_snippets_is_not_sent(received: Received) -> None
     assert "ann@example.org" not in str(received.requests)
 
 
-@pytest.mark.parametrize("name", [name for name in programs() if name != "stage_train.py"])
+_APART = {"stage_train.py", "stop_early.py"}
+
+
+@pytest.mark.parametrize("name", [name for name in programs() if name not in _APART])
 def test_each_program_runs_and_sends_all_it_has(name: str, tmp_path: Path) -> None:
     write_programs(tmp_path)
     with grpc_receiver() as receiver:
         run(tmp_path, name, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{receiver.address}")
     assert len(receiver.spans) >= 2
+
+
+def test_the_program_that_stops_early_does_and_says_why(tmp_path: Path) -> None:
+    write_programs(tmp_path)
+    with grpc_receiver() as receiver, serving() as api:
+        api.data = CRITICAL
+        told = run(
+            tmp_path,
+            "stop_early.py",
+            OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{receiver.address}",
+            CRUCIBLE_API_URL=api.url,
+        )
+    assert told == "critical ['loss was not finite 41 times']\n"
+    assert receiver.names.count("crucible_train.training") == 1
+    assert receiver.names.count("crucible_train.epoch") < 20
 
 
 def test_the_commands_run_the_first_program(tmp_path: Path) -> None:

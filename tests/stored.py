@@ -28,9 +28,10 @@ from crucible_collector.api import ComponentStatus, api_server, create_app
 from crucible_collector.api.app import PREFIX, ROUTERS
 from crucible_collector.enrich.partials import partials
 from crucible_collector.store import rollups
-from crucible_collector.store.connect import reader_pool
+from crucible_collector.store.connect import ingest_connection, reader_pool
 from crucible_collector.store.copy import copy, encode
 from crucible_collector.store.read import Reader
+from crucible_collector.store.states import change_state
 from rolled import OF_SAMPLED
 
 T0 = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)
@@ -268,12 +269,24 @@ class Switched:
         return self.reads.json_rows(question, **parameters)
 
 
+@dataclass
+class Changing:
+    """Who changes the state of periods of anomalies in the database of a test."""
+
+    dsn: str = ""
+
+    def change_period(self, period_id: uuid.UUID, state: str, by: str, reason: str) -> bool:
+        with ingest_connection(self.dsn) as connection:
+            return change_state(connection, period_id, state, by, reason)
+
+
 class Served:
     """The API on a socket. Making its routes takes longer than most tests of it."""
 
     def __init__(self) -> None:
-        self.reads, self.health = Switched(), Health()
-        self.server = api_server(create_app(self.reads, self.health), stop_grace_s=1)
+        self.reads, self.health, self.changes = Switched(), Health(), Changing()
+        app = create_app(self.reads, self.health, changes=self.changes)
+        self.server = api_server(app, stop_grace_s=1)
         host, port = self.server.start("127.0.0.1", 0)
         self.url = f"http://{host}:{port}"
         routes = [route for make in ROUTERS for route in make(self.reads).routes]
@@ -294,6 +307,7 @@ def serving(dsn: str) -> Iterator[Api]:
     """The API over a database, until the block ends."""
     served = _idle.pop() if _idle else Served()
     vars(served.health).update(vars(Health()))
+    served.changes.dsn = dsn
     with reader_pool(dsn) as pool:
         served.reads.reads = Reader(pool)
         with httpx.Client(base_url=served.url, timeout=30) as client:

@@ -9,11 +9,11 @@ import uuid
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     WithJsonSchema,
 )
 
@@ -35,7 +35,13 @@ SeriesId = Annotated[
 ]
 
 
-Said = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1)]
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("expected who it is, or why")
+    return text.strip()
+
+
+Said = Annotated[Text, AfterValidator(_not_blank), WithJsonSchema({"type": "string"})]
 
 
 class _Filter(Paged, Period):

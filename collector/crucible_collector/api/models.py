@@ -136,6 +136,9 @@ class Run(Model):
     )
     last_step: int | None
     last_epoch: int | None
+    anomaly_severity: Literal["info", "warning", "critical"] | None = Field(
+        description="The worst of its periods of anomalies that are active; null: none is."
+    )
 
 
 class Latest(Model):

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from stored import SCOPE, Api, Stored, at, serving, stop_serving
+from visits import TIMEOUT_MS, Visit
+
+expect.set_options(timeout=TIMEOUT_MS)
 
 CHROMIUM_VARIABLE = "CRUCIBLE_TEST_CHROMIUM"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -52,3 +55,19 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=found, args=CHROMIUM_FLAGS)
         yield launched
         launched.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, api: Api) -> Iterator[Visit]:
+    """Fails the test if the page logged an error (a breach of its policy is one) or called out."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    context.set_default_timeout(TIMEOUT_MS)
+    page = context.new_page()
+    visited = Visit(page, str(api.client.base_url))
+    page.on("console", lambda message: visited.complaints.append(message.text))
+    page.on("pageerror", lambda error: visited.complaints.append(str(error)))
+    page.on("request", lambda request: visited.hosts.add("/".join(request.url.split("/")[:3])))
+    yield visited
+    context.close()
+    assert visited.complaints == []
+    assert visited.hosts <= {visited.origin}

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from crucible_collector.api.models import Failure
+from crucible_collector.api.anomalies import AnomalyPeriod
+from crucible_collector.api.models import Failure, One
 from stored import TRACE, Api, Stored, at
 
 ONE, TWO = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -205,3 +206,58 @@ def test_flags_are_counted_by_metric_and_severity(stored: Stored, api: Api) -> N
     assert counts(label="scan") == [("loss", "warning", 1, 0, 2.0)]
     assert counts(from_=at(3600).isoformat()) == [("accuracy", "warning", 1, 0, 2.0)]
     assert len(counts(to=at(3600).isoformat())) == 2
+
+
+SAID = {"state": "acknowledged", "by": "ada", "reason": "the loader was restarted"}
+
+
+def change(api: Api, period_id: uuid.UUID = ONE, **said: Any) -> Any:
+    return api.client.post(f"/api/v1/anomalies/periods/{period_id}/state", json=SAID | said)
+
+
+def test_a_person_changes_the_state_of_a_period_and_says_why(stored: Stored, api: Api) -> None:
+    stored.period(1, run_id="run-1", severity="critical")
+    stored.run("run-1")
+    for state in ("acknowledged", "silenced", "resolved", "active"):
+        answer = change(api, state=state)
+        assert answer.status_code == 200, answer.text
+        One[AnomalyPeriod].model_validate_json(answer.content, strict=True)
+        found = answer.json()["data"]
+        assert (found["state"], found["state_by"], found["state_reason"]) == (
+            state,
+            "ada",
+            "the loader was restarted",
+        )
+        verdict = api.ask("/runs/run-1/health")["verdict"]
+        assert verdict == (
+            "critical" if state == "active" else "unknown" if state == "resolved" else "healthy"
+        )
+
+
+def test_a_period_with_a_newer_one_stays_resolved(stored: Stored, api: Api) -> None:
+    stored.period(1, state="resolved")
+    stored.period(2, watch_key=1)
+    answer = change(api)
+    assert answer.status_code == 409
+    assert "a newer one" in Failure.model_validate(answer.json()).error.message
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"by": ""}, {"by": "  "}, {"reason": ""}, {"reason": None}, {"state": "over"}, {"why": "x"}],
+)
+def test_who_and_why_are_asked_for(stored: Stored, api: Api, wrong: dict[str, Any]) -> None:
+    stored.period(1)
+    answer = change(api, **wrong)
+    assert answer.status_code == 422
+    [detail] = Failure.model_validate(answer.json()).error.details
+    assert detail["parameter"] == next(iter(wrong))
+    assert api.ask("/anomalies/periods")[0]["state"] == "active"
+
+
+def test_a_change_needs_its_period_and_a_body_of_json(api: Api) -> None:
+    assert change(api, TWO).status_code == 404
+    path = f"/api/v1/anomalies/periods/{ONE}/state"
+    assert api.client.post(path, content=b"{}").status_code == 415
+    json_type = {"Content-Type": "application/json"}
+    assert api.client.post(path, content=b"{", headers=json_type).status_code == 400

@@ -2,12 +2,21 @@
 
 const TIMEOUT_MS = 10_000;
 
-export async function ask(path, parameters = {}) {
+export function ask(path, parameters = {}) {
   const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined);
   const query = new URLSearchParams(given).toString();
+  return answered(`${path}${query && "?"}${query}`);
+}
+
+export function send(path, body) {
+  const headers = { "Content-Type": "application/json" };
+  return answered(path, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+async function answered(path, options = {}) {
   let response;
   try {
-    response = await fetch(`/api/v1${path}${query && "?"}${query}`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    response = await fetch(`/api/v1${path}`, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (error) {
     throw new Error(error.name === "TimeoutError" ? "the collector is too slow to answer" : "the collector does not answer");
   }

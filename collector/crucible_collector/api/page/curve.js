@@ -2,6 +2,7 @@
 
 import uPlot from "./vendor/uPlot.esm.js";
 import { element } from "./dom.js";
+import { Flagged } from "./flagged.js";
 import { number, unit } from "./format.js";
 import { POINTS_MAX, Points } from "./points.js";
 
@@ -13,6 +14,7 @@ const REST = 9;
 export class Curve {
   constructor(runId, { metric, event_name: event, unit: code }) {
     this.points = new Points(runId, metric, event);
+    this.flagged = new Flagged(runId, metric, event);
     this.metric = metric;
     this.seen = null;
     this.restUntil = 0;
@@ -30,12 +32,14 @@ export class Curve {
     );
   }
 
-  // `latest` is the newest point as the run tells it: nothing is fetched while it stays the same.
-  async update(latest) {
+  // `latest` is the newest point as the run tells it: nothing is fetched while it and the flags stay the same.
+  async update(latest, flags) {
     const mark = `${latest.time} ${latest.series_id} ${latest.value}`;
-    if (!this.isInView || this.seen === mark || performance.now() < this.restUntil) return;
-    const hasChanged = await this.points.update();
+    if (!this.isInView || performance.now() < this.restUntil) return;
+    const isNew = this.seen !== mark;
+    const isGrown = isNew && (await this.points.update());
     this.seen = mark;
+    const hasChanged = (await this.flagged.update(flags, this.points.all)) || isGrown;
     const start = performance.now();
     if (hasChanged) this.draw();
     this.restUntil = performance.now() + REST * (performance.now() - start);
@@ -50,6 +54,7 @@ export class Curve {
 
   draw() {
     const { bySteps, ranks, data, odd } = this.points.columns();
+    this.bySteps = bySteps;
     const shape = JSON.stringify([bySteps, ranks]);
     this.odd = odd;
     if (this.plot === null || this.shape !== shape) {
@@ -60,6 +65,8 @@ export class Curve {
       this.plot.setData(data.slice(0, LINES_MAX + 1), !this.#isZoomed());
     }
     this.root.dataset.points = this.points.all.length;
+    this.root.dataset.flags = this.flagged.flags.length;
+    this.root.dataset.band = this.flagged.band.length;
     this.note.textContent = this.#remarks(bySteps, ranks, odd).join(" ");
   }
 
@@ -80,6 +87,8 @@ export class Curve {
 
   #remarks(bySteps, ranks, odd) {
     const remarks = [];
+    const count = this.flagged.flags.length;
+    if (count > 0) remarks.push(count === 1 ? "1 value is flagged." : `${number(count)} values are flagged.`);
     if (odd.length > 0) {
       const kinds = [...new Set(odd.map((each) => each.value))].join(", ");
       const where = bySteps ? `step ${number(odd[0].x)}` : new Date(odd[0].x * 1000).toLocaleTimeString();
@@ -94,6 +103,7 @@ export class Curve {
   #options(bySteps, ranks) {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(name).trim();
+    const severities = { info: colour("--dim"), warning: colour("--warn"), critical: colour("--bad") };
     const axis = { stroke: colour("--dim"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") } };
     return {
       width: this.box.clientWidth || 400,
@@ -113,7 +123,10 @@ export class Curve {
           value: (_, y) => number(y),
         })),
       ],
-      hooks: { draw: [(plot) => this.#markGaps(plot, colour("--bad"))] },
+      hooks: {
+        drawClear: [(plot) => this.flagged.drawBand(plot, this.bySteps, colour("--dim"))],
+        draw: [(plot) => this.#markGaps(plot, colour("--bad")), (plot) => this.flagged.drawMarks(plot, this.bySteps, severities)],
+      },
     };
   }
 

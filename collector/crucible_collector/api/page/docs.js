@@ -43,18 +43,23 @@ function example(schema) {
   return schema.examples?.length ? `For example ${schema.examples.map((each) => JSON.stringify(each)).join(", ")}.` : "";
 }
 
-function operation(description, path, details) {
+function operation(description, path, method, details) {
   const parameters = details.parameters ?? [];
   const schema = details.responses["200"]?.content?.["application/json"]?.schema;
   const fields = description.fields(schema);
   return element(
     "details",
     { className: "operation" },
-    element("summary", {}, element("code", {}, `GET ${path}`), element("span", { className: "dim" }, details.summary ?? "")),
+    element("summary", {}, element("code", {}, `${method.toUpperCase()} ${path}`), element("span", { className: "dim" }, details.summary ?? "")),
     details.description ? element("p", {}, details.description) : null,
-    form(description, path, parameters),
+    method === "get" && !isEndless(details) ? form(description, path, parameters) : null,
     fields.length > 0 ? fieldTable(fields) : null,
   );
+}
+
+// A stream's answer would never be shown.
+function isEndless(details) {
+  return "text/event-stream" in (details.responses["200"]?.content ?? {});
 }
 
 function fieldTable(fields) {
@@ -137,7 +142,9 @@ function intro(info) {
 
 async function start() {
   const description = new Description(await (await fetch("/openapi.json")).json());
-  const operations = Object.entries(description.document.paths).map(([path, methods]) => operation(description, path, methods.get));
+  const operations = Object.entries(description.document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, details]) => operation(description, path, method, details)),
+  );
   root.append(...intro(description.document.info), ...operations);
 }
 

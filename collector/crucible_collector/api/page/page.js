@@ -66,6 +66,6 @@ async function tick() {
 
 addEventListener("hashchange", route);
 document.addEventListener("visibilitychange", () => document.hidden || tick());
-document.addEventListener("curve-in-view", tick);
+for (const wish of ["curve-in-view", "ask-now"]) document.addEventListener(wish, tick);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => run?.recolour());
 route();

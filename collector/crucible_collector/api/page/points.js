@@ -16,7 +16,7 @@ export class Points {
   }
 
   clear() {
-    this.all = []; // {step, time, value, rank}, oldest first
+    this.all = []; // as the API has them, oldest first
     this.isCut = false;
   }
 

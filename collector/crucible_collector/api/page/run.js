@@ -1,5 +1,6 @@
 // One run: what it is, its newest numbers, its curves, its events.
 
+import { Anomalies, keyOf } from "./anomalies.js";
 import { ask } from "./ask.js";
 import { Curve } from "./curve.js";
 import { element, show, table } from "./dom.js";
@@ -21,13 +22,15 @@ export class Run {
     this.latest = element("div", { className: "latest" });
     this.plots = element("div", { className: "curves" });
     this.events = element("div", { className: "events" });
-    root.replaceChildren(this.head, this.plots, this.latest, this.events);
+    this.anomalies = new Anomalies(runId);
+    root.replaceChildren(this.head, this.anomalies.root, this.plots, this.latest, this.events);
     this.inView = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "200px" });
     this.resized = new ResizeObserver(() => this.curves.forEach((curve) => curve.resize()));
     this.resized.observe(this.plots);
   }
 
   close() {
+    this.anomalies.close();
     this.inView.disconnect();
     this.resized.disconnect();
   }
@@ -48,9 +51,12 @@ export class Run {
     run.latest.sort((a, b) => isLoss(b) - isLoss(a)); // stable: the rest stays in order of names
     this.#drawHead(run);
     this.#drawLatest(run);
+    await this.anomalies.update();
     if (this.wasOver === false && OVER.has(run.status)) this.curves.forEach((curve) => curve.forget());
     this.wasOver = OVER.has(run.status);
-    for (const latest of run.latest) await this.#curve(latest).update(latest);
+    for (const latest of run.latest) {
+      await this.#curve(latest).update(latest, this.anomalies.flags.get(keyOf(latest)) ?? []);
+    }
     await this.#count(run);
   }
 

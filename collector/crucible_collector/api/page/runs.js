@@ -26,7 +26,7 @@ export class Runs {
 
   draw() {
     const { data: runs, meta } = this.answer;
-    const shown = runs.map((run) => [run.run_id, run.experiment_id, run.condition, run.status, run.started_at, run.last_step]);
+    const shown = runs.map((run) => [run.run_id, run.experiment_id, run.condition, run.status, run.anomaly_severity, run.started_at, run.last_step]);
     show(this.root, [shown, meta.has_more, this.chosen], () =>
       runs.length === 0 ? [nothingYet()] : [heading(runs), element("ul", {}, ...runs.map((run) => this.#line(run))), ...this.#more(meta)],
     );
@@ -39,7 +39,7 @@ export class Runs {
       "a",
       { href: `#/runs/${encodeURIComponent(run.run_id)}`, ariaCurrent: isChosen ? "page" : null },
       element("span", { className: "name", title: run.run_id }, run.run_id),
-      badge(run.status),
+      element("span", { className: "badges" }, run.anomaly_severity && badge(run.anomaly_severity), badge(run.status)),
       element("span", { className: "dim" }, details || "no experiment"),
       element("span", { className: "dim right" }, run.last_step === null ? time(run.started_at ?? run.first_seen) : `step ${number(run.last_step)}`),
     );

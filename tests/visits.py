@@ -1,0 +1,24 @@
+"""A page that is open in a real browser, and what is told about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from playwright.sync_api import Page
+
+# A question a second, on a machine that may be busy with other things.
+TIMEOUT_MS = 20_000
+
+
+@dataclass
+class Visit:
+    """An open page, with whatever it complained of and whomever it called."""
+
+    page: Page
+    origin: str
+    complaints: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+    def go(self, path: str = "/") -> Page:
+        self.page.goto(f"{self.origin}{path}")
+        return self.page

@@ -7,6 +7,7 @@ Without such rules a number costs one look-up in an array.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ _DIRECTIONS = {"up": 1, "down": -1, "both": 0}
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way in which a subject may be watched: for what `rule` fits, or (None) for all the rest."""
+    """One way in which a subject may be watched: as `rule` says, or (None) the registry."""
 
     rule: Rule | None
     plan: Plan | None  # None: it is not watched
@@ -48,6 +49,7 @@ class _Ways:
 
     by_rule: tuple[tuple[int, int], ...]  # (number of the rule, number of its plan)
     otherwise: int  # number of the plan of what none of them fits
+    rule: int | None = None  # that says so; None: the registry
 
 
 class Watches:
@@ -114,7 +116,7 @@ class Watches:
     def ways_of(self, subject: Subject) -> list[Way]:
         """How a subject may be watched, the first that fits decides; the last is about all the rest."""
         ways = self._ways_of(subject)
-        rules = [*ways.by_rule, (None, ways.otherwise)]
+        rules = [*ways.by_rule, (ways.rule, ways.otherwise)]
         return [
             Way(
                 None if rule is None else self.detection.rules[rule],
@@ -141,7 +143,7 @@ class Watches:
                 continue
             plan = self._number(_plan(basis, rule, self.detection))
             if not self._rules[number].asks:
-                return _Ways(tuple(by_rule), plan)
+                return _Ways(tuple(by_rule), plan, number)
             by_rule.append((number, plan))
         return _Ways(tuple(by_rule), self._number(_plan(basis, None, self.detection)))
 
@@ -206,20 +208,14 @@ def _is_named(patterns: tuple[str, ...], name: str) -> bool:
 
 def _plan(basis: Basis, rule: Rule | None, detection: Detection) -> Plan | None:
     """How a number is watched that a rule fits; None: no rule does."""
-    if rule is None:
-        return _default(basis, detection) if basis.is_marked else _least(basis, detection)
-    if rule.watch is False:
+    if rule is not None and rule.watch is False:
         return None
-    if not (basis.is_marked or rule.metrics or rule.watch):
-        return _least(basis, detection)
-    return _by_rule(basis, rule, detection)
-
-
-def _least(basis: Basis, detection: Detection) -> Plan | None:
-    """How a number is watched that nobody marked and no rule names: a point, for being finite."""
-    if not basis.is_point:
+    is_meant = basis.is_marked or (rule is not None and bool(rule.metrics or rule.watch))
+    if not is_meant and not basis.is_point:
         return None
-    return Plan(basis.watch_class, (NON_FINITE,), webhooks=detection.webhooks)
+    plan = _default(basis, detection) if rule is None else _by_rule(basis, rule, detection)
+    # What nobody marked and no rule names: a point is watched for being finite.
+    return plan if is_meant else dataclasses.replace(plan, detectors=(NON_FINITE,))
 
 
 def _default(basis: Basis, detection: Detection) -> Plan:

@@ -160,7 +160,9 @@ def detectors_of(
             lower_is_better
         ]
     if watch_class == "level":
-        return ("rarity", "ewma") if has_spikes(watch_class, is_log, direction) else ("rarity",)
+        # Values of which none is remarkable may all be worse than they were.
+        has_more = has_spikes(watch_class, is_log, direction)
+        return ("rarity", "ewma", "shift") if has_more else ("rarity",)
     return {
         "throughput": ("throughput",),
         "learning_rate": ("zero",),

@@ -1,9 +1,9 @@
-"""Whether something has become slower for good: the rule that `pace` and `throughput` share.
+"""Whether something has become slower for good: the rule that `pace`, `throughput` and `shift` share.
 
 A series is followed as u = ln(duration) (of a rate: minus its logarithm), twice: f, an exponential mean
 that forgets within 10 values, and s, one that forgets within 500. It is slow where f - s exceeds
 max(ln 1.5, 3 sqrt(v)), v the mean of (f - s)^2 as long as it was not slow, for at least 20 values in a row
-and for at least 15 s. One value moves f by at most a tenth of ln 10, so that no single pause makes it
+and, in trainings, for at least 15 s. One value moves f by at most a tenth of ln 10, so that no single pause makes it
 slow. As s follows, a slow-down of a factor of 3 is the new pace after about 500 values.
 """
 
@@ -30,12 +30,12 @@ NS_MIN = 15_000_000_000
 # What is remembered of a series, as a part of a detector's record. Two records must not begin alike: Numba
 # would take the larger for a kind of the smaller, an experiment of its own that it warns about.
 FIELDS: list[tuple[str, type]] = [
-    ("count", np.int64),
+    ("slow_since_ns", np.int64),
     ("fast", np.float64),
     ("slow", np.float64),
     ("variance", np.float64),
-    ("slow_count", np.int64),
-    ("slow_since_ns", np.int64),
+    ("count", np.int32),  # up to the warm-up's end
+    ("slow_count", np.int32),  # up to VALUES_MIN
 ]
 
 
@@ -49,22 +49,23 @@ def limit_of(s: Any, sensitivity: float) -> float:
 def slowing(s: Any, u: float, time_ns: Int, sensitivity: float) -> float:
     """Score of one value, which is remembered; NaN in the warm-up."""
     if s.count < WARM_UP:
-        _warm_up(s, u)
+        warm_up(s, u)
         return math.nan
-    score = _beyond(s, u, sensitivity)
+    score = beyond(s, u, sensitivity)
     if score <= 1.0:
         s.slow_count = 0
         return float(max(score, 0.0))
     if s.slow_count == 0:
         s.slow_since_ns = time_ns
-    s.slow_count += 1
+    s.slow_count = min(s.slow_count + 1, VALUES_MIN)
     if s.slow_count >= VALUES_MIN and time_ns - s.slow_since_ns >= NS_MIN:
         return float(score)
     return 1.0
 
 
 @inlined
-def _warm_up(s: Any, u: float) -> None:
+def warm_up(s: Any, u: float) -> None:
+    """Remember one of the first values."""
     s.count += 1
     moved = u - s.slow
     s.slow += moved / s.count
@@ -75,7 +76,7 @@ def _warm_up(s: Any, u: float) -> None:
 
 
 @inlined
-def _beyond(s: Any, u: float, sensitivity: float) -> float:
+def beyond(s: Any, u: float, sensitivity: float) -> float:
     """How far f is from s, which has not seen the value yet, in limits."""
     limit = limit_of(s, sensitivity)
     s.fast += FAST_WEIGHT * min(max(u - s.fast, -STEP_MAX), STEP_MAX)

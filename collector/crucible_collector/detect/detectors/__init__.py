@@ -1,9 +1,10 @@
 """Every detector, by its name; one a file.
 
 In the stream by default: `ewma` for what follows a course, `drift` for where the course goes, `plateau`
-for where it has ended, `rarity` for levels, `proportion` for rates of errors, `pace` for the steps of
-trainings, `throughput` for reported rates, `zero` for learning rates, `non_finite` for everything. On
-request and in scans: `zscore`, `modified_z` and `iqr`, over the `window` of a series' last values.
+for where it has ended, `rarity` for levels, `shift` for latencies and costs, `proportion` for rates of
+errors, `pace` for the steps of trainings, `throughput` for reported rates, `zero` for learning rates,
+`non_finite` for everything. On request and in scans: `zscore`, `modified_z` and `iqr`, over the `window`
+of a series' last values.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from crucible_collector.detect.detectors.pace import PACE
 from crucible_collector.detect.detectors.plateau import PLATEAU
 from crucible_collector.detect.detectors.proportion import PROPORTION
 from crucible_collector.detect.detectors.rarity import RARITY
+from crucible_collector.detect.detectors.shift import SHIFT
 from crucible_collector.detect.detectors.throughput import THROUGHPUT
 from crucible_collector.detect.detectors.zero import ZERO
 from crucible_collector.detect.detectors.zscore import ZSCORE
@@ -28,6 +30,7 @@ from crucible_collector.detect.detectors.zscore import ZSCORE
 _ALL: tuple[Detector, ...] = (
     EWMA,
     RARITY,
+    SHIFT,
     PROPORTION,
     ZERO,
     THROUGHPUT,

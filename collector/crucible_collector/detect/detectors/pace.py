@@ -2,8 +2,9 @@
 
 Assumption: within an epoch, the logarithm of the time between steps scatters about a level. Numbers are
 those of `Source.STEP`: only when they come counts. An interval t is the time since the step before,
-divided by the steps in between where steps are numbered. Nothing is said where the epoch has changed
-(validation and checkpoints happen there) or the step went back (a resumed run).
+divided by the steps in between where steps are numbered. Where the epoch has changed (validation and
+checkpoints happen there) only pauses are told: such as are longer than 1 s and than ten times the longest
+there was between epochs, once three have been seen. Nothing is said where the step went back (a resumed run).
 Formula: with u = ln t, the larger of `detect.slowing`'s score, and for a stall ln(t / e^s) / ln 10 where
 t > 1 s and t is more than twice the longest pause there was; times the sensitivity. A pause is
 t > 10 e^s and t > 1 s: what happens within epochs again and again (a validation every 500 steps) is
@@ -48,6 +49,7 @@ from crucible_collector.kernels import Int, inlined, kernel
 _PAUSE = math.log(10.0)
 _PAUSE_S_MIN = 1.0
 _PAUSE_GROWTH = 2.0
+_BETWEEN_MIN = 3
 _NS = 1e-9
 
 
@@ -61,7 +63,9 @@ class Pace:
             ("last_step", np.int64),
             ("last_epoch", np.int64),
             ("pause_s_max", np.float64),
-            ("is_begun", np.int64),
+            ("between_s_max", np.float64),  # between epochs
+            ("between_count", np.int32),
+            ("is_begun", np.int32),
             *FIELDS,
         ]
     )
@@ -89,19 +93,30 @@ class Pace:
 
 
 @inlined
-def _interval_s(s: Any, time_ns: Int, step: Int, epoch: Int) -> float:
-    """Time a step took; 0 where there is nothing to tell. The step is remembered, if time has passed."""
-    if s.is_begun == 1 and epoch == s.last_epoch and time_ns <= s.last_ns:
-        return 0.0
-    passed_s = (time_ns - s.last_ns) * _NS
-    is_within = s.is_begun == 1 and epoch == s.last_epoch
+def _interval_s(s: Any, time_ns: Int, step: Int) -> float:
+    """Time a step took; 0 where there is nothing to tell."""
     is_numbered = min(step, s.last_step) != NO_STEP
     steps = step - s.last_step if is_numbered else 1
+    return (time_ns - s.last_ns) * _NS / steps if s.is_begun == 1 and steps > 0 else 0.0
+
+
+@inlined
+def _remember(s: Any, time_ns: Int, step: Int, epoch: Int) -> None:
     s.is_begun = 1
     s.last_ns = time_ns
     s.last_step = step
     s.last_epoch = epoch
-    return passed_s / steps if is_within and steps > 0 else 0.0
+
+
+@inlined
+def _stall_between(s: Any, interval_s: float) -> float:
+    """Score of a pause between epochs."""
+    score = 0.0
+    if s.between_count >= _BETWEEN_MIN and interval_s > _PAUSE_S_MIN:
+        score = math.log(interval_s / s.between_s_max) / _PAUSE
+    s.between_s_max = max(s.between_s_max, interval_s)
+    s.between_count = min(s.between_count + 1, _BETWEEN_MIN)
+    return max(score, 0.0)
 
 
 @inlined
@@ -130,8 +145,16 @@ def _score(
 ) -> None:
     for row in range(len(number)):
         s = records[number[row]]
-        interval_s = _interval_s(s, time_ns[row], step[row], epoch[row])
+        if s.is_begun == 1 and time_ns[row] == s.last_ns:
+            continue
+        interval_s = _interval_s(s, time_ns[row], step[row])
+        is_between = epoch[row] != s.last_epoch
+        _remember(s, time_ns[row], step[row], epoch[row])
         if interval_s <= 0.0:
+            continue
+        if is_between:
+            score[row] = sensitivity[row] * _stall_between(s, interval_s)
+            rate[row] = 1.0 / interval_s
             continue
         u = math.log(interval_s)
         rate[row] = 1.0 / interval_s

@@ -53,7 +53,7 @@ PERIOD = uuid.UUID("c4ca4238a0b923820dcc509a6f75849b")  # md5('1')
 # Every parameter of any question here: what a case does not give is null.
 NAMES = """
     run experiment condition event metric model detector series severities from_time to_time
-    period state last_time last_period
+    period state status last_time last_period last_seen last_id
 """
 
 
@@ -120,6 +120,9 @@ HOT: list[tuple[str, dict[str, object]]] = [
     ("anomaly_feed", {"after": 100}),
     ("anomaly_feed_extent", {}),
     ("run_health", {**RUN, "limit": 100}),
+    ("run", RUN),
+    ("runs", {"limit": 21}),
+    ("runs", {**EXPERIMENT, "limit": 21}),
     ("experiment_health", {**EXPERIMENT, "limit": 100}),
 ]
 

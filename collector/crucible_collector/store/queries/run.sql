@@ -3,4 +3,5 @@
 select
 -- include run_columns
 from crucible.runs r
+-- include run_worst
 where r.run_id = %(run)s

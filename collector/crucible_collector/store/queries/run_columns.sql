@@ -1,5 +1,5 @@
--- How is a run (r) given to a reader?
--- Leans on anomaly_periods_run; included in the queries of runs.
+-- How is a run (r), with what is worst about it (see run_worst), given to a reader?
+-- No index: included in the queries of runs.
     r.run_id,
     r.experiment_id,
     r.condition,
@@ -24,8 +24,4 @@
     r.heartbeat_interval_s,
     r.last_step,
     r.last_epoch,
-    (
-        select (array['info', 'warning', 'critical'])[max(array_position(array['info', 'warning', 'critical'], p.severity))]
-        from crucible.anomaly_periods p
-        where p.run_id = r.run_id and p.state = 'active' and p.label = ''
-    ) as anomaly_severity
+    (array['info', 'warning', 'critical'])[worst.severity_number] as anomaly_severity

@@ -3,6 +3,7 @@
 select
 -- include run_columns
 from crucible.runs r
+-- include run_worst
 where (%(experiment)s::text is null or r.experiment_id = %(experiment)s)
   and (%(status)s::text is null or r.status = %(status)s)
   and (%(condition)s::text is null or r.condition = %(condition)s)

@@ -2,12 +2,13 @@
 
 `serve` listens and `app` puts it together; `routes` has a module for each kind of thing that is asked
 for; `parameters` says what a question may contain and `bodies` reads what is sent with one; `models`,
-`aggregates`, `anomalies`, `sampling`, `simulated` and `telemetry` say what answers look like and `answer`
-writes them; `estimates` puts the `intervals` of what was sampled into them, by the rules that were
-`in_force`; `tree` puts a trace in order; `health` judges runs and `sentences` says what is wrong with
-them; `feed` tells what happens to anomalies as it happens; `paging` and `places` make lists continue
-where they ended; `registry` is what there is to know of events; `failures` gives every refusal one shape;
-`status` is for probes and scrapers; `site` serves the page. SQL is in `store/queries`.
+`aggregates`, `anomalies`, `detection`, `scanned`, `sampling`, `simulated` and `telemetry` say what answers
+look like and `answer` writes them; `estimates` puts the `intervals` of what was sampled into them, by the
+rules that were `in_force`; `tree` puts a trace in order; `health` judges runs and `sentences` says what is
+wrong with them; `feed` tells what happens to anomalies as it happens; `versions` is what questions about
+settings have in common; `paging` and `places` make lists continue where they ended; `registry` is what
+there is to know of events; `failures` gives every refusal one shape; `status` is for probes and scrapers;
+`site` serves the page. SQL is in `store/queries`.
 """
 
 from crucible_collector.api.app import create_app

@@ -11,6 +11,7 @@ from crucible_collector.api import failures, site
 from crucible_collector.api.feed import Feed
 from crucible_collector.api.routes.aggregates import aggregates_router
 from crucible_collector.api.routes.anomalies import Changes, anomalies_router, changes_router
+from crucible_collector.api.routes.detection import Detects, detection_router
 from crucible_collector.api.routes.events import events_router
 from crucible_collector.api.routes.experiments import experiments_router
 from crucible_collector.api.routes.health import health_router
@@ -80,12 +81,14 @@ def create_app(
     simulates: Simulates | None = None,
     *,
     changes: Changes | None = None,
+    detects: Detects | None = None,
 ) -> FastAPI:
     """The application over a database and a service, both of which outlive it.
 
     `events` takes what is posted, `samples` tells of this process's sampling and takes other rules;
     None where it receives nothing. `simulates` tries rules on what is stored; None where nobody does.
     `changes` takes what people make of periods of anomalies; None where it may not write.
+    `detects` tells of this process's detection and takes other settings; None where it receives nothing.
     """
     app = FastAPI(
         title="Crucible Telemetry",
@@ -105,6 +108,7 @@ def create_app(
     if changes is not None:
         api.include_router(changes_router(reads, changes))
     api.include_router(sampling_router(reads, samples))
+    api.include_router(detection_router(reads, detects))
     if simulates is not None:
         api.include_router(simulation_router(simulates))
     api.include_router(schema_router())

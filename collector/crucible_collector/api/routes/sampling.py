@@ -13,22 +13,21 @@ from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from crucible_collector.api.answer import listed, only, whole
 from crucible_collector.api.bodies import json_object
-from crucible_collector.api.models import Failure, One, Page
+from crucible_collector.api.models import One, Page
 from crucible_collector.api.paging import (
     Cursor,
-    CursorError,
     Key,
     decode_cursor,
     time_and_rest,
 )
 from crucible_collector.api.parameters import Paged, Period, Text
 from crucible_collector.api.sampling import Sampling, SamplingCount, SamplingVersion
-from crucible_collector.errors import SettingsError
+from crucible_collector.api.versions import BESIDE, FAILURES, NONE_MADE, history, taken_out
 from crucible_collector.sample.rules import Rules
 from crucible_collector.sample.rulings import RuleUse
 from crucible_collector.store.read import Reads
@@ -36,14 +35,6 @@ from crucible_collector.store.read import Reads
 _WIDTHS = {"1m": timedelta(minutes=1), "1h": timedelta(hours=1), "1d": timedelta(days=1)}
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _LEDGER_KEY = ("time", "rule", "signal", "stratum")
-_NONE_MADE = {"version": 0, "origin": None, "changed_at": None, "changed_by": "", "reason": ""}
-_FAILURES: dict[int | str, dict[str, Any]] = {
-    400: {"model": Failure, "description": "The body is not a JSON object."},
-    409: {"model": Failure, "description": "Another version than `version` is in force."},
-    413: {"model": Failure, "description": "The body is too large."},
-    415: {"model": Failure, "description": "Rules come as application/json."},
-    422: {"model": Failure, "description": "A rule is wrong; nothing was changed."},
-}
 
 
 class LedgerFilter(Paged, Period):
@@ -57,14 +48,6 @@ class LedgerFilter(Paged, Period):
     )
 
 
-class Change(BaseModel):
-    """What stands beside the rules in the body of a change."""
-
-    changed_by: Text = ""
-    reason: Text = ""
-    version: Annotated[int, Field(ge=0, lt=1 << 63)] | None = None
-
-
 # The body is read as it comes, so its description is written by hand.
 _BODY: dict[str, Any] = {
     "type": "object",
@@ -76,12 +59,7 @@ _BODY: dict[str, Any] = {
             "description": "As [[sampling.rules]] of a settings file; the first that fits decides, "
             "and what none fits is kept.",
         },
-        "changed_by": {"type": "string"},
-        "reason": {"type": "string"},
-        "version": {
-            "type": "integer",
-            "description": "The version that was changed; 409 where another is in force by now.",
-        },
+        **BESIDE,
     },
     "examples": [
         {
@@ -120,7 +98,7 @@ def sampling_router(reads: Reads, samples: Samples | None) -> APIRouter:
     def in_force() -> Response:
         """`settings` can be changed and put back, with `version` against changes meanwhile."""
         rows = reads.json_rows("sampling_version", version=None)
-        found: dict[str, Any] = _NONE_MADE | {"settings": Rules.parse({}).as_json()}
+        found: dict[str, Any] = NONE_MADE | {"settings": Rules.parse({}).as_json()}
         if rows:
             found = json.loads(rows[0])
         told = None if samples is None else _told(samples, found["settings"])
@@ -129,15 +107,8 @@ def sampling_router(reads: Reads, samples: Samples | None) -> APIRouter:
     @router.get(
         "/history", response_model=Page[SamplingVersion], summary="All versions, newest first"
     )
-    def history(filters: Annotated[Paged, Query()]) -> Response:
-        cursor = decode_cursor(filters.cursor, "version")
-        rows = reads.json_rows(
-            "sampling_versions",
-            last_version=_version(cursor) if cursor else None,
-            skip=cursor.skip if cursor else 0,
-            limit=filters.limit + 1,
-        )
-        return listed(rows, filters.limit, lambda row: (str(row["version"]),), cursor)
+    def versions(filters: Annotated[Paged, Query()]) -> Response:
+        return history(reads, "sampling_versions", filters)
 
     @router.get(
         "/ledger",
@@ -172,7 +143,7 @@ def _take_changes(router: APIRouter, reads: Reads, samples: Samples) -> None:
     @router.put(
         "",
         response_model=One[SamplingVersion],
-        responses=_FAILURES,
+        responses=FAILURES,
         openapi_extra={
             "requestBody": {"required": True, "content": {"application/json": {"schema": _BODY}}}
         },
@@ -211,24 +182,11 @@ def _told(samples: Samples, settings: dict[str, Any]) -> dict[str, Any]:
 
 def _put(reads: Reads, samples: Samples, body: dict[str, Any]) -> Response:
     """On a thread: it asks the database."""
-    beside = {name: body.pop(name) for name in Change.model_fields if name in body}
-    try:
-        change = Change.model_validate(beside, strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{first['loc'][0]}: {message[0].lower()}{message[1:]}") from None
+    change = taken_out(body)
     rules = Rules.parse(body)
     version = samples.put_sampling(rules, change.changed_by, change.reason, change.version)
     rows = reads.json_rows("sampling_version", version=version)
     return only(rows, "version", str(version))
-
-
-def _version(cursor: Cursor) -> int:
-    text = cursor.key[0]
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise CursorError("not a cursor of this list")
-    return int(text)
 
 
 def _count_key(row: dict[str, Any]) -> Key:

@@ -3,7 +3,7 @@
     journal (locks the data directory) → kernels → database → alerts → pipeline → receivers → API → ready
 
 SIGTERM or SIGINT: the receivers refuse new requests and finish those in hand, the pipeline drains the
-journal into the database for as long as the grace allows, the API and the database end, exit code 0.
+journal into the database for as long as the grace allows, alerts and the database end, exit code 0.
 What was not drained is in the journal and is written at the next start.
 
 SIGHUP: the settings are read again, of which only those of sampling and of detection are taken; wrong ones
@@ -147,7 +147,10 @@ class Service:
             Outbox(self._database.connect_alerts),
             self._database,
             self._webhooks,
-            lambda: self._settings.public_url or f"http://{self.addresses['api']}",
+            lambda: (
+                self._settings.public_url
+                or f"http://{self.addresses.get('api', self._settings.api)}"
+            ),
         )
         sender.start()
         self._stack.callback(sender.stop)
@@ -194,7 +197,9 @@ class Service:
     def _start_api(self) -> None:
         events = EventsIntake(_made(self._intake))
         simulation = Simulation(lambda: self._database.dsn)
-        app = create_app(self._database, self, events, self, simulation, changes=self._database)
+        app = create_app(
+            self._database, self, events, self, simulation, changes=self._database, detects=self
+        )
         self._listen("api", api_server(app))
 
     def _start_receivers(self) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import datetime
+import datetime as dt
 import json
 import math
 import sys
@@ -94,7 +94,7 @@ def _file(path: Path, windows: Sequence[tuple[str, str]]) -> File:
 
 def _time_ns(text: str) -> int:
     """Whole seconds: the windows' times have six decimals, the rows' none."""
-    time = datetime.datetime.fromisoformat(text.partition(".")[0]).replace(tzinfo=datetime.UTC)
+    time = dt.datetime.fromisoformat(text.partition(".")[0]).replace(tzinfo=dt.UTC)
     return int(time.timestamp()) * 1_000_000_000
 
 

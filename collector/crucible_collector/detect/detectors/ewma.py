@@ -73,10 +73,10 @@ class Ewma:
             ("variance", np.float64),
             ("distance", np.float64),  # a
             ("flag_distance", np.float64),  # of the last flag
-            ("log_fence", np.float64),  # ln q
-            ("count", np.int32),  # up to the warm-up's end
-            ("mode", np.int16),  # scale that all of this is in
-            ("was_flag", np.int16),  # the value before
+            ("log_fence", np.float32),  # ln q
+            ("count", np.int16),  # up to the warm-up's end
+            ("mode", np.int8),  # scale that all of this is in
+            ("was_flag", np.int8),  # the value before
         ]
     )
     takes_non_finite: ClassVar[bool] = False

@@ -72,13 +72,13 @@ class Rarity:
         [
             ("low", np.float64),
             ("high", np.float64),
-            ("weight", np.float64),  # of the newest value
-            ("peak", np.float64),  # -ln of the share, that is held
-            ("far_peak", np.float64),  # the same with how far away the value was
+            ("weight", np.float32),  # of the newest value
+            ("peak", np.float32),  # -ln of the share, that is held
+            ("far_peak", np.float32),  # the same with how far away the value was
             ("count", np.int32),  # up to the warm-up's end
             ("age", np.int16),  # of the peak
             ("mode", np.int16),  # scale that all of this is in
-            ("total", np.float64),
+            ("total", np.float32),
             ("bins", np.float32, (BINS,)),
         ]
     )
@@ -179,11 +179,12 @@ def _ranges_away(s: Any, x: float, width: float) -> float:
 @inlined
 def _is_told(s: Any, surprise: float, far: float) -> bool:
     """Whether it is above what is held, which it then takes the place of."""
-    if surprise <= s.peak and far <= s.far_peak and s.age < HOLD:
+    here, far_here = np.float32(surprise), np.float32(far)
+    if here <= s.peak and far_here <= s.far_peak and s.age < HOLD:
         s.age += 1
         return False
-    s.peak = surprise
-    s.far_peak = far
+    s.peak = here
+    s.far_peak = far_here
     s.age = 0
     return True
 

@@ -3,8 +3,9 @@
 What a reader could not guess: whoever writes a period takes the lock of the feed first, and holds it
 until the COMMIT. So several collectors never deadlock over periods that do not exist yet (of which no row
 can be locked), what was read of a period is still so when it is written, and entries of the feed are
-committed in the order of their ids. Flags are rare, and the lock is held for milliseconds (see
-`anomalies`). It is taken after every other lock of a window but those on its own journal's rows.
+committed in the order of their ids. Flags are rare, and the lock is held for as long as they take to
+write: 5 ms for one period, 20 for a hundred, 0.17 s for the thousand that a window has at most (the best
+of eight on two busy cores). It is taken after every other lock of a window but those on its own journal's rows.
 """
 
 from __future__ import annotations
@@ -182,8 +183,12 @@ def write(connection: Connection, periods: Sequence[Period]) -> None:
     """Have the database's rows be these; one statement."""
     connection.execute(
         statement("anomaly_periods"),
-        {"periods": as_json([dataclasses.asdict(each) for each in periods])},
+        {"periods": as_json([_row(each) for each in periods])},
     )
+
+
+def _row(period: Period) -> dict[str, Any]:
+    return {name: getattr(period, name) for name in _COLUMNS}
 
 
 def as_json(rows: Sequence[Any]) -> str:

@@ -18,6 +18,7 @@ from crucible_collector.detect.detectors import DETECTORS
 from crucible_collector.store import periods
 from crucible_collector.store.connect import ingest_connection
 from crucible_collector.store.feed import CHANNEL
+from crucible_collector.store.ingest import statement
 from crucible_collector.store.partitions import Connection
 from detected import (
     CHAT,
@@ -33,6 +34,7 @@ from detected import (
     watched,
     write,
 )
+from planned import nodes
 
 BOTH = plan(CHAT, PAGER)
 ALERTS = "select kind, webhook, severity from crucible.alert_outbox order by alert_id"
@@ -453,3 +455,26 @@ def test_a_row_that_is_refused_loses_only_itself(
     assert asked(conn, KINDS) == ["opened"]
     assert asked(conn, ALERTS) == [("firing", "chat", "warning")]
     assert sum("refused and left out" in each.message for each in caplog.records) == 2
+
+
+# What it leans on.
+
+
+def test_periods_are_found_by_index_however_many_are_over(conn: Connection, database: str) -> None:
+    conn.execute(
+        "insert into crucible.anomaly_periods (period_id, watch_key, started_at, ended_at,"
+        " last_flag_at, state_at, flag_count, peak_score, metric, detector, severity, state)"
+        " select gen_random_uuid(), n, now(), now(), now(), now() - n * interval '1 minute', 1, 2,"
+        " 'loss', 'ewma', 'info', case when n % 50 = 0 then 'active' else 'resolved' end"
+        " from generate_series(1, 5000) n"
+    )
+    conn.execute("analyze crucible.anomaly_periods")
+    told = {"keys": [3, 50], "detectors": ["ewma"] * 2, "label": "", "late": periods.LATE}
+    row = conn.execute(
+        "explain (format json) " + statement("anomaly_periods_known"), told
+    ).fetchone()
+    assert row is not None
+    found = list(nodes(row[0][0]["Plan"]))
+    used = {node["Index Name"] for node in found if "Index Name" in node}
+    assert used == {"anomaly_periods_open", "anomaly_periods_resolved"}
+    assert "Seq Scan" not in {node["Node Type"] for node in found}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -67,10 +68,12 @@ def _of_series(
 
 
 def _told(looked: Looked, part: I64) -> list[int]:
-    """Which flags are stored: the first, and the peak where it comes later."""
-    first: list[int] = part[:FLAGS_MAX].tolist()
-    peak = int(part[np.argmax(looked.scored.score[part])])
-    return first if peak <= first[-1] else [*first[:-1], peak]
+    """Which flags are stored: the first, the peak and the last, by which their period is known."""
+    if len(part) <= FLAGS_MAX:
+        return cast("list[int]", part.tolist())
+    told = {int(part[np.argmax(looked.scored.score[part])]), int(part[-1])}
+    first = [each for each in part[:FLAGS_MAX].tolist() if each not in told]
+    return sorted({*told, *first[: FLAGS_MAX - len(told)]})
 
 
 def _flag(observations: Observations, looked: Looked, at: int) -> Flag:

@@ -62,7 +62,7 @@ class Episode:
     plan: Plan
     flags: list[Flag] = field(
         default_factory=list
-    )  # in order, at most FLAGS_MAX: the first and the peak
+    )  # in order, at most FLAGS_MAX: the first, the peak and the last
     counts: dict[int, int] = field(default_factory=dict)  # request -> flags, the unstored included
     opens: bool = False
     ended_ns: int | None = None

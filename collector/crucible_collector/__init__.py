@@ -20,7 +20,7 @@ The map, in the order in which data meet the modules:
   `store.binary_copy`'s) and `store.merge`.
 - `store.stalls` notices runs that have fallen silent; `alerts` sends what is to be told of.
 - `api` answers over REST and serves the page, by the questions in `store/queries`.
-- `simulate` tries sampling rules on what is stored.
+- `simulate` tries sampling rules on what is stored, `scan` detectors.
 
 `kernels` is how the loops of `decode`, `detect`, `sample` and `store.binary_copy` are compiled, and where
 their machine code is kept; `mixing` is how they hash.

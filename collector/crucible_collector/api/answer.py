@@ -36,9 +36,9 @@ def only(rows: Sequence[str], kind: str, name: str) -> Response:
     return _answer(single(rows, kind, name), {})
 
 
-def rows_of(rows: Sequence[str]) -> Response:
-    """All there is, where that is never much."""
-    return _answer(f"[{','.join(rows)}]", {})
+def rows_of(rows: Sequence[str], **meta: Any) -> Response:
+    """All there is, where that is never much; `meta` is what else there is to say."""
+    return _answer(f"[{','.join(rows)}]", meta)
 
 
 def single(rows: Sequence[str], kind: str, name: str) -> str:

@@ -19,6 +19,7 @@ from crucible_collector.api.routes.ledger import ledger_router
 from crucible_collector.api.routes.logs import logs_router
 from crucible_collector.api.routes.runs import runs_router
 from crucible_collector.api.routes.sampling import Samples, sampling_router
+from crucible_collector.api.routes.scans import Scanning, band_router, scans_router
 from crucible_collector.api.routes.schema import schema_router
 from crucible_collector.api.routes.series import series_router
 from crucible_collector.api.routes.simulation import Simulates, simulation_router
@@ -82,6 +83,7 @@ def create_app(
     *,
     changes: Changes | None = None,
     detects: Detects | None = None,
+    scanning: Scanning | None = None,
 ) -> FastAPI:
     """The application over a database and a service, both of which outlive it.
 
@@ -89,6 +91,7 @@ def create_app(
     None where it receives nothing. `simulates` tries rules on what is stored; None where nobody does.
     `changes` takes what people make of periods of anomalies; None where it may not write.
     `detects` tells of this process's detection and takes other settings; None where it receives nothing.
+    `scanning` has detectors look at what is stored; None where nobody does.
     """
     app = FastAPI(
         title="Crucible Telemetry",
@@ -101,6 +104,9 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     api = APIRouter(prefix=PREFIX, responses=failures.FAILURES)
+    if scanning is not None:
+        api.include_router(band_router(reads, scanning))
+        api.include_router(scans_router(reads, scanning))
     for router in ROUTERS:
         api.include_router(router(reads))
     app.state.feed = Feed(reads)

@@ -8,7 +8,7 @@ read the index on time as far as asked; else it sorts the period before it gives
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -67,12 +67,19 @@ class Replay:
         return self._read("simulated_logs")
 
     def _read(self, question: str) -> Iterator[Batch]:
-        text = cast("Any", query_text(question))  # only texts of this package become SQL
-        with _understood(question), self._connection.cursor(name=question) as cursor:
-            cursor.execute(text, self._parameters, binary=True)
-            names = [column.name for column in cursor.description or ()]
-            while rows := cursor.fetchmany(BATCH_ROWS):
-                yield dict(zip(names, zip(*rows, strict=True), strict=True))
+        return batches(self._connection, question, self._parameters)
+
+
+def batches(
+    connection: Connection, question: str, parameters: Mapping[str, Any]
+) -> Iterator[Batch]:
+    """What a named question answers, batch by batch, through a cursor of the server's."""
+    text = cast("Any", query_text(question))  # only texts of this package become SQL
+    with understood(question), connection.cursor(name=question) as cursor:
+        cursor.execute(text, parameters, binary=True)
+        names = [column.name for column in cursor.description or ()]
+        while rows := cursor.fetchmany(BATCH_ROWS):
+            yield dict(zip(names, zip(*rows, strict=True), strict=True))
 
 
 @contextmanager
@@ -81,19 +88,26 @@ def replay(dsn: str, wanted: Wanted, *, batch_timeout_s: float = 0) -> Iterator[
 
     `batch_timeout_s`: how long a batch may take; 0: for ever.
     """
-    timeout = {"statement_timeout": f"{round(batch_timeout_s * 1000)}ms"}
-    with _understood("replay"):
-        connection = connect(dsn, replace(REPLAY, settings={**REPLAY.settings, **timeout}))
-    with closing(connection):
-        with _understood("replay"):
-            # What is stored meanwhile changes nothing. Who makes room or drops old rows gives up quickly
-            # where a reader is in the way, and tries again.
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    with snapshot(dsn, batch_timeout_s=batch_timeout_s) as connection:
         yield Replay(connection, wanted)
 
 
 @contextmanager
-def _understood(question: str) -> Iterator[None]:
+def snapshot(dsn: str, *, batch_timeout_s: float = 0) -> Iterator[Connection]:
+    """A connection that reads the store as it is now; see `replay`."""
+    timeout = {"statement_timeout": f"{round(batch_timeout_s * 1000)}ms"}
+    with understood("replay"):
+        connection = connect(dsn, replace(REPLAY, settings={**REPLAY.settings, **timeout}))
+    with closing(connection):
+        with understood("replay"):
+            # What is stored meanwhile changes nothing. Who makes room or drops old rows gives up quickly
+            # where a reader is in the way, and tries again.
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        yield connection
+
+
+@contextmanager
+def understood(question: str) -> Iterator[None]:
     """What the driver raises, as what the caller knows."""
     try:
         yield

@@ -10,11 +10,12 @@ In these tables null stands for 0: most numbers of most rows are, and a null tak
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 
-from crucible_collector.store.rollups.families import FAMILIES
+from crucible_collector.store.rollups.families import ANOMALIES, FAMILIES
 from crucible_collector.store.rollups.family import MINUTE, SCHEMA, Family, Level, Measure
 from crucible_collector.store.servers import relation_kind
 
@@ -153,6 +154,16 @@ def _parts_of_what_is_stored(family: Family) -> str:
         f"insert into {SCHEMA}.{family.parts} ({', '.join(family.columns)})"  # noqa: S608
         f" select {bucket(level)}, {keys}, {measures}"
         f" from {SCHEMA}.{family.source}{where} group by {places}"
+    )
+
+
+def sum_label_again(conn: psycopg.Connection[Any], label: str) -> None:
+    """Have the roll-ups of anomalies under a label be the sums of what is stored of them."""
+    for relation in (ANOMALIES.parts, *map(ANOMALIES.table, ANOMALIES.levels)):
+        statement = f"delete from {SCHEMA}.{relation} where label = %s"  # noqa: S608
+        conn.execute(statement.encode(), (label,))
+    conn.execute(
+        _parts_of_what_is_stored(replace(ANOMALIES, where="label = %s")).encode(), (label,)
     )
 
 

@@ -49,6 +49,7 @@ DetectorName = Literal[
     "drift",
     "plateau",
     "rarity",
+    "shift",
     "proportion",
     "pace",
     "throughput",

@@ -18,6 +18,7 @@ from crucible_collector.findings import Finding
 from crucible_collector.store.connect import READ_TIMEOUT, Intent, check_understood, connect
 from crucible_collector.store.examine_alerts import alerts
 from crucible_collector.store.examine_columnstore import packed
+from crucible_collector.store.examine_detection import detection
 from crucible_collector.store.examine_retention import retention
 from crucible_collector.store.examine_sampling import sampling
 from crucible_collector.store.examine_storage import jobs, room, sizes
@@ -250,5 +251,6 @@ _WITH_SCHEMA = (
     ("columnstore", packed),
     ("traces", traces),
     ("sampling", sampling),
+    ("detection", detection),
     ("alerts", alerts),
 )

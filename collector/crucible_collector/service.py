@@ -53,6 +53,7 @@ from crucible_collector.receive import (
 from crucible_collector.sample import warm as sample_kernels
 from crucible_collector.sample.rules import Rules
 from crucible_collector.sample.rulings import RuleUse
+from crucible_collector.scan.scans import Scans
 from crucible_collector.scrape import DetectionMetrics, LedgerMetrics, SamplingMetrics
 from crucible_collector.settings import Address, Settings, parse_address
 from crucible_collector.simulate.simulation import Simulation
@@ -197,8 +198,17 @@ class Service:
     def _start_api(self) -> None:
         events = EventsIntake(_made(self._intake))
         simulation = Simulation(lambda: self._database.dsn)
+        scans = Scans(lambda: self._database.dsn, lambda: self._detection.now.settings)
+        self._stack.callback(scans.stop)
         app = create_app(
-            self._database, self, events, self, simulation, changes=self._database, detects=self
+            self._database,
+            self,
+            events,
+            self,
+            simulation,
+            changes=self._database,
+            detects=self,
+            scanning=scans,
         )
         self._listen("api", api_server(app))
 

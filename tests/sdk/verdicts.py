@@ -5,10 +5,14 @@ from __future__ import annotations
 import http.server
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+import crucible_telemetry as crucible
+from sdk.receivers import Received, grpc_receiver, plain
 
 REASON = {
     "period_id": "0198c0de-0000-7000-8000-000000000001",
@@ -48,6 +52,33 @@ class Api:
         return self.status, self.body if self.body is not None else json.dumps(
             {"data": self.data}
         ).encode()
+
+
+@contextmanager
+def hopeless() -> Iterator[Received]:
+    """A configuration by which every run should stop; what is received is all there once it ends."""
+    with grpc_receiver() as received, serving() as api:
+        api.data = CRITICAL
+        endpoint = f"http://{received.address}"
+        crucible.configure("t", endpoint=endpoint, api=api.url, spool_dir="")
+        yield received
+        assert crucible.shutdown()
+
+
+def statuses(received: Received) -> list[str]:
+    """How the trainings ended."""
+    ends = [span for span in received.spans if span.name == "crucible_train.training"]
+    return [plain(span.attributes)["crucible.status"] for span in ends]
+
+
+def wait_for(training: crucible.Training | None) -> None:
+    """Until it is known that the training should stop."""
+    assert training is not None
+    deadline_s = time.monotonic() + 10
+    pause = threading.Event()
+    while not training.should_stop():
+        assert time.monotonic() < deadline_s, "nobody said so in time"
+        pause.wait(0.002)
 
 
 @contextmanager

@@ -40,6 +40,7 @@ class TrainingCallbacks:
         rank: int | None = None,
         every: int = 1,
         all_ranks: bool = False,
+        stops_early: bool = False,
         **metadata: Any,
     ) -> None:
         """Take what `crucible.training()` takes, which wins over what a framework knows.
@@ -47,9 +48,11 @@ class TrainingCallbacks:
         every: log the numbers of every so many steps. A number on an accelerator is copied to the
             host when it is logged, which waits for the device; the steps between do not wait.
         all_ranks: let ranks above 0 tell validation and checkpoints, too.
+        stops_early: end the training where `Training.should_stop()` says that nothing can save it.
         """
         self.every = max(1, values.whole(every))
         self._run_id, self._rank, self._all_ranks = run_id, rank, all_ranks
+        self.stops_early = stops_early
         self._metadata = metadata
         self._forget()
 
@@ -72,6 +75,11 @@ class TrainingCallbacks:
     def logs(self, step: int) -> bool:
         """Whether the numbers of this step are asked for."""
         return step % self.every == 0
+
+    def should_stop(self) -> bool:
+        """Whether the training is to end now; never unless `stops_early` says to heed it."""
+        training = self.training if self.stops_early else None
+        return training is not None and bool(training.should_stop())
 
     @guarded
     def on_train_start(

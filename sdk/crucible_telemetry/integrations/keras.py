@@ -49,6 +49,8 @@ class CrucibleCallback(keras.callbacks.Callback):
     @guarded
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         self.run.on_batch_end(metrics=logs)
+        if self.run.should_stop():
+            self.model.stop_training = True
 
     @guarded
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:

@@ -81,6 +81,8 @@ class CrucibleCallback(pl.Callback):
         step = trainer.fit_loop.total_batch_idx
         numbers = self._of_batch(trainer, outputs) if self._run.logs(step) else None
         self._run.on_batch_end(step, numbers)
+        if trainer.world_size == 1 and self._run.should_stop():
+            trainer.should_stop = True
 
     def _of_batch(self, trainer: Any, outputs: Any) -> dict[str, Any]:
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
@@ -107,6 +109,10 @@ class CrucibleCallback(pl.Callback):
             if not name.endswith("_step"):
                 numbers.setdefault(standard_name(name), value)
         self._run.on_epoch_end(numbers)
+        if trainer.world_size > 1 and self._run.stops_early:
+            # All of them or none, or those that go on wait for the others for ever.
+            stops = trainer.strategy.reduce_boolean_decision(self._run.should_stop(), all=False)
+            trainer.should_stop = trainer.should_stop or stops
 
     def _new(self, trainer: Any) -> dict[str, Any]:
         return {

@@ -49,6 +49,9 @@ class CrucibleCallback(transformers.TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **known: Any) -> None:
         if not control.should_log:
             self.run.on_batch_end(state.global_step - 1)  # counted already
+        # Where one of several processes stopped by itself, the others would wait for it for ever.
+        if args.world_size == 1 and self.run.should_stop():
+            control.should_training_stop = True
 
     @guarded
     def on_log(

@@ -20,6 +20,7 @@ from sdk.integrations.conformance import (
     library,
     only,
 )
+from sdk.verdicts import hopeless, statuses, wait_for
 
 library("torch")
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -165,3 +166,18 @@ def test_an_open_training_is_filled_in_and_left_open() -> None:
     end = check_run(captured, epochs=2, batches=6)
     assert end.attributes["crucible.run.id"] == "mine"
     assert_measured(end, ("perplexity",))
+
+
+@pytest.mark.parametrize("stops_early", [True, False])
+def test_a_fit_that_nothing_can_save_ends_where_that_was_asked_for(stops_early: bool) -> None:
+    callback = adapted.CrucibleCallback(stops_early=stops_early)
+
+    class Waits(keras.callbacks.Callback):  # type: ignore[name-defined]
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            wait_for(callback.run.training)
+
+    with hopeless() as received:
+        history = fit(model(), callbacks=[Waits(), callback])
+    assert len(history.epoch) == (1 if stops_early else 2)
+    assert received.names.count("crucible_train.batch") == (1 if stops_early else 6)
+    assert statuses(received) == ["early_stopped" if stops_early else "completed"]

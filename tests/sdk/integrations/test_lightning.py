@@ -20,6 +20,7 @@ from sdk.integrations.conformance import (
     library,
     only,
 )
+from sdk.verdicts import hopeless, statuses, wait_for
 
 torch = library("torch")
 lightning = library("lightning.pytorch")
@@ -195,3 +196,31 @@ def test_the_logger_takes_what_lightning_logs(tmp_path: Path) -> None:
     for event in (*batches, *captured.named("crucible_train.epoch.stop")):
         assert_measured(event, ("loss",))
         assert event.attributes["crucible.run.id"] == logger.version
+
+
+@pytest.mark.parametrize(
+    ("stops_early", "world_size", "batch_count"), [(True, 1, 1), (False, 1, 6), (True, 2, 3)]
+)
+def test_a_fit_that_nothing_can_save_ends_where_that_was_asked_for(
+    pl: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stops_early: bool,
+    world_size: int,
+    batch_count: int,
+) -> None:
+    class Waits(pl.Callback):
+        def on_train_batch_start(self, *_: Any) -> None:
+            scope = crucible.scope.current_scope.get()
+            while not isinstance(scope, crucible.Training):
+                assert scope is not None
+                scope = scope.parent
+            wait_for(scope)
+
+    with hopeless() as received:
+        watched = instrument(trainer(pl, tmp_path, callbacks=[Waits()]), stops_early=stops_early)
+        if world_size > 1:  # several processes decide together, once an epoch
+            monkeypatch.setattr(type(watched), "world_size", property(lambda _: world_size))
+        watched.fit(module(pl), loader(), loader(4))
+    assert received.names.count("crucible_train.batch") == batch_count
+    assert statuses(received) == ["early_stopped" if stops_early else "completed"]

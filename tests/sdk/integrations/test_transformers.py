@@ -11,6 +11,7 @@ import crucible_telemetry as crucible
 from crucible_telemetry.instrument import instrument
 from crucible_telemetry.testing import Captured, capture
 from sdk.integrations.conformance import adapter, assert_measured, check_run, library, only
+from sdk.verdicts import hopeless, statuses, wait_for
 
 transformers = library("transformers")
 torch = library("torch")
@@ -132,3 +133,19 @@ def test_it_is_added_once(tmp_path: Path) -> None:
         if isinstance(known, hf.CrucibleCallback)
     ]
     assert len(mine) == 1
+
+
+@pytest.mark.parametrize("stops_early", [True, False])
+def test_a_training_that_nothing_can_save_ends_where_that_was_asked_for(
+    tmp_path: Path, stops_early: bool
+) -> None:
+    callback = hf.CrucibleCallback(stops_early=stops_early)
+
+    class Waits(transformers.TrainerCallback):  # type: ignore[name-defined]
+        def on_step_begin(self, args: Any, state: Any, control: Any, **known: Any) -> None:
+            wait_for(callback.run.training)
+
+    with hopeless() as received:
+        trainer(tmp_path, callbacks=[Waits(), callback]).train()
+    assert received.names.count("crucible_train.batch") == (1 if stops_early else 6)
+    assert statuses(received) == ["early_stopped" if stops_early else "completed"]

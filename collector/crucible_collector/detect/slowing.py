@@ -4,7 +4,8 @@ A series is followed as u = ln(duration) (of a rate: minus its logarithm), twice
 that forgets within 10 values, and s, one that forgets within 500. It is slow where f - s exceeds
 max(ln 1.5, 3 sqrt(v)), v the mean of (f - s)^2 as long as it was not slow, for at least 20 values in a row
 and, in trainings, for at least 15 s. One value moves f by at most a tenth of ln 10, so that no single pause makes it
-slow. As s follows, a slow-down of a factor of 3 is the new pace after about 500 values.
+slow. s waits until that is decided; as it follows then, a slow-down of a factor of 3 is the new pace after
+about 500 values.
 """
 
 from __future__ import annotations
@@ -54,11 +55,13 @@ def slowing(s: Any, u: float, time_ns: Int, sensitivity: float) -> float:
     score = beyond(s, u, sensitivity)
     if score <= 1.0:
         s.slow_count = 0
+        follow_slowly(s, u)
         return float(max(score, 0.0))
     if s.slow_count == 0:
         s.slow_since_ns = time_ns
     s.slow_count = min(s.slow_count + 1, VALUES_MIN)
     if s.slow_count >= VALUES_MIN and time_ns - s.slow_since_ns >= NS_MIN:
+        follow_slowly(s, u)
         return float(score)
     return 1.0
 
@@ -83,5 +86,10 @@ def beyond(s: Any, u: float, sensitivity: float) -> float:
     distance = s.fast - s.slow
     if distance <= limit:
         s.variance += SLOW_WEIGHT * (distance * distance - s.variance)
-    s.slow += SLOW_WEIGHT * min(max(u - s.slow, -STEP_MAX), STEP_MAX)
     return float(distance / limit)
+
+
+@inlined
+def follow_slowly(s: Any, u: float) -> None:
+    """Move s; not where it is yet to be seen whether it stays slow: 15 s may be a thousand steps."""
+    s.slow += SLOW_WEIGHT * min(max(u - s.slow, -STEP_MAX), STEP_MAX)

@@ -204,6 +204,8 @@ def _follow_step(s: Any, step: Int, epoch: Int) -> None:
 def _follow(s: Any, y: float) -> None:
     """Remember a value."""
     scale = _scale(s)
+    if s.resumed_count == WARM_UP:
+        s.mean = y
     d = min(max(y - s.mean, -_CLIP * scale), _CLIP * scale)
     s.mean += _MEAN_WEIGHT * d
     e = d - s.trend

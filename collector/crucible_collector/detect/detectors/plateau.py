@@ -5,10 +5,10 @@ ln x on the log scale (values of 0 or less are passed over), else x, and -y wher
 exponential mean and variance as in `drift`. r is the m of the last improvement; there is a new one where
 r - m > max(0.5 sqrt(v), ln 1.02), on the linear scale max(0.5 sqrt(v), 0.005 max(1, |r|)). With c values
 since then, n before, score = sensitivity * c / max(200, n / 2); it is told as above 1 with the first
-value that is, and then once in so many.
+value that is, and then once in 200, so that one plateau is one period.
 Source: the patience and the relative threshold of schedules that reduce the rate on a plateau.
 Guarantee: at most one flag in 200 values. Of 400 flat curves of 2,000 values, noise in ln x of 0.03 to 1, each
-had one to three; of 200 of exp(-t / 50 .. 800) with noise of up to 0.1, one in seven, where it had ended.
+had one period or two; of 200 of exp(-t / 50 .. 800) with noise of up to 0.1, one in seven, where it had ended.
 With noise of 0.4 and more, what still improves slowly (t^-0.1 .. t^-0.6) has flags, too.
 Source: the patience and the relative threshold of schedules that reduce the rate on a plateau.
 Guarantee: at most one flag in 200 values. Of flat curves of 2,000 values with noise in ln x of 0.03 to 1, all
@@ -25,7 +25,7 @@ Warm-up: 30 values, without a score.
 >>> values = Values(none, none, loss, none, none, none == 0, up, none + 1.0)
 >>> found = PLATEAU.score(np.zeros(1, PLATEAU.record), values)
 >>> np.flatnonzero(found.score > 1.0).tolist()
-[554, 755]
+[554, 754]
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Plateau:
         ]
     )
     takes_non_finite: ClassVar[bool] = False
-    # Flags are at least so far apart: one plateau is several periods only if it is long.
+    # The flags of one plateau are less far apart than that.
     quiet_max: ClassVar[int] = PATIENCE_MIN + 1
     severities: ClassVar[Severities] = Severities(least=Severity.INFO)
 
@@ -153,7 +153,7 @@ def _score(
             continue
         patience = _patience(s, sensitivity[row])
         reached = (s.count - s.better_at) / patience
-        if reached > 1.0 and (s.told_at == 0 or s.count - s.told_at > patience):
+        if reached > 1.0 and (s.told_at == 0 or s.count - s.told_at >= PATIENCE_MIN):
             s.told_at = s.count
             score[row] = reached
         else:

@@ -7,7 +7,7 @@ for 20 values in a row. A value that is not above 0 is passed over. A direction 
 bad"; distances are ratios whatever the scale.
 Source: two exponential means of different memory (the MACD of charts), on the scale of logarithms.
 Guarantee: that of `throughput` without its 15 s: at a deviation of ln x of 0.2, a doubled level is found
-after 27 values; where it is 0.5, a level eight times as high after 22. False alarms: at most 0.3 periods in
+after 27 values; where it is 0.5, a level eight times as high after 22. False alarms: at most 0.5 periods in
 100,000 values, with deviations of 0.05 to 1.2 and autocorrelations of 0 to 0.8.
 Warm-up: 30 values, without a score.
 
@@ -38,7 +38,14 @@ from crucible_collector.detect.detector import (
     Severity,
     Values,
 )
-from crucible_collector.detect.slowing import VALUES_MIN, WARM_UP, beyond, limit_of, warm_up
+from crucible_collector.detect.slowing import (
+    VALUES_MIN,
+    WARM_UP,
+    beyond,
+    follow_slowly,
+    limit_of,
+    warm_up,
+)
 from crucible_collector.kernels import kernel
 
 
@@ -108,7 +115,10 @@ def _score(
             lower[row] = bound
         reached = beyond(s, u, sensitivity[row])
         s.slow_count = min(s.slow_count + 1, VALUES_MIN) if reached > 1.0 else 0
-        score[row] = reached if s.slow_count >= VALUES_MIN else min(max(reached, 0.0), 1.0)
+        is_told = s.slow_count >= VALUES_MIN
+        if is_told or s.slow_count == 0:
+            follow_slowly(s, u)
+        score[row] = reached if is_told else min(max(reached, 0.0), 1.0)
 
 
 SHIFT = Shift()

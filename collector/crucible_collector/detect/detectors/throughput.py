@@ -8,7 +8,7 @@ rate of 0 or less is as slow as one value counts.
 Source: two exponential means of different memory (the MACD of charts), on the scale of logarithms.
 Guarantee: with a deviation of ln x of at most 0.2, a rate that falls to a half is found after 27 values (99
 of 100 times within 30), to a third after 23 (24); less than a factor of 1.5 never for long. False alarms: at
-most 0.3 periods in 100,000 values, with deviations of 0.05 to 1.2 and autocorrelations of 0 to 0.8.
+most 0.5 periods in 100,000 values, with deviations of 0.05 to 1.2 and autocorrelations of 0 to 0.8.
 Warm-up: 30 values, without a score.
 
 >>> import numpy as np

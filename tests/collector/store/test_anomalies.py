@@ -29,11 +29,19 @@ insert into crucible.anomaly_periods (period_id, started_at, last_flag_at, state
     peak_score, metric, detector, severity, state, run_id, experiment_id)
 values (%s, now(), now(), now(), 1, 2, 'loss', 'ewma', 'info', %s, 'run-1', 'sweep-1')
 """
+# Enough for the planner to mind in which order an index gives them.
+MORE_PERIODS = """
+insert into crucible.anomaly_periods (period_id, watch_key, started_at, last_flag_at, state_at,
+    flag_count, peak_score, metric, detector, severity, state, run_id, experiment_id)
+select gen_random_uuid(), n, now() - n * interval '1 minute', now(), now(), 1, 2, 'loss', 'ewma', 'info',
+    (array['active', 'acknowledged', 'resolved', 'resolved'])[1 + n % 4], 'run-' || n, 'sweep-' || n
+from generate_series(2, 1000) n
+"""
 
 
 @pytest.fixture
 def filled(database: str) -> str:
-    """Flags of three days, each with a part of its own, and a period."""
+    """Flags of three days, each with a part of its own, and periods."""
     room = Partitions(migrate(database, LOG), LOG)
     today = dt.datetime.now(dt.UTC).date()
     with closing(connect(database, MAINTENANCE)) as conn:
@@ -41,6 +49,8 @@ def filled(database: str) -> str:
         assert room.ensure(conn, "anomalies", days)
         conn.execute(FLAGS, (PERIOD,))
         conn.execute(PERIODS, (PERIOD, "active"))
+        conn.execute(MORE_PERIODS)
+        conn.execute("analyze crucible.anomaly_periods")
     return database
 
 

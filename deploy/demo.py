@@ -1,8 +1,10 @@
 """The main job in one command: train a real model under telemetry, then ask what happened.
 
-Starts a collector with its own database, trains a small NumPy network on scikit-learn's digits
-through the SDK for about twenty seconds, lets the learning rate go wrong for a few steps midway, and
-prints what the REST API knows of it. Run by `make demo`; `KEEP=1` leaves the collector running.
+Starts a collector with its own database and a webhook, trains a small NumPy network on scikit-learn's
+digits through the SDK for about twenty seconds, lets the learning rate go wrong for a few steps midway,
+shows how that is found and told, and prints what the REST API knows of it. With `--clean` nothing goes wrong,
+and nothing may be found. Run by `make demo`; `KEEP=1` leaves the collector running. The exit code is 1 where
+the fault was not found, or a clean run was not silent.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from demo_anomalies import Fault, show_found, show_silence, tell_as_it_comes
+from demo_webhook import demo_webhook
 from sklearn.datasets import load_digits
 from tqdm import tqdm
 
@@ -97,8 +101,8 @@ def shifted(images: Array, random: np.random.Generator) -> Array:
     return np.roll(moved, (int(rows), int(columns)), axis=(1, 2)).reshape(len(images), 64)
 
 
-def train(seconds: float) -> str:
-    """Train under telemetry for about `seconds`; returns the run's id."""
+def train(seconds: float, fault: Fault | None) -> str:
+    """Train under telemetry for about `seconds`, with a fault midway; returns the run's id."""
     images, labels = load_digits(return_X_y=True)
     images = images / 16.0
     random = np.random.default_rng(1)
@@ -113,13 +117,14 @@ def train(seconds: float) -> str:
         "batch_size": BATCH_SIZE,
         "layers": list(LAYERS),
     }
-    fault = range(epochs * batches // 2, epochs * batches // 2 + FAULT_STEPS)
+    if fault is not None:
+        fault.step = epochs * batches // 2
     step = 0
     with (
         crucible.experiment(
             "digits-demo",
             hypothesis="a learning-rate fault shows in the loss at once",
-            condition="lr-fault",
+            condition="clean" if fault is None else "lr-fault",
             tags=["demo", "mlp"],
         ) as experiment,
         experiment.training(model_name="mlp", dataset_name="digits", config=config) as training,
@@ -128,7 +133,8 @@ def train(seconds: float) -> str:
         for epoch in training.epochs(epochs):
             mixed = random.permutation(train_rows)
             for batch in epoch.batches(np.array_split(mixed, batches)):
-                rate = LEARNING_RATE * (FAULT_FACTOR if step in fault else 1.0)
+                is_wrong = fault is not None and fault.is_now(step)
+                rate = LEARNING_RATE * (FAULT_FACTOR if is_wrong else 1.0)
                 rows = batch.data
                 loss, accuracy, norm = network.step(
                     shifted(images[rows], random), labels[rows], rate
@@ -152,18 +158,23 @@ def planned_epochs(
     images: Array, labels: npt.NDArray[np.int64], batches: int, seconds: float
 ) -> int:
     """As many epochs as this machine trains in about `seconds`, measured on a throw-away network."""
-    network, count = Network(), 60
+    network, count = Network(), 120
     random = np.random.default_rng(0)
-    begin = time.perf_counter()
+    took_s = []
     for index in range(count):
         rows = np.arange(index, index + BATCH_SIZE)
+        begin = time.perf_counter()
         network.step(shifted(images[rows], random), labels[rows], LEARNING_RATE)
-    per_epoch = (time.perf_counter() - begin) / count * batches
-    return max(6, min(400, round(seconds / (per_epoch * 1.25))))
+        took_s.append(time.perf_counter() - begin)
+    # The first steps wake the threads up, and may take ten times as long.
+    per_epoch_s = float(np.median(took_s)) * batches
+    return max(6, min(400, round(seconds / (per_epoch_s * 1.25))))
 
 
 @contextlib.contextmanager
-def collector(data_dir: Path, *, keep: bool) -> Iterator[dict[str, str]]:
+def collector(
+    data_dir: Path, environment: dict[str, str], *, keep: bool
+) -> Iterator[dict[str, str]]:
     """A collector with its own database; yields its addresses."""
     command = [sys.executable, "-m", "crucible_collector", "serve", "--data-dir", str(data_dir)]
     for name, port in DEFAULT_PORTS.items():
@@ -172,7 +183,12 @@ def collector(data_dir: Path, *, keep: bool) -> Iterator[dict[str, str]]:
     log_path = data_dir / "collector.log"
     with log_path.open("a") as log:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=keep
+            command,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=keep,
+            env={**os.environ, **environment},
         )
     try:
         line = next((line for line in process.stdout or () if line.startswith("ready")), None)
@@ -213,6 +229,14 @@ class Questions:
     def get(self, path: str, **parameters: Any) -> Any:
         query = urllib.parse.urlencode(parameters)
         with urllib.request.urlopen(f"{self.api}/api/v1{path}?{query}", timeout=30) as answer:
+            return json.load(answer)
+
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(
+            f"{self.api}/api/v1{path}", json.dumps(body).encode(), headers, method="PUT"
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
     def all(self, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
@@ -259,13 +283,12 @@ def report(questions: Questions, run_id: str) -> None:
     print(
         f"  loss           {_mean(loss[:20]):.3f} at the start, {_mean(loss[-20:]):.3f} at the end"
     )
-    print(f"  worst batch    step {worst_step}, loss {worst:.3f}  (the injected fault)")
+    print(f"  worst batch    step {worst_step}, loss {worst:.3f}")
     print(f"  points stored  {sum(row['point_count'] for row in series)}")
     print("  events")
     for event in events:
         print(f"    {event['stored_count']:>7,}  {event['event_name']}")
     print(f"\n  loss by step   {curve(loss)}")
-    print(f"\n  page           {questions.api}/#/runs/{run_id}")
 
 
 def _finite(value: float | str) -> float:
@@ -292,6 +315,7 @@ def main() -> int:
         "--data-dir", type=Path, help="where it keeps its data (default: temporary)"
     )
     parser.add_argument("--seconds", type=float, default=TRAIN_SECONDS, help="how long to train")
+    parser.add_argument("--clean", action="store_true", help="let nothing go wrong")
     arguments = parser.parse_args()
     with contextlib.ExitStack() as stack:
         data_dir = arguments.data_dir
@@ -299,17 +323,32 @@ def main() -> int:
             data_dir = Path(tempfile.mkdtemp(prefix="crucible-demo-"))
             if not arguments.keep:
                 stack.callback(_remove, data_dir)
+        webhook = stack.enter_context(demo_webhook())
         print("starting the collector (the first start compiles its decoder: about half a minute)")
-        addresses = stack.enter_context(collector(data_dir, keep=arguments.keep))
+        addresses = stack.enter_context(
+            collector(data_dir, webhook.environment, keep=arguments.keep)
+        )
         print(
             f"ready: OTLP gRPC {addresses['grpc']}, OTLP HTTP {addresses['http']}, page {addresses['api']}"
         )
+        questions = Questions(addresses["api"])
+        fault = None if arguments.clean else Fault(FAULT_STEPS)
+        webhook.tell = tell_as_it_comes(questions.get, fault)
         os.environ.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
         crucible.configure(service_name="digits-demo", endpoint=f"http://{addresses['grpc']}")
-        run_id = train(arguments.seconds)
+        run_id = train(arguments.seconds, fault)
         crucible.shutdown()
-        report(Questions(addresses["api"]), run_id)
-    return 0
+        report(questions, run_id)
+        if fault is None:
+            is_right = show_silence(questions.get, run_id, webhook)
+        else:
+            is_right = show_found(questions.get, run_id, fault, webhook)
+        print(f"\n  page           {questions.api}/#/runs/{run_id}")
+        if arguments.keep:
+            questions.put(
+                "/anomalies/settings", {"changed_by": "demo", "reason": "its webhook ends"}
+            )
+    return 0 if is_right else 1
 
 
 def _remove(path: Path) -> None:

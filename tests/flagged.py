@@ -74,6 +74,29 @@ def well(begin: datetime) -> dict[str, pa.RecordBatch]:
     }
 
 
+_REPORT = """{"value_count": 600, "series_count": 2, "late_count": 0, "unstored_count": 0, "thinned_count": 0,
+    "flag_count": 0, "period_count": 0, "peak_score": 0.0, "detectors": [], "series": [], "periods": [],
+    "is_complete": true}"""
+
+
+def scans(begin: datetime) -> str:
+    """Two scans that have ended, as a statement."""
+    return f"""
+        insert into crucible.anomaly_scans
+            (scan_id, created_at, updated_at, finished_at, progress, state, label, request, report, error)
+        select
+            n::text::uuid, time, time, time, 1, state, '{LABEL}', '{{"run": "run-1"}}', report::jsonb, error
+        from (values
+            ('{_scan(1)}', timestamptz '{begin}', 'completed', '{_REPORT}', null),
+            ('{_scan(2)}', timestamptz '{begin}', 'failed', null, 'the database went away')
+        ) told (n, time, state, report, error)
+    """
+
+
+def _scan(number: int) -> str:
+    return f"07070707-0707-0707-0707-{number:012}"
+
+
 def _whose(period: np.ndarray[Any, Any]) -> dict[str, pa.Array]:
     told = {name: [names[n % len(names)] for n in period] for name, names in _WHOSE.items()}
     return {
@@ -115,6 +138,13 @@ def questions(begin: datetime) -> Iterator[Question]:
     for state in ("open", "resolved"):
         yield "/api/v1/anomalies/periods", {}, of_scan | {"state": state}
     yield "/api/v1/anomalies/periods/{period_id}", {"period_id": period}, {}
+    yield "/api/v1/anomalies/scan", {}, {"limit": 1}
+    for number in (1, 2):
+        yield "/api/v1/anomalies/scan/{scan_id}", {"scan_id": _scan(number)}, {}
+    band, loss = "/api/v1/runs/{run_id}/series/{metric}/band", {"run_id": "run/2", "metric": "loss"}
+    yield band, loss, {}
+    yield band, loss, {"rank": 1, "event": what["event"], "from_step": 3, "to_step": 90}
+    yield band, loss, {"detector": "zscore"}
     counts = "/api/v1/anomalies/counts"
     yield counts, {}, of_scan | {"run": "run-1"}
     yield counts, {}, of_scan | {"experiment": "sweep", "from": after(9.5), "to": after(70)}

@@ -28,6 +28,7 @@ import varied
 from databases import TestServer
 from harness import Collector, collector, eventually
 from rolled import put, settle
+from rows_of import execute
 
 # No run falls silent while this is tested.
 ARGUMENTS = ("--stall-after-min-s", "86400")
@@ -38,6 +39,11 @@ DIFFERING = (
     ("last_seen", "/series", "when a collector last got one, by its own clock"),
     ("detail", "/healthz", "versions of the server, and what the collector has just done"),
     ("changed_at", "/sampling", "when somebody changed the rules there"),
+    ("changed_at", "/anomalies/settings", "when somebody changed the settings there"),
+    *(
+        (field, "/anomalies/settings", "how windows were cut, and when it was asked")
+        for field in ("series_count", "memory_bytes", "value_count", "late_count")
+    ),
     ("detail", "/readyz", "versions of the server, and what the collector has just done"),
     ("checked_at", "/health", "the time of asking"),
     ("period_id", "/health", "random"),
@@ -81,6 +87,7 @@ def examples(begin: Begin, series: dict[str, str]) -> Iterator[Asked]:
     yield from aggregated(begin)
     yield from of_traces(begin)
     yield from of_sampling(begin)
+    yield from of_detection()
     for path, places, parameters in flagged.questions(begin):
         yield asked(path, places, **parameters)
 
@@ -214,6 +221,18 @@ def of_sampling(begin: Begin) -> Iterator[Asked]:
         yield asked(f"{path}/ledger", **filters)
 
 
+def of_detection() -> Iterator[Asked]:
+    path = "/api/v1/anomalies"
+    yield asked(f"{path}/settings")
+    yield asked(f"{path}/settings/history", limit=1)
+    yield asked(f"{path}/watches")
+    yield asked(f"{path}/watches", metric="loss")
+    yield asked(f"{path}/watches", event="crucible_train.batch.stop", metric="never.sent")
+
+
+# Of a metric that is never sent, so that the registry says what is watched.
+WATCHES = tuple({"metrics": ["never.sent"], "sensitivity": each} for each in (1, 2))
+
 # Of events that are never sent, so that everything is stored.
 RULES = tuple(
     {"name": "none", "events": ["never.sent"], "strategy": "uniform", "probability": p}
@@ -222,17 +241,20 @@ RULES = tuple(
 
 
 def have_rules(running: Collector) -> None:
-    """Two versions of the sampling rules, the newer one followed."""
+    """Two versions of the sampling rules and of the settings of detection, the newer ones followed."""
     for rule in RULES:
         answer = httpx.put(f"{running.api}/api/v1/sampling", json={"rules": [rule]})
         assert answer.status_code == 200, answer.text
-    version = answer.json()["data"]["version"]
+    eventually(lambda: is_followed(running, "sampling"), "the rules are followed")
+    for rule in WATCHES:
+        answer = httpx.put(f"{running.api}/api/v1/anomalies/settings", json={"rules": [rule]})
+        assert answer.status_code == 200, answer.text
+    eventually(lambda: is_followed(running, "anomalies/settings"), "so are the others")
 
-    def is_followed() -> bool:
-        found: dict[str, Any] = running.get("/api/v1/sampling")["data"]["collector"]
-        return bool(found["version"] == version)
 
-    eventually(is_followed, "the rules are followed")
+def is_followed(running: Collector, path: str) -> bool:
+    found: dict[str, Any] = running.get(f"/api/v1/{path}")["data"]
+    return bool(found["collector"]["version"] == found["version"])
 
 
 @dataclass
@@ -305,7 +327,7 @@ def alike(path: str, text: str) -> str:
     """The text of an answer without what differs by its nature."""
     for field, where, _ in DIFFERING:
         if where in path:
-            text = re.sub(rf'("{field}":\s*)"[^"]*"', r'\1"…"', text)
+            text = re.sub(rf'("{field}":\s*)("[^"]*"|\d+)', r'\1"…"', text)
     return text
 
 
@@ -339,6 +361,7 @@ def pair(
             put(dsn, "anomaly_periods", flagged.periods(found.begin))
             for relation, batch in flagged.well(found.begin).items():
                 put(dsn, relation, batch)
+            execute(dsn, flagged.scans(found.begin))
         yield found
 
 

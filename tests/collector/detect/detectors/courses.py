@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from crucible_collector.detect.detector import NO_STEP, Detector, Scored, Values
+from crucible_collector.detect.detector import NO_STEP, Detector, Records, Scored, Values
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -25,6 +25,7 @@ def scored(
     step: I64 | None = None,
     epoch: I64 | None = None,
     sensitivity: float = 1.0,
+    records: Records | None = None,
 ) -> Scored:
     """What is told of one series, one value a second and step."""
     x = np.asarray(value, np.float64)
@@ -39,7 +40,7 @@ def scored(
         direction=np.full(len(x), direction, np.int8),
         sensitivity=np.full(len(x), sensitivity),
     )
-    return detector.score(np.zeros(1, detector.record), values)
+    return detector.score(np.zeros(1, detector.record) if records is None else records, values)
 
 
 def flagged(found: Scored) -> list[int]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from collector.detect.detectors.courses import F64, course, delays, flagged, noise, scored
-from crucible_collector.detect.detectors.drift import DRIFT
+from crucible_collector.detect.detectors.drift import DRIFT, WARM_UP
 
 CLEAN = ("exponential", "power", "rate in steps", "bumps at epochs", "flat")
 
@@ -103,12 +103,10 @@ def test_a_loss_below_zero_is_compared_as_it_is() -> None:
 
 
 def test_a_rule_that_turns_the_direction_starts_anew() -> None:
+    loss = np.repeat([1.0, 0.5], 200)
     records = np.zeros(1, DRIFT.record)
-    found = []
-    for direction in (1, -1):
-        values = np.repeat([1.0, 0.5], 100)[:: -direction or 1]
-        one = scored(DRIFT, values, direction=direction, is_log=False)
-        found.append(flagged(one))
-    assert found[0]  # 0.5 then 1: worse upward
-    assert found[1]  # 1 then 0.5: worse downward
-    assert records["count"][0] == 0
+    scored(DRIFT, loss[:200], direction=-1, is_log=False, records=records)
+    found = scored(DRIFT, loss[200:], direction=1, is_log=False, records=records)
+    assert np.isnan(found.score[:WARM_UP]).all()
+    assert flagged(found) == []
+    assert flagged(scored(DRIFT, loss, direction=-1, is_log=False))

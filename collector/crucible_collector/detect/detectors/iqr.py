@@ -79,7 +79,7 @@ def _score(
             first, third = quantile_of(state, 0.25), quantile_of(state, 0.75)
             median = quantile_of(state, 0.5)
             between = max(third - first, IQR_OF_SD * deviation_of(state, mean_of(state)))
-            fence = RANGES * not_rounding(between, median) / sensitivity[i]
+            fence = RANGES * not_rounding(between, median, is_log[i]) / sensitivity[i]
             score[i] = distance(x, first, third, fence, direction[i])
             expected[i] = raw(median, is_log[i])
             if direction[i] <= 0:

@@ -81,7 +81,7 @@ def _score(
             deviation = max(
                 spread_of(state, median) / MAD_OF_SD, deviation_of(state, mean_of(state))
             )
-            fence = DEVIATIONS * not_rounding(deviation, median) / sensitivity[i]
+            fence = DEVIATIONS * not_rounding(deviation, median, is_log[i]) / sensitivity[i]
             score[i] = distance(x, median, median, fence, direction[i])
             expected[i] = raw(median, is_log[i])
             if direction[i] <= 0:

@@ -167,9 +167,9 @@ def _nearest(state: Any, centre: Any, split: Any, nearer: Any) -> Any:
 
 
 @inlined
-def not_rounding(scale: Any, centre: Any) -> Any:
-    """The scale, or what is no more than rounding of `centre` where that is larger."""
-    return max(scale, SCALE_MIN, SCALE_MIN_OF_VALUE * abs(centre))
+def not_rounding(scale: Any, centre: Any, is_log: Any) -> Any:
+    """The scale, or what is no more than rounding of `centre` (on the log scale a ratio) where that is larger."""
+    return max(scale, SCALE_MIN, SCALE_MIN_OF_VALUE * (1.0 if is_log else abs(centre)))
 
 
 @inlined

@@ -74,7 +74,7 @@ def _score(
         state: Any = records[number[i]]
         if state.count >= WARM_UP:
             mean = mean_of(state)
-            deviation = not_rounding(deviation_of(state, mean), mean)
+            deviation = not_rounding(deviation_of(state, mean), mean, is_log[i])
             fence = DEVIATIONS * deviation / sensitivity[i]
             score[i] = distance(x, mean, mean, fence, direction[i])
             expected[i] = raw(mean, is_log[i])

@@ -246,8 +246,8 @@ def have_rules(running: Collector) -> None:
         answer = httpx.put(f"{running.api}/api/v1/sampling", json={"rules": [rule]})
         assert answer.status_code == 200, answer.text
     eventually(lambda: is_followed(running, "sampling"), "the rules are followed")
-    for rule in WATCHES:
-        answer = httpx.put(f"{running.api}/api/v1/anomalies/settings", json={"rules": [rule]})
+    for watch in WATCHES:
+        answer = httpx.put(f"{running.api}/api/v1/anomalies/settings", json={"rules": [watch]})
         assert answer.status_code == 200, answer.text
     eventually(lambda: is_followed(running, "anomalies/settings"), "so are the others")
 

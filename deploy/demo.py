@@ -44,6 +44,7 @@ LEARNING_RATE = 0.05
 FAULT_FACTOR = 30.0
 FAULT_STEPS = 4
 TRAIN_SECONDS = 20.0
+STEPS_MIN = 140  # however short: detectors have to have seen a course before it is left
 BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -110,15 +111,12 @@ def train(seconds: float, fault: Fault | None) -> str:
     train_rows, test_rows = order[:1500], order[1500:]
     network = Network()
     batches = len(train_rows) // BATCH_SIZE
-    epochs = planned_epochs(images, labels, batches, seconds)
     config = {
         "optimizer": "sgd",
         "learning_rate": LEARNING_RATE,
         "batch_size": BATCH_SIZE,
         "layers": list(LAYERS),
     }
-    if fault is not None:
-        fault.step = epochs * batches // 2
     step = 0
     with (
         crucible.experiment(
@@ -128,23 +126,28 @@ def train(seconds: float, fault: Fault | None) -> str:
             tags=["demo", "mlp"],
         ) as experiment,
         experiment.training(model_name="mlp", dataset_name="digits", config=config) as training,
-        tqdm(total=epochs * batches, desc="training", unit="batch") as progress,
+        tqdm(desc="training", unit=" batches") as progress,
     ):
-        for epoch in training.epochs(epochs):
-            mixed = random.permutation(train_rows)
-            for batch in epoch.batches(np.array_split(mixed, batches)):
-                is_wrong = fault is not None and fault.is_now(step)
-                rate = LEARNING_RATE * (FAULT_FACTOR if is_wrong else 1.0)
-                rows = batch.data
-                loss, accuracy, norm = network.step(
-                    shifted(images[rows], random), labels[rows], rate
+        begin = time.perf_counter()
+        while step < STEPS_MIN or time.perf_counter() - begin < seconds:
+            with training.epoch() as epoch:
+                mixed = random.permutation(train_rows)
+                for batch in epoch.batches(np.array_split(mixed, batches)):
+                    is_midway = step >= STEPS_MIN / 2 and time.perf_counter() - begin > seconds / 2
+                    is_wrong = fault is not None and fault.is_now(step, is_due=is_midway)
+                    rate = LEARNING_RATE * (FAULT_FACTOR if is_wrong else 1.0)
+                    rows = batch.data
+                    loss, accuracy, norm = network.step(
+                        shifted(images[rows], random), labels[rows], rate
+                    )
+                    batch.log(loss=loss, accuracy=accuracy, gradient_norm=norm, learning_rate=rate)
+                    progress.set_postfix(loss=f"{loss:.3f}", refresh=False)
+                    progress.update()
+                    step += 1
+                val_loss, val_accuracy = network.evaluate(images[test_rows], labels[test_rows])
+                epoch.log(
+                    loss=loss, accuracy=accuracy, val_loss=val_loss, val_accuracy=val_accuracy
                 )
-                batch.log(loss=loss, accuracy=accuracy, gradient_norm=norm, learning_rate=rate)
-                progress.set_postfix(loss=f"{loss:.3f}", refresh=False)
-                progress.update()
-                step += 1
-            val_loss, val_accuracy = network.evaluate(images[test_rows], labels[test_rows])
-            epoch.log(loss=loss, accuracy=accuracy, val_loss=val_loss, val_accuracy=val_accuracy)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "digits-mlp.npz"
             np.savez(path, *network.weights, *network.biases)
@@ -152,23 +155,6 @@ def train(seconds: float, fault: Fault | None) -> str:
                 str(path), size_bytes=path.stat().st_size, metrics={"val_accuracy": val_accuracy}
             )
         return training.run_id
-
-
-def planned_epochs(
-    images: Array, labels: npt.NDArray[np.int64], batches: int, seconds: float
-) -> int:
-    """As many epochs as this machine trains in about `seconds`, measured on a throw-away network."""
-    network, count = Network(), 120
-    random = np.random.default_rng(0)
-    took_s = []
-    for index in range(count):
-        rows = np.arange(index, index + BATCH_SIZE)
-        begin = time.perf_counter()
-        network.step(shifted(images[rows], random), labels[rows], LEARNING_RATE)
-        took_s.append(time.perf_counter() - begin)
-    # The first steps wake the threads up, and may take ten times as long.
-    per_epoch_s = float(np.median(took_s)) * batches
-    return max(6, min(400, round(seconds / (per_epoch_s * 1.25))))
 
 
 @contextlib.contextmanager
@@ -333,7 +319,8 @@ def main() -> int:
         )
         questions = Questions(addresses["api"])
         fault = None if arguments.clean else Fault(FAULT_STEPS)
-        webhook.tell = tell_as_it_comes(questions.get, fault)
+        verdicts: list[str] = []
+        webhook.tell = tell_as_it_comes(questions.get, fault, verdicts)
         os.environ.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
         crucible.configure(service_name="digits-demo", endpoint=f"http://{addresses['grpc']}")
         run_id = train(arguments.seconds, fault)
@@ -342,7 +329,7 @@ def main() -> int:
         if fault is None:
             is_right = show_silence(questions.get, run_id, webhook)
         else:
-            is_right = show_found(questions.get, run_id, fault, webhook)
+            is_right = show_found(questions.get, run_id, fault, webhook, verdicts)
         print(f"\n  page           {questions.api}/#/runs/{run_id}")
         if arguments.keep:
             questions.put(

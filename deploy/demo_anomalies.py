@@ -27,21 +27,21 @@ class Fault:
     """What is done to the training; `began_at` in Unix seconds, None before it was."""
 
     steps: int
-    step: int = 0
+    step: int | None = None
     began_at: float | None = None
 
-    def is_now(self, step: int) -> bool:
-        """Whether it is at this step, of which it takes note."""
-        if not self.step <= step < self.step + self.steps:
-            return False
-        self.began_at = self.began_at or time.time()
-        return True
+    def is_now(self, step: int, *, is_due: bool) -> bool:
+        """Whether it is at this step; it begins at the first at which it is due."""
+        if self.step is None and is_due:
+            self.step, self.began_at = step, time.time()
+        return self.step is not None and step < self.step + self.steps
 
     def is_told_by(self, alert: Alert) -> bool:
         """Whether the alert is about it, and says why."""
         period, causes = alert.told["period"], alert.told["causes"]
         return (
-            alert.is_genuine
+            self.step is not None
+            and alert.is_genuine
             and alert.told["kind"] == "firing"
             and period["metric"] in WATCHED
             and self.step <= period["first_step"] <= self.step + STEPS_MAX
@@ -49,8 +49,11 @@ class Fault:
         )
 
 
-def tell_as_it_comes(get: Get, fault: Fault | None) -> Callable[[Alert], None]:
-    """What says so, beside the training's progress, when an alert arrives, and asks how the run is."""
+def tell_as_it_comes(get: Get, fault: Fault | None, verdicts: list[str]) -> Callable[[Alert], None]:
+    """What says so, beside the training's progress, when an alert arrives, and asks how the run is.
+
+    The verdicts on its health are added to `verdicts`.
+    """
 
     def tell(alert: Alert) -> None:
         told = alert.told
@@ -62,6 +65,7 @@ def tell_as_it_comes(get: Get, fault: Fault | None) -> Callable[[Alert], None]:
         lines += [f"  before that, {cause['says']}" for cause in told["causes"]]
         if told["kind"] == "firing":
             health = get(f"/runs/{told['period']['run_id']}/health")["data"]
+            verdicts.append(health["verdict"])
             stop = ", should stop" if health["should_stop"] else ""
             lines.append(f"  health of the run: {health['verdict']}{stop}")
         for line in lines:
@@ -70,7 +74,9 @@ def tell_as_it_comes(get: Get, fault: Fault | None) -> Callable[[Alert], None]:
     return tell
 
 
-def show_found(get: Get, run_id: str, fault: Fault, webhook: DemoWebhook) -> bool:
+def show_found(
+    get: Get, run_id: str, fault: Fault, webhook: DemoWebhook, verdicts: Sequence[str]
+) -> bool:
     """Print the period of the fault, its band and its cause; whether all of it is there."""
     alert = webhook.wait_for(fault.is_told_by, ALERT_TIMEOUT_S)
     print("\nWhat the detectors found (from REST):\n")
@@ -87,6 +93,9 @@ def show_found(get: Get, run_id: str, fault: Fault, webhook: DemoWebhook) -> boo
     print(f"  cause          {causes}")
     latency = alert.arrived_at - (fault.began_at or alert.arrived_at)
     print(f"  told           the webhook, {latency:.1f} s after the fault, signature verified")
+    now = get(f"/runs/{run_id}/health")["data"]["verdict"]
+    while_training = ", ".join(verdicts) or "not asked"
+    print(f"  health         {while_training} as alerts came; {now} now that it has ended")
     _show_band(get, run_id, period)
     return any(cause["metric"] == CAUSE for cause in period["causes"])
 

@@ -78,6 +78,7 @@ class AlertSender:
     def stop(self) -> None:
         """End after the request in hand; what waits is in the outbox."""
         self._stopping.set()
+        self._outbox.wake()
         if self._thread.is_alive():
             self._thread.join(self._timeout_s + POLL_S + RETRY_S)
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import selectors
+import socket
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -250,6 +252,8 @@ class Outbox:
         self._connect = connect
         self._now = now
         self._connection: Connection | None = None
+        self._is_woken = False
+        self._bell: socket.socket | None = None  # there while somebody waits
 
     def close(self) -> None:
         if self._connection is not None:
@@ -309,13 +313,31 @@ class Outbox:
         return self._ask(dropped)
 
     def await_news(self, timeout_s: float) -> None:
-        """Return when something may have been written to the outbox, at the latest after `timeout_s`."""
+        """Return when something may have been written to the outbox, at the latest after `timeout_s`.
+
+        At once where `wake` was called, or is.
+        """
 
         def heard(own: Connection) -> None:
-            for _ in own.notifies(timeout=timeout_s, stop_after=1):
-                return
+            here, there = socket.socketpair()
+            with here, there, selectors.DefaultSelector() as either:
+                self._bell = there
+                either.register(own.fileno(), selectors.EVENT_READ)
+                either.register(here, selectors.EVENT_READ)
+                if not self._is_woken:
+                    either.select(timeout_s)
+                self._bell = None
+            for _ in own.notifies(timeout=0):
+                continue
 
         self._ask(heard)
+
+    def wake(self) -> None:
+        """Have whoever waits come back, now and from now on; any thread may."""
+        self._is_woken = True
+        if (bell := self._bell) is not None:
+            with suppress(OSError):
+                bell.send(b"!")
 
     def _mark(self, statement: str, ids: list[int], **told: object) -> None:
         self._ask(lambda own: own.execute(statement, {**told, "ids": ids, "now": self._now()}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,6 +21,7 @@ from crucible_collector.store.outbox import (
     delivery_id,
     forget,
 )
+from harness import eventually
 
 LEASE_S = 60.0
 
@@ -265,8 +267,24 @@ def test_whoever_waits_hears_of_what_is_written(outgoing: Outgoing) -> None:
     assert outbox.waiting() == []
     with ThreadPoolExecutor(1) as pool:
         heard = pool.submit(outbox.await_news, 60.0)
+        eventually(lambda: outbox._bell, "it waits")
         outgoing.conn.execute("notify crucible_alerts")
         heard.result(30)
+    began = time.monotonic()
+    outbox.await_news(0.05)
+    assert time.monotonic() - began >= 0.05, "what was heard is heard once"
+    outbox.close()
+
+
+def test_whoever_waits_can_be_woken_before_and_while_it_does(outgoing: Outgoing) -> None:
+    outbox = outgoing.outbox()
+    assert outbox.waiting() == []
+    with ThreadPoolExecutor(1) as pool:
+        woken = pool.submit(outbox.await_news, 600.0)
+        eventually(lambda: outbox._bell, "it waits")
+        outbox.wake()
+        woken.result(30)
+    outbox.await_news(600.0)
     outbox.close()
 
 

@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml
 
 setup: $(STAMP) ## the virtual environment
 
-demo: $(STAMP) ## train a real model through the SDK and ask the collector about it (KEEP=1: leave it running)
+demo: $(STAMP) ## train a real model through the SDK, with a fault that is found (KEEP=1: leave it running; ARGS=--clean: no fault)
 	@$(BIN)/python deploy/demo.py $(if $(KEEP),--keep) $(if $(DIR),--data-dir "$(DIR)") $(ARGS)
 
 serve: $(STAMP) ## run the collector with its own database in .crucible/

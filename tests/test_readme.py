@@ -122,11 +122,19 @@ def test_make_demo_shows_the_run_and_its_numbers(tmp_path: Path) -> None:
     assert re.search(r"worst batch +step \d+, loss [\d.]+", shown)
     assert re.search(r"[\d,]+ +crucible_train\.batch\.stop", shown)
     assert re.search(r"page +http://127\.0\.0\.1:\d+/#/runs/", shown)
+    # The injected fault: found, told, explained, and drawn with its band.
+    assert re.search(r"webhook: firing \(signature verified, [\d.]+ s after the fault\)", shown)
+    assert re.search(r"found +(loss|gradient_norm) of run [\w-]+ (is|has reached) [\d.]+", shown)
+    assert re.search(r"cause +.*learning_rate went from 0\.05 to 1\.5 at step \d+", shown)
+    assert re.search(r"told +the webhook, ([0-9]|1[0-9])\.\d s after the fault", shown)
+    assert re.search(r"^ +\d+ .*◀$", shown, re.MULTILINE)
 
 
 @pytest.mark.timeout(400)
-def test_make_demo_with_keep_leaves_the_collector_running(tmp_path: Path) -> None:
-    shown = demo("KEEP=1", f"DIR={tmp_path / 'demo'}", "ARGS=--seconds 1")
+def test_a_clean_demo_is_silent_and_with_keep_leaves_the_collector_running(tmp_path: Path) -> None:
+    shown = demo("KEEP=1", f"DIR={tmp_path / 'demo'}", "ARGS=--seconds 1 --clean")
+    assert "no fault was injected, and nobody was alerted" in shown
+    assert "webhook:" not in shown
     kept = psutil.Process(int(re.findall(r"kill (\d+)", shown)[0]))
     try:
         (page,) = re.findall(r"page +(http://[\d.:]+)/#", shown)

@@ -93,11 +93,13 @@ def replay(dsn: str, wanted: Wanted, *, batch_timeout_s: float = 0) -> Iterator[
 
 
 @contextmanager
-def snapshot(dsn: str, *, batch_timeout_s: float = 0) -> Iterator[Connection]:
-    """A connection that reads the store as it is now; see `replay`."""
-    timeout = {"statement_timeout": f"{round(batch_timeout_s * 1000)}ms"}
+def snapshot(
+    dsn: str, *, batch_timeout_s: float = 0, settings: Mapping[str, str] | None = None
+) -> Iterator[Connection]:
+    """A connection that reads the store as it is now; see `replay`. `settings` are the session's."""
+    told = {"statement_timeout": f"{round(batch_timeout_s * 1000)}ms", **(settings or {})}
     with understood("replay"):
-        connection = connect(dsn, replace(REPLAY, settings={**REPLAY.settings, **timeout}))
+        connection = connect(dsn, replace(REPLAY, settings={**REPLAY.settings, **told}))
     with closing(connection):
         with understood("replay"):
             # What is stored meanwhile changes nothing. Who makes room or drops old rows gives up quickly

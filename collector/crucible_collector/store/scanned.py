@@ -82,8 +82,19 @@ class Scanned:
         return batches(self._connection, "scanned_spans", self._parameters)
 
 
+def session(wanted: Wanted) -> dict[str, str]:
+    """How the server is to plan: rows come as an index has them, from the first one on.
+
+    Else a series of ten million numbers is sorted, on disk, before there is one. Of a run, which may be
+    any part of the store, all is wanted: the first of its events may lie far from the first of all.
+    """
+    found = {"enable_sort": "off", "enable_bitmapscan": "off"}
+    return found if wanted.run is None else {**found, "cursor_tuple_fraction": "1"}
+
+
 @contextmanager
 def scanned(dsn: str, wanted: Wanted, attributes: tuple[str, ...] = ()) -> Iterator[Scanned]:
     """What is wanted, as it is now. DatabaseAwayError, QueryTooSlowError, DatabaseError."""
-    with snapshot(dsn, batch_timeout_s=BATCH_TIMEOUT_S) as connection:
+    settings = session(wanted)
+    with snapshot(dsn, batch_timeout_s=BATCH_TIMEOUT_S, settings=settings) as connection:
         yield Scanned(connection, wanted, attributes)

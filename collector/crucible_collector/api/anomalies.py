@@ -218,7 +218,8 @@ class Reason(Model):
     since: Time
     text: str = Field(examples=["loss was not finite 41 times from step 812 on, first NaN"])
     state: State = Field(
-        description="Only what is active counts: somebody knows of what is acknowledged or silenced."
+        description="Somebody knows of what is acknowledged or silenced, and it does not count; what is "
+        "resolved here lasted until the run ended, and does."
     )
 
 

@@ -1,5 +1,6 @@
 """One verdict on a run, or on all of an experiment, from its periods of anomalies that are not over.
 
+What lasted until a run ended counts on: the end of the run is no cure.
 What a person has acknowledged or silenced is told and does not count. It is advice to stop only what no
 training recovers from; whatever else is wrong may pass.
 """
@@ -30,6 +31,7 @@ _LOSSES = frozenset(
     if each.watch and each.watch.watch_class is WatchClass.TREND and each.lower_is_better
 )
 _BAD_STATUSES = {"failed": "the run has failed", "stalled": "the run has not been heard of"}
+_COUNTING = frozenset({"active", "resolved"})  # resolved: by the end of the run
 _OVER = frozenset({"completed", "failed", "cancelled", "early_stopped"})
 
 
@@ -62,6 +64,11 @@ def experiment_health(row: Row) -> dict[str, Any]:
         "reasons": reasons,
         "checked_at": row["checked_at"],
     }
+
+
+def counting(health: Row) -> list[str]:
+    """The reasons for the verdict, as sentences."""
+    return [each["text"] for each in health["reasons"] if each["state"] in _COUNTING]
 
 
 def is_bad(health: Row, fail_on: str | None) -> bool:
@@ -122,5 +129,5 @@ def _of_status(row: Row, text: str) -> dict[str, Any]:
 
 
 def _worst(reasons: Iterable[Row]) -> str:
-    severities = {each["severity"] for each in reasons if each["state"] == "active"}
+    severities = {each["severity"] for each in reasons if each["state"] in _COUNTING}
     return next((each for each in ("critical", "warning") if each in severities), "healthy")

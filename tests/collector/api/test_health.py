@@ -94,6 +94,23 @@ def test_what_somebody_knows_of_is_told_and_does_not_count(stored: Stored, api: 
     assert [each["state"] for each in found["reasons"]] == ["acknowledged", "silenced"]
 
 
+def test_the_end_of_a_run_is_no_cure(stored: Stored, api: Api) -> None:
+    """A canary that asks after the run is told what was wrong until its end, unless a person resolved it."""
+    stored.run("run-1", status="completed", ended_at=at(100))
+    until_its_end: dict[str, Any] = {"run_id": "run-1", "state": "resolved", "ended_at": at(100)}
+    stored.period(1, **until_its_end, severity="critical", state_by="ada")
+    stored.period(2, **until_its_end | {"ended_at": at(99)}, severity="critical")
+    stored.series(1, "loss", run_id="run-1")
+    assert told(health(api)) == ("healthy", False, [])
+    stored.period(3, **until_its_end, flag_count=20, first_step=80, **NAN)
+    assert told(health(api)) == (
+        "critical",
+        False,
+        ["loss was not finite 20 times from step 80 on, first NaN"],
+    )
+    assert api.get("/api/v1/runs/run-1/health", fail_on="critical").status_code == 503
+
+
 @pytest.mark.parametrize("status", ["failed", "stalled"])
 def test_a_run_that_failed_or_stalled_is_critical(stored: Stored, api: Api, status: str) -> None:
     stored.run("run-1", status=status, stalled_at=at(8), ended_at=at(8))

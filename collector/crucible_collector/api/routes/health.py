@@ -15,6 +15,7 @@ from crucible_collector.api.answer import single, whole
 from crucible_collector.api.failures import NOT_FOUND, failure
 from crucible_collector.api.health import (
     REASONS_MAX,
+    counting,
     etag,
     experiment_health,
     is_bad,
@@ -88,8 +89,7 @@ def health_router(reads: Reads) -> APIRouter:
 
 def _answer(health: Mapping[str, Any], fail_on: str | None, if_none_match: str) -> Response:
     if is_bad(health, fail_on):
-        active = [each["text"] for each in health["reasons"] if each["state"] == "active"]
-        message = f"{health['verdict']}: {'; '.join(active)}"
+        message = f"{health['verdict']}: {'; '.join(counting(health))}"
         return failure(503, "unhealthy", message, health)
     tag = etag(health)
     headers = {"ETag": tag, "Cache-Control": _CACHE}

@@ -1,4 +1,4 @@
--- How is a run: its status, what is wrong with it and not over, and is anything of it watched at all?
+-- How is a run: its status, what is wrong with it and not over (or was not at its end), and is anything of it watched at all?
 -- Leans on the primary key and on anomaly_periods_run; where no number of it is a point of a series, on
 -- spans_run.
 select
@@ -27,7 +27,9 @@ cross join lateral (
 -- include anomaly_period_columns
         from crucible.anomaly_periods p
         left join crucible.series s on s.series_id = p.series_id
-        where p.run_id = r.run_id and p.state <> 'resolved' and p.label = ''
+        -- What lasted until the run ended was over by nothing else.
+        where p.run_id = r.run_id and p.label = ''
+          and (p.state <> 'resolved' or (p.state_by is null and p.ended_at >= r.ended_at))
         order by p.started_at desc
         limit %(limit)s
     ) opened

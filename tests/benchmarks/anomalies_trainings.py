@@ -3,8 +3,10 @@
 Each run with a fault has a twin without it, of the same seed, the same to the last bit until the fault
 begins. A fault counts where it visibly moved a metric of the run, by the twins' difference (`moved`); an
 injected fault that moves nothing does not count, for or against. The trainings that thresholds were chosen
-by are judged apart from those that came after; time is simulated in both. What a killed run is known by is
-its silence, no number: tests of stalled runs have it, against a real database.
+by are judged apart from those that came after; time is simulated in both. A period of any severity finds
+a fault, or is false; but for plateaus, which are no more than information, and levels of servings, whose
+rare values are: these count where they warn. What a killed run is known by is its silence, no number: tests
+of stalled runs have it, against a real database.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ EPOCH = "crucible_train.epoch.stop"
 INFERENCE = "crucible_deployment.inference.stop"
 # The time of steps is judged apart: on shared machines it is theirs as much as the training's.
 PACE = ("pace", "throughput")
+# That a training has come to rest is no fault of it, but where it should not have.
+INFORMATION = ("plateau",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,8 @@ class Group:
 
 
 # Thresholds were chosen by the first; nothing was changed after the second had been looked at.
-CHOSEN = Group("chosen by", ("softmax", "deep", "recurrent"), range(1, 5), range(1, 4), goals=False)
-KEPT = Group("judged", ("mlp", "convolution", "regression"), range(101, 109), range(101, 109))
+CHOSEN = Group("chosen by", ("softmax", "deep", "recurrent"), range(1, 4), range(1, 4), goals=False)
+KEPT = Group("judged", ("mlp", "convolution", "regression"), range(201, 208), range(201, 208))
 
 
 @dataclass(slots=True)
@@ -55,15 +59,16 @@ class Tally:
     injected: int = 0
     visible: int = 0
     found: int = 0
+    warned: int = 0
     waits: list[int] = field(default_factory=list)  # steps until it was found
 
-    def note(self, periods: Sequence[Period], at: int, least: Severity) -> None:
-        """Whether anything was told, at least so severe, that began with the fault or after."""
-        reached = [each.step_of(least) for each in periods if each.first_step >= at]
-        steps = [step for step in reached if step is not None]
-        if steps:
-            self.found += 1
-            self.waits.append(min(steps) - at)
+    def note(self, periods: Sequence[Period], at: int) -> None:
+        """What was told that began with the fault or after."""
+        since = [each for each in periods if each.first_step >= at]
+        self.found += bool(since)
+        self.warned += any(warns(each) for each in since)
+        if since:
+            self.waits.append(min(each.first_step for each in since) - at)
 
 
 def trainings(*, quick: bool) -> Iterator[Figure]:
@@ -93,12 +98,15 @@ def _found(group: Group, tallies: dict[str, Tally]) -> Iterator[Figure]:
         name = f"{group.name}: {kind}"
         yield figure(f"{name}, found of visible", _share(tally.found, tally.visible), "%")
         yield figure(f"{name}, visible of injected", _share(tally.visible, tally.injected), "%")
+        yield figure(f"{name}, warned of visible", _share(tally.warned, tally.visible), "%")
         if tally.waits:
             yield figure(f"{name}, until found, median", statistics.median(tally.waits), "steps")
             yield figure(f"{name}, until found, longest", max(tally.waits), "steps")
     found, visible = (sum(getattr(t, n) for t in tallies.values()) for n in ("found", "visible"))
     goal = at_least(95.0) if group.goals else None
+    warned = sum(tally.warned for tally in tallies.values())
     yield figure(f"{group.name}: all faults, visible", visible, "runs")
+    yield figure(f"{group.name}: all faults, warned of visible", _share(warned, visible), "%")
     yield figure(f"{group.name}: all faults, found of visible", _share(found, visible), "%", goal)
 
 
@@ -114,20 +122,20 @@ def _false(
             f"{group.name}: {what}", 20.0 * sum(map(len, runs)) / len(runs), "periods/20 runs", goal
         )
 
-    alarms = [[each for each in run if is_alarm(each)] for run in clean]
-    told = [[each for each in run if not is_alarm(each)] for run in clean]
-    of_pace = [[each for each in run if each.detector in PACE] for run in alarms]
-    others = [[each for each in run if each.detector not in PACE] for run in alarms]
+    told = [[each for each in run if each.detector in INFORMATION] for run in clean]
+    of_pace = [[each for each in run if each.detector in PACE] for run in clean]
+    others = [[e for e in run if e.detector not in (*PACE, *INFORMATION)] for run in clean]
+    warned = [[each for each in run if warns(each)] for run in served]
     goal = at_most(1.0) if group.goals else None
     yield figure(f"{group.name}: clean trainings", len(clean), "runs")
     yield per_20(others, goal, "clean trainings, false")
     yield per_20(of_pace, None, "clean trainings, false of the pace")
     yield per_20(told, None, "clean trainings, for information")
-    yield per_20([[e for e in r if is_alarm(e)] for r in served], None, "clean servings, false")
-    yield per_20(served, None, "clean servings, all")
+    yield per_20(warned, None, "clean servings, warnings")
+    yield per_20(served, None, "clean servings, for information too")
 
 
-def is_alarm(period: Period) -> bool:
+def warns(period: Period) -> bool:
     return period.step_of(Severity.WARNING) is not None
 
 
@@ -147,8 +155,10 @@ def _trained(recipe_name: str, seed: int, tallies: dict[str, Tally]) -> list[Per
         tally.injected += 1
         if is_visible:
             tally.visible += 1
-            least = Severity.INFO if kind.is_information else Severity.WARNING
-            tally.note(watch(series_of(curves)), fault.at, least)
+            told = watch(series_of(curves))
+            if not kind.is_information:
+                told = [each for each in told if each.detector not in INFORMATION]
+            tally.note(told, fault.at)
     return watch(series_of(clean))
 
 
@@ -186,7 +196,7 @@ def _served(seed: int, tallies: dict[str, Tally]) -> list[Period]:
             for metric in ("duration_ms", "cost_usd")
         ):
             tally.visible += 1
-            tally.note(watch(requests_of(served)), at, Severity.WARNING)
+            tally.note([e for e in watch(requests_of(served)) if warns(e)], at)
     return watch(requests_of(clean))
 
 

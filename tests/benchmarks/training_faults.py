@@ -135,7 +135,7 @@ class Regression(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A fault, and what tells that it moved a metric (`anomalies_visible` has the criteria)."""
+    """A fault, and the metrics that it may have moved (`visible` says whether it did)."""
 
     make: Callable[[int], Fault]
     metrics: tuple[str, ...]  # empty: it acts on time, which shows as it is

@@ -154,10 +154,10 @@ def detectors_of(
     """
     if watch_class == "trend":
         # A loss has spikes, drifts away and comes to rest; of a score a batch's is noise, and its drift
-        # tells; what is neither has no best value to drift from.
-        return {True: ("ewma", "drift", "plateau"), False: ("drift",), None: ("ewma",)}[
-            lower_is_better
-        ]
+        # tells; what is neither has no best value to drift from, but a norm may stay too high.
+        if lower_is_better is None:
+            return ("ewma", "shift") if is_log and direction == 1 else ("ewma",)
+        return ("ewma", "drift", "plateau") if lower_is_better else ("drift",)
     if watch_class == "level":
         # Values of which none is remarkable may all be worse than they were.
         has_more = has_spikes(watch_class, is_log, direction)

@@ -84,7 +84,7 @@ def observed(numbers: Sequence[tuple[Subject, int]], records: Records) -> Observ
     [
         (LOSS, ("non_finite", "ewma", "drift", "plateau"), True, 1, 1),
         (Subject(Source.POINT, EPOCH, "val_accuracy"), ("non_finite", "drift"), False, -1, 1),
-        (Subject(Source.POINT, BATCH, "gradient_norm"), ("non_finite", "ewma"), True, 1, 0.8333),
+        (Subject(Source.POINT, BATCH, "gradient_norm"), ("non_finite", "ewma", "shift"), True, 1, 0.8333),
         (Subject(Source.POINT, BATCH, "learning_rate"), ("non_finite", "zero"), True, 0, 1),
         (Subject(Source.SPAN, INFERENCE, "tokens_per_second"), ("non_finite", "throughput"), True, -1, 1),
         (Subject(Source.SPAN, INFERENCE, "cost_usd"), ("non_finite", "rarity", "ewma", "shift"), True, 1, 5 / 6),

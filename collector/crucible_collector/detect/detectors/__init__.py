@@ -1,7 +1,7 @@
 """Every detector, by its name; one a file.
 
 In the stream by default: `ewma` for what follows a course, `drift` for where the course goes, `plateau`
-for where it has ended, `rarity` for levels, `shift` for latencies and costs, `proportion` for rates of
+for where it has ended, `rarity` for levels, `shift` for latencies, costs and norms, `proportion` for rates of
 errors, `pace` for the steps of trainings, `throughput` for reported rates, `zero` for learning rates,
 `non_finite` for everything. On request and in scans: `zscore`, `modified_z` and `iqr`, over the `window`
 of a series' last values.

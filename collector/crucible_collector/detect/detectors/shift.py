@@ -1,4 +1,4 @@
-"""Shift: a latency, a duration or a cost has become worse for good, though no single value is remarkable.
+"""Shift: a latency, a cost or a gradient norm has become worse for good, by values none of which shows it.
 
 Assumption: the logarithm of a level scatters about a place, widely perhaps: answers of a language model
 differ in length, and in cost, by factors. Formula (`detect.slowing` has the rule): u = ln x, -ln x where

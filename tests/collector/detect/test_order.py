@@ -34,7 +34,7 @@ class Series:
             self.tick,
             is_late,
         )
-        return is_late.tolist()
+        return [bool(each) for each in is_late]
 
 
 def test_a_number_that_comes_again_is_late() -> None:

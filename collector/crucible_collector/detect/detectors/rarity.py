@@ -58,6 +58,10 @@ _WEIGHT_MAX = math.e  # then all are divided by it; before, single precision hol
 _RANGES_MAX = 9.0  # by which the range grows on one side at a value
 _FORGOTTEN = 0.01  # what a bin holds of one value after 9,200
 _SAME = 1e-6
+# Nor are values told apart that are closer than this: a thirtieth of the smallest numbers is 0, which
+# nothing can be divided by.
+_SAME_MIN = 1e-300
+_AWAY_MAX = 1e300  # ranges; what is farther away would have a score that is not finite
 _EXPONENT_MAX = 150.0  # ten ranges to the power of this are beyond all that there is
 
 _LINEAR, _LOG = 1, 2
@@ -109,7 +113,9 @@ class Rarity:
 @inlined
 def _same(s: Any, x: float) -> float:
     """Values closer together than this are one."""
-    return _SAME if s.mode == _LOG else _SAME * max(abs(s.low), abs(s.high), abs(x))
+    if s.mode == _LOG:
+        return _SAME
+    return max(_SAME * max(abs(s.low), abs(s.high), abs(x)), _SAME_MIN)
 
 
 @inlined
@@ -173,7 +179,8 @@ def _ranges_away(s: Any, x: float, width: float) -> float:
     """How far beyond the bins next to the range, in lengths of the range."""
     if width == 0.0:
         return 0.0
-    return float(max(s.low - width - x, x - s.high - width, 0.0) / (BINS * width))
+    beyond = max(s.low - width - x, x - s.high - width, 0.0)
+    return float(min(beyond / (BINS * width), _AWAY_MAX))
 
 
 @inlined

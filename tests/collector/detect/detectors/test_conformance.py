@@ -126,6 +126,26 @@ def test_numbers_of_any_size_poison_nothing(name: str, is_log: bool, direction: 
 
 @every
 @every_way
+def test_numbers_of_any_size_stop_nothing(name: str, is_log: bool, direction: int) -> None:
+    """Of a detector that raises a whole window would not be looked at, whoever else is in it."""
+    detector = DETECTORS[name]
+    if detector.takes_non_finite:
+        return
+    random = np.random.default_rng(7)
+    sizes = 10.0 ** random.uniform(-323, 308, 1000) * random.choice([1.0, -1.0], 1000)
+    for x in (
+        random.choice([0.0, 5e-324], 1000),
+        random.choice([0.0, -0.0, 1e-323, -1e308], 1000),
+        np.cumsum(random.choice([0.0, 5e-324], 1000)),
+        np.repeat([0.0, 1e-310, 1e308, -1e308], 250),
+        sizes,
+    ):
+        found = score(detector, x, is_log=is_log, direction=direction)
+        assert not (found.score < 0.0).any()
+
+
+@every
+@every_way
 @pytest.mark.parametrize("level", [0.1, 1.0, 3e-7, 12345.678, 1e12])
 def test_a_constant_does_not_alarm_by_its_rounding(
     name: str, is_log: bool, direction: int, level: float

@@ -31,6 +31,9 @@ _FORGOTTEN_SHARE = 8
 _PART_MAX = 65_536
 # What a sampler can weigh: a value that is not finite has an infinite score.
 _SCORE_MAX = 1e6
+# Windows that are told apart by when they were: of 20 a second, three years without a restart. After that
+# it may be other series than the oldest that leave, once.
+_TICKS = 2**31 - 2
 _SEPARATOR = ":"
 
 
@@ -83,7 +86,7 @@ class Engine:
 
     def look(self, window: Sequence[Observations]) -> Found:
         """Look at the numbers of one window, each once."""
-        self._tick += 1
+        self._tick = self._tick % _TICKS + 1
         found = Found()
         for observations in window:
             found.scores.append(self._look(observations, found))

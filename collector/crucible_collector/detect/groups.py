@@ -166,7 +166,7 @@ class Group:
 
     def restore(self, state: State) -> None:
         """Go on from `state`. Raises ValueError where that is not of these detectors."""
-        keys, ticks = np.asarray(state["keys"], np.int64), np.asarray(state["ticks"], np.int64)
+        keys, ticks = np.asarray(state["keys"], np.int64), np.asarray(state["ticks"], np.int32)
         for name, dtype in self._dtypes().items():
             found = state.get(name)
             if found is None or found.dtype != dtype or len(found) != len(keys):

@@ -15,7 +15,7 @@ from crucible_collector.mixing import SEED, mixed
 _CAPACITY_FIRST = 1024
 _NOBODY = -1
 # What a series takes here: key, when it was seen, its place among the free, two slots.
-BYTES_A_SERIES = 8 + 8 + 4 + 2 * 4
+BYTES_A_SERIES = 8 + 4 + 4 + 2 * 4
 
 
 class Numbering:
@@ -33,7 +33,7 @@ class Numbering:
     def _reset(self, capacity: int) -> None:
         self.capacity = capacity
         self._keys = np.zeros(capacity, np.int64)
-        self._seen = np.full(capacity, _NOBODY, np.int64)  # tick; _NOBODY: the number is free
+        self._seen = np.full(capacity, _NOBODY, np.int32)  # tick; _NOBODY: the number is free
         self._free = np.arange(capacity - 1, -1, -1, dtype=np.int32)
         self._free_count = np.array([capacity], np.int64)
         self._slots = np.full(2 * capacity, _NOBODY, np.int32)
@@ -45,7 +45,7 @@ class Numbering:
     def take(self, keys: I64, tick: int, room: int) -> tuple[I32, I32]:
         """The number of each key, and those of them that are new; fewer than keys where room ends.
 
-        `tick` says when, in whole numbers that never fall. `room`: how many series more there may be.
+        `tick` says when, in whole numbers below 2**31 that do not fall. `room`: how many series more there may be.
         The numbers of new series are below `capacity`, which may have grown: make room for them, and
         clear what is theirs.
         """
@@ -88,12 +88,12 @@ class Numbering:
         self._set_free(np.concatenate((free, oldest.astype(np.int32))))
         return count
 
-    def live(self) -> tuple[I64, I64, I64]:
+    def live(self) -> tuple[I64, I64, I32]:
         """Number, key and tick of every live series."""
         number = np.flatnonzero(self._seen != _NOBODY)
         return number, self._keys[number], self._seen[number]
 
-    def restore(self, keys: I64, ticks: I64) -> None:
+    def restore(self, keys: I64, ticks: I32) -> None:
         """Have just these series, with the numbers from 0 on. ValueError where they are not series."""
         if keys.ndim != 1 or keys.shape != ticks.shape or len(np.unique(keys)) != len(keys):
             raise ValueError("keys and ticks are not those of a numbering")
@@ -122,7 +122,7 @@ def _take(
     seed: np.uint64,
     slots: I32,
     known: I64,
-    seen: I64,
+    seen: I32,
     free: I32,
     free_count: I64,
     number: I32,
@@ -148,7 +148,7 @@ def _take(
 
 
 @kernel
-def _fill(seed: np.uint64, slots: I32, known: I64, seen: I64) -> None:
+def _fill(seed: np.uint64, slots: I32, known: I64, seen: I32) -> None:
     for number in range(len(known)):
         if seen[number] != _NOBODY:
             slots[_slot(slots, known, known[number], seed)] = number

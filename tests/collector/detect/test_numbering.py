@@ -80,7 +80,7 @@ def test_what_is_live_can_be_restored() -> None:
 @pytest.mark.parametrize(("keys", "ticks"), [([1, 1], [0, 0]), ([1, 2], [0]), ([[1, 2]], [[0, 0]])])
 def test_what_is_no_numbering_is_not_restored(keys: list[int], ticks: list[int]) -> None:
     with pytest.raises(ValueError, match="numbering"):
-        Numbering().restore(np.array(keys), np.array(ticks))
+        Numbering().restore(np.array(keys), np.array(ticks, np.int32))
 
 
 def test_a_numbering_is_what_a_dictionary_would_be() -> None:

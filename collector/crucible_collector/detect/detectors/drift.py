@@ -17,7 +17,7 @@ Guarantee: a loss that grows by 1 % a step is found after 28, 44 and 84 steps wh
 0.1 and 0.3; an accuracy that falls from 0.9 to 0.7 after 15, 20 and 110 where its noise is 0.02, 0.05 and
 0.1. None of a million independent values (normal or t3) alarms. A restart that doubles the loss is told,
 once a run.
-Warm-up: 30 values, without a score.
+Warm-up: 16 values, without a score.
 
 >>> import numpy as np
 >>> from crucible_collector.detect.detector import NO_STEP, Values
@@ -50,7 +50,7 @@ from crucible_collector.detect.detector import (
 )
 from crucible_collector.kernels import Int, inlined, kernel
 
-WARM_UP = 30
+WARM_UP = 16
 _MEAN_WEIGHT = 0.1
 _VARIANCE_WEIGHT = 0.02
 _CLIP = 4.0
@@ -65,7 +65,8 @@ _BEYOND_MIN = 10
 # A step further back than this, without a new epoch, is a training resumed from a checkpoint. Ranks that
 # report into one series are fewer steps apart.
 _BACK_MIN = 30
-_LINEAR_MAX = 1e150  # its square is finite
+_RESUMED = 30  # values
+_LINEAR_MAX = 1e18  # its square is finite in single precision
 _SINGLE_MAX = 3.4e38  # of a single-precision number
 
 
@@ -75,19 +76,19 @@ class Drift:
     name: ClassVar[str] = "drift"
     record: ClassVar[np.dtype[Any]] = np.dtype(
         [
-            ("count", np.int64),
             ("mean", np.float64),
             ("variance", np.float64),
             ("best", np.float64),
-            ("rise", np.float64),  # largest distance from the best since it was reached
-            ("rise_survived", np.float64),  # largest rise that a new best followed
-            ("trend", np.float64),  # mean of d
-            ("last", np.float64),  # e
-            ("covariance", np.float64),  # of e with the one before
-            ("offset", np.float64),  # 0: the linear scale
             ("step_max", np.int64),
             ("epoch", np.int64),
+            ("rise", np.float32),  # largest distance from the best since it was reached
+            ("rise_survived", np.float32),  # largest rise that a new best followed
+            ("trend", np.float32),  # mean of d
+            ("last", np.float32),  # e
+            ("covariance", np.float32),  # of e with the one before
+            ("offset", np.float32),  # 0: the linear scale
             ("beyond_count", np.int32),
+            ("count", np.int16),  # up to the warm-up's end
             ("resumed_count", np.int16),  # values until the best counts again
             ("mode", np.int16),  # scale and direction that all of this is in
             ("warm", np.float32, (WARM_UP,)),
@@ -196,7 +197,7 @@ def _follow_step(s: Any, step: Int, epoch: Int) -> None:
         s.step_max = step
     elif s.step_max - step > _BACK_MIN:
         s.step_max = step
-        s.resumed_count = WARM_UP
+        s.resumed_count = _RESUMED
     s.epoch = epoch
 
 
@@ -204,7 +205,7 @@ def _follow_step(s: Any, step: Int, epoch: Int) -> None:
 def _follow(s: Any, y: float) -> None:
     """Remember a value."""
     scale = _scale(s)
-    if s.resumed_count == WARM_UP:
+    if s.resumed_count == _RESUMED:
         s.mean = y
     d = min(max(y - s.mean, -_CLIP * scale), _CLIP * scale)
     s.mean += _MEAN_WEIGHT * d

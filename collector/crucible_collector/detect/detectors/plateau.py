@@ -57,7 +57,7 @@ _NOISE = (
 )
 _LOG_FLOOR = math.log(1.02)
 _LINEAR_FLOOR = 0.005
-_LINEAR_MAX = 1e150  # its square is finite
+_LINEAR_MAX = 1e18  # its square is finite in single precision
 
 
 class Plateau:
@@ -66,13 +66,13 @@ class Plateau:
     name: ClassVar[str] = "plateau"
     record: ClassVar[np.dtype[Any]] = np.dtype(
         [
-            ("count", np.int64),
-            ("better_at", np.int64),  # count at the last improvement
-            ("told_at", np.int64),  # count at the last flag since then; 0: none
             ("mean", np.float64),
-            ("variance", np.float64),
-            ("reference", np.float64),
-            ("mode", np.int64),  # scale and direction that all of this is in
+            ("variance", np.float32),
+            ("reference", np.float32),
+            ("count", np.uint32),
+            ("better_at", np.uint32),  # count at the last improvement
+            ("told_at", np.uint32),  # count at the last flag since then; 0: none
+            ("mode", np.int32),  # scale and direction that all of this is in
         ]
     )
     takes_non_finite: ClassVar[bool] = False

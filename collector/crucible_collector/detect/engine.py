@@ -100,10 +100,12 @@ class Engine:
         plan = self._watches.plan_of(observations)
         for looked in self._looked(observations, plan):
             self._rescue(observations, plan, looked, scores)
-            episodes = episodes_of(observations, looked, plan, self._watches.plans)
             room = EPISODES_MAX - len(found.episodes)
-            self._unstored_count += max(len(episodes) - room, 0)
-            found.episodes += episodes[:room]
+            episodes, unstored_count = episodes_of(
+                observations, looked, plan, self._watches.plans, room
+            )
+            self._unstored_count += unstored_count
+            found.episodes += episodes
         return scores
 
     def _looked(self, observations: Observations, plan: I32) -> Iterator[Looked]:
@@ -191,7 +193,7 @@ class Engine:
 
     def restore(self, state: State) -> None:
         """Go on from `state`. Raises ValueError where that is not an engine's of this release."""
-        if "tick" not in state:
+        if "tick" not in state or state["tick"].shape != (1,):
             raise ValueError("nothing is known of detectors")
         parts: dict[str, State] = {}
         for name, array in state.items():

@@ -7,7 +7,7 @@ number of a window is a flag.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -27,44 +27,44 @@ EPISODES_MAX = 1000
 
 
 def episodes_of(
-    observations: Observations, looked: Looked, plan: I32, plans: Sequence[Plan]
-) -> list[Episode]:
-    """The episodes of one detector, series by series, each in order; `plan` is one an observation."""
+    observations: Observations, looked: Looked, plan: I32, plans: Sequence[Plan], room: int
+) -> tuple[list[Episode], int]:
+    """The episodes of one detector, series by series, each in order, but no more than there is room for.
+
+    `plan` is one an observation. Second, how many beginnings and ends of periods are left out.
+    """
     at = np.flatnonzero(looked.became != follow.NOTHING)
     if not len(at):
-        return []
+        return [], 0
     key = observations.key[looked.rows[at]]
     order = np.argsort(key, kind="stable")
     at, key = at[order], key[order]
-    cuts = np.flatnonzero(np.diff(key)) + 1
-    return [
-        episode
-        for series in np.split(at, cuts)[: EPISODES_MAX + 1]
-        for episode in _of_series(
-            observations, looked, series, plans[int(plan[looked.rows[series[0]]])]
-        )
-    ]
+    is_end = looked.became[at] == follow.ENDS
+    begins = np.flatnonzero((key[1:] != key[:-1]) | is_end[:-1]) + 1
+    parts = np.split(at, begins[:room])[:room]
+    left_out = looked.became[at[sum(map(len, parts)) :]]
+    return (
+        [
+            _episode(observations, looked, part, plans[int(plan[looked.rows[part[0]]])])
+            for part in parts
+        ],
+        int(((left_out == follow.OPENS) | (left_out == follow.ENDS)).sum()),
+    )
 
 
-def _of_series(
-    observations: Observations, looked: Looked, at: I64, plan: Plan
-) -> Iterator[Episode]:
-    """`at`: what a detector told of one series, in order."""
-    watched = names_of(observations, int(looked.rows[at[-1]]))
-    ends = np.flatnonzero(looked.became[at] == follow.ENDS)
-    for part in np.split(at, ends + 1):
-        if not len(part):
-            continue
-        episode = Episode(watched, looked.detector.name, plan)
-        if looked.became[part[-1]] == follow.ENDS:
-            episode.ended_ns = int(observations.time_ns[looked.rows[part[-1]]])
-            part = part[:-1]  # noqa: PLW2901 - what ended it is no flag
-        if len(part):
-            episode.opens = bool(looked.became[part[0]] == follow.OPENS)
-            episode.flags = [_flag(observations, looked, each) for each in _told(looked, part)]
-            request, count = np.unique(observations.request[looked.rows[part]], return_counts=True)
-            episode.counts = dict(zip(request.tolist(), count.tolist(), strict=True))
-        yield episode
+def _episode(observations: Observations, looked: Looked, part: I64, plan: Plan) -> Episode:
+    """`part`: what a detector told of one period, in order."""
+    watched = names_of(observations, int(looked.rows[part[-1]]))
+    episode = Episode(watched, looked.detector.name, plan)
+    if looked.became[part[-1]] == follow.ENDS:
+        episode.ended_ns = int(observations.time_ns[looked.rows[part[-1]]])
+        part = part[:-1]  # what ended it is no flag
+    if len(part):
+        episode.opens = bool(looked.became[part[0]] == follow.OPENS)
+        episode.flags = [_flag(observations, looked, each) for each in _told(looked, part)]
+        request, count = np.unique(observations.request[looked.rows[part]], return_counts=True)
+        episode.counts = dict(zip(request.tolist(), count.tolist(), strict=True))
+    return episode
 
 
 def _told(looked: Looked, part: I64) -> list[int]:

@@ -16,9 +16,12 @@ from crucible_collector.batch import F64, I64, U8, Bool
 from crucible_collector.detect import counters, follow, order
 from crucible_collector.detect.detector import Detector, Records, Scored, Values
 from crucible_collector.detect.detectors import DETECTORS
-from crucible_collector.detect.numbering import BYTES_A_SERIES, Numbering
+from crucible_collector.detect.numbering import BYTES_A_SERIES, CAPACITY_FIRST, Numbering
 
 State = dict[str, npt.NDArray[np.generic]]
+
+# Of so many places one is taken: then there are fewer.
+_SPARSE = 4
 
 
 @dataclass(slots=True)
@@ -32,7 +35,7 @@ class Part:
     is_ordered: Bool
     start_ns: I64  # of counters
 
-    def only(self, chosen: Bool | slice) -> Part:
+    def only(self, chosen: Bool | I64 | slice) -> Part:
         return Part(
             self.rows[chosen],
             only(self.values, chosen),
@@ -84,17 +87,24 @@ class Group:
         return len(self._numbering)
 
     def forget(self, count: int) -> int:
-        """Let go of the series seen the longest time ago; returns how many."""
-        return self._numbering.forget(count)
+        """Let go of the series seen the longest time ago; returns how many.
+
+        Where few are left, so is their memory: others have taken their room.
+        """
+        gone = self._numbering.forget(count)
+        if len(self) * _SPARSE <= self._numbering.capacity > CAPACITY_FIRST:
+            self.restore(self.state())
+        return gone
 
     def look(self, part: Part, tick: int, make_room: Callable[[Group], int]) -> Iterator[Looked]:
-        """Look at numbers, in order. `make_room` says how many series more there may be, at least one."""
+        """Look at numbers, those of a series in order. `make_room` says how many series more there may be, at least one."""
         while len(part.rows):
             number, fresh = self._numbering.take(part.key, tick, make_room(self))
             self._clear(fresh)
             begin, part = part.only(slice(len(number))), part.only(slice(len(number), None))
             begin.values.number = number.astype(np.int64)
-            yield from self._look(begin, tick)
+            order = self._numbering.by_memory(number)
+            yield from self._look(begin if order is None else begin.only(order), tick)
 
     def _clear(self, fresh: npt.NDArray[np.int32]) -> None:
         for name, records in self._records.items():
@@ -166,7 +176,10 @@ class Group:
 
     def restore(self, state: State) -> None:
         """Go on from `state`. Raises ValueError where that is not of these detectors."""
-        keys, ticks = np.asarray(state["keys"], np.int64), np.asarray(state["ticks"], np.int32)
+        try:
+            keys, ticks = np.asarray(state["keys"], np.int64), np.asarray(state["ticks"], np.int32)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no series: {error!r}") from None
         for name, dtype in self._dtypes().items():
             found = state.get(name)
             if found is None or found.dtype != dtype or len(found) != len(keys):
@@ -177,7 +190,7 @@ class Group:
             self._records[name][: len(keys)] = state[name]
 
 
-def only(values: Values, chosen: Bool | slice) -> Values:
+def only(values: Values, chosen: Bool | I64 | slice) -> Values:
     """The chosen of the numbers."""
     return Values(
         values.number[chosen],

@@ -12,8 +12,10 @@ from crucible_collector.batch import I32, I64
 from crucible_collector.kernels import Int, inlined, kernel, writable
 from crucible_collector.mixing import SEED, mixed
 
-_CAPACITY_FIRST = 1024
+CAPACITY_FIRST = 1024
 _NOBODY = -1
+_SCATTERED_MIN = 8192  # records of so many series do not fit a processor's cache
+_NEAR_BITS = 5
 # What a series takes here: key, when it was seen, its place among the free, two slots.
 BYTES_A_SERIES = 8 + 4 + 4 + 2 * 4
 
@@ -28,7 +30,7 @@ class Numbering:
     """
 
     def __init__(self) -> None:
-        self._reset(_CAPACITY_FIRST)
+        self._reset(CAPACITY_FIRST)
 
     def _reset(self, capacity: int) -> None:
         self.capacity = capacity
@@ -61,6 +63,18 @@ class Numbering:
             if done == len(keys) or fresh_count == len(fresh):
                 return number[:done], fresh[:fresh_count]
             self._grow()
+
+    def by_memory(self, number: I32) -> I64 | None:
+        """The order in which neighbours in the records come together, those of one series as they came.
+
+        None where there are so few that any order does. With 100,000 series of 290 bytes in random order,
+        looking at a number cost 0.46 µs instead of 0.69 to 0.73 (in turns, on a busy machine).
+        """
+        if self.capacity <= _SCATTERED_MIN:
+            return None
+        order = np.empty(len(number), np.int64)
+        _place(number, np.zeros((self.capacity >> _NEAR_BITS) + 2, np.int64), order)
+        return order
 
     def _grow(self) -> None:
         keys, seen, capacity = self._keys, self._seen, self.capacity
@@ -98,7 +112,7 @@ class Numbering:
         if keys.ndim != 1 or keys.shape != ticks.shape or len(np.unique(keys)) != len(keys):
             raise ValueError("keys and ticks are not those of a numbering")
         count = len(keys)
-        self._reset(max(_CAPACITY_FIRST, 1 << max(count - 1, 0).bit_length()))
+        self._reset(max(CAPACITY_FIRST, 1 << max(count - 1, 0).bit_length()))
         self._keys[:count] = keys
         self._seen[:count] = np.maximum(ticks, 0)
         self._set_free(np.arange(self.capacity - 1, count - 1, -1, dtype=np.int32))
@@ -145,6 +159,19 @@ def _take(
         seen[found] = tick
         number[row] = found
     return len(keys), fresh_count
+
+
+@kernel
+def _place(number: I32, begin: I64, order: I64) -> None:
+    """Sort by the upper bits of the number, by counting; stable."""
+    for row in range(len(number)):
+        begin[(number[row] >> _NEAR_BITS) + 1] += 1
+    for bucket in range(1, len(begin)):
+        begin[bucket] += begin[bucket - 1]
+    for row in range(len(number)):
+        bucket = number[row] >> _NEAR_BITS
+        order[begin[bucket]] = row
+        begin[bucket] += 1
 
 
 @kernel

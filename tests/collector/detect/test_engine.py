@@ -145,10 +145,23 @@ def test_a_flood_of_nan_is_one_period_of_few_flags_and_a_count() -> None:
 
 def test_a_thousand_series_that_go_wrong_at_once_are_bounded_and_counted() -> None:
     detectors = engine()
-    count = EPISODES_MAX + 500
+    count = 100 * EPISODES_MAX
     found = detectors.look([observations(np.full(count, NAN), key=np.arange(count))])
     assert len(found.episodes) == EPISODES_MAX
-    assert detectors.use().unstored_count > 0
+    assert detectors.use().unstored_count == count - EPISODES_MAX
+
+
+def test_what_is_left_out_is_what_comes_last() -> None:
+    """A series whose periods begin and end again and again: each is told whole."""
+    detectors = engine()
+    values = losses(15 * EPISODES_MAX)
+    values[::15] = NAN
+    episodes = detectors.look([observations(values)]).episodes
+    found = [each for each in episodes if each.detector == "non_finite"]
+    assert [each.flags[0].step for each in found] == list(range(0, 15 * len(found), 15))
+    assert all(each.ended_ns is not None and each.flag_count == 1 for each in found[:-1])
+    left_out = EPISODES_MAX - len(found)
+    assert detectors.use().unstored_count >= 2 * left_out
 
 
 def test_numbers_that_come_again_or_too_late_change_nothing() -> None:
@@ -190,7 +203,7 @@ def test_a_state_that_is_restored_goes_on_as_if_nothing_had_been() -> None:
     assert told(found) == expected
 
 
-@pytest.mark.parametrize("damage", ["nothing", "about", "records", "keys"])
+@pytest.mark.parametrize("damage", ["nothing", "about", "records", "keys", "no keys", "no tick"])
 def test_a_state_that_is_not_ones_own_is_refused(damage: str) -> None:
     detectors = engine()
     looked(detectors, losses(100))
@@ -203,9 +216,13 @@ def test_a_state_that_is_not_ones_own_is_refused(damage: str) -> None:
         state[about] = np.frombuffer(b'{"detectors": ["gone"], "is_counter": false}', np.uint8)
     elif damage == "records":
         state[f"{number}:order"] = np.zeros(1, np.int64)
-    else:
+    elif damage == "keys":
         state[f"{number}:keys"] = np.zeros(2, np.int64)
-    with pytest.raises(ValueError, match=r"know|remember|unknown"):
+    elif damage == "no keys":
+        del state[f"{number}:keys"]
+    else:
+        state["tick"] = np.zeros(0, np.int64)
+    with pytest.raises(ValueError, match=r"know|remember|unknown|no series"):
         engine().restore(state)
 
 
@@ -232,6 +249,18 @@ def test_memory_is_bounded_and_what_leaves_is_counted() -> None:
     assert use.memory_bytes <= 10_000 * SERIES_BYTES
     assert use.evicted_count + use.series_count >= 1_000_000
     assert use.value_count == 3_000_000
+
+
+def test_where_others_take_the_room_of_series_they_take_their_memory_too() -> None:
+    detectors = engine(series_max=100_000)
+    ways = (LATENCY, LOSS, ACCURACY)
+    for number, subject in enumerate(ways):
+        keys = 1 + np.arange(number * 300_000, (number + 1) * 300_000)
+        detectors.look([observations(np.ones(len(keys)), subject, key=keys, is_ordered=False)])
+    groups = list(detectors._groups.values())
+    assert len(groups) == len(ways)
+    taken = [sum(each.nbytes for each in group._records.values()) for group in groups]
+    assert sum(taken) <= 2.5 * 100_000 * SERIES_BYTES  # of a power of two half may be free
 
 
 def test_a_series_that_is_seen_stays_while_others_come_and_go() -> None:

@@ -115,7 +115,7 @@ def _same(s: Any, x: float) -> float:
     """Values closer together than this are one."""
     if s.mode == _LOG:
         return _SAME
-    return max(_SAME * max(abs(s.low), abs(s.high), abs(x)), _SAME_MIN)
+    return float(max(_SAME * max(abs(s.low), abs(s.high), abs(x)), _SAME_MIN))
 
 
 @inlined

@@ -7,14 +7,18 @@ import numpy as np
 from crucible_collector.detect import counters, follow, order
 from crucible_collector.detect.detector import NO_STEP, Values
 from crucible_collector.detect.detectors import DETECTORS
-from crucible_collector.detect.numbering import Numbering
+from crucible_collector.detect.numbering import SCATTERED_MIN, Numbering
 
 _ROWS = 2
 
 
 def warm_up() -> None:
     """Make every kernel ready."""
-    number = Numbering().take(np.arange(_ROWS), tick=0, room=_ROWS)[0].astype(np.int64)
+    numbering = Numbering()
+    numbering.take(np.arange(SCATTERED_MIN + 1), tick=0, room=SCATTERED_MIN + 1)
+    few, _ = numbering.take(np.arange(_ROWS), tick=0, room=0)
+    numbering.by_memory(few)
+    number = few.astype(np.int64)
     values = Values(
         number=number,
         time_ns=np.arange(_ROWS),

@@ -98,3 +98,15 @@ def test_a_numbering_is_what_a_dictionary_would_be() -> None:
             live, keys_now, _ = numbering.live()
             known = dict(zip(keys_now.tolist(), live.tolist(), strict=True))
         assert len(known) == len(set(known.values())) == len(numbering)
+
+
+def test_neighbours_come_together_and_those_of_a_series_stay_in_order() -> None:
+    numbering = Numbering()
+    numbering.take(np.arange(20_000), 1, PLENTY)
+    number = np.random.default_rng(7).integers(0, 20_000, 60_000).astype(np.int32)
+    order = numbering.by_memory(number)
+    assert order is not None
+    np.testing.assert_array_equal(np.sort(order), np.arange(len(number)))
+    assert (np.diff(number[order] >> 5) >= 0).all()
+    np.testing.assert_array_equal(order, np.argsort(number >> 5, kind="stable"))
+    assert Numbering().by_memory(number) is None

@@ -8,7 +8,7 @@ there was between epochs, once three have been seen. Nothing is said where the s
 Formula: with u = ln t, the larger of `detect.slowing`'s score, and for a stall ln(t / e^s) / ln 10 where
 t > 1 s and t is more than twice the longest pause there was; times the sensitivity. A pause is
 t > 10 e^s and t > 1 s: what happens within epochs again and again (a validation every 500 steps) is
-told once. The value told is the rate, 1 / t, in steps a second.
+told once. The value told is the rate in steps a second: 1 / t, and e^-f where the mean is what is slow.
 Source: `detect.slowing`; a stall is an outlier of the interval, by a factor instead of deviations.
 Guarantee: a step that takes ten times the usual and more than a second is flagged with the step that ends
 it, a pace that falls to a half after 27 steps where these take about a second (see `throughput`, whose false
@@ -164,6 +164,8 @@ def _score(
         stalled = sensitivity[row] * _stall(s, interval_s, u)
         slow = slowing(s, u, time_ns[row], sensitivity[row])
         score[row] = slow if stalled == 0.0 else max(slow, stalled)
+        if slow > 1.0 and slow >= stalled:
+            rate[row] = math.exp(-s.fast)
 
 
 PACE = Pace()

@@ -4,11 +4,12 @@ Assumption: the logarithm of a level scatters about a place, widely perhaps: ans
 differ in length, and in cost, by factors. Formula (`detect.slowing` has the rule): u = ln x, -ln x where
 low is bad; score = sensitivity * (f - s) / max(ln 1.5, 3 sqrt(v)), at most 1 until that has been above 1
 for 20 values in a row. A value that is not above 0 is passed over. A direction of 0 is taken for "high is
-bad"; distances are ratios whatever the scale.
+bad"; distances are ratios whatever the scale. The value told is the mean e^f (or e^-f).
 Source: two exponential means of different memory (the MACD of charts), on the scale of logarithms.
 Guarantee: that of `throughput` without its 15 s: at a deviation of ln x of 0.2, a doubled level is found
-after 27 values; where it is 0.5, a level eight times as high after 22. False alarms: at most 0.5 periods in
-100,000 values, with deviations of 0.05 to 1.2 and autocorrelations of 0 to 0.8.
+after 27 values; where it is 0.5, a level eight times as high after 21. False alarms in 100,000 values (ten
+series), with deviations of 0.05 to 1.2: none where
+values are independent, at most 0.1 and 1.1 periods with an autocorrelation of 0.5 and 0.8.
 Warm-up: 30 values, without a score.
 
 >>> import numpy as np
@@ -72,6 +73,7 @@ class Shift:
 
     def score(self, records: Records, values: Values) -> Scored:
         found = Scored.of(len(values))
+        mean = values.value.copy()
         _score(
             records,
             values.number,
@@ -82,7 +84,9 @@ class Shift:
             found.expected,
             found.lower,
             found.upper,
+            mean,
         )
+        found.value = mean
         return found
 
 
@@ -97,6 +101,7 @@ def _score(
     expected: F64,
     lower: F64,
     upper: F64,
+    mean: F64,
 ) -> None:
     for row in range(len(number)):
         if value[row] <= 0.0:
@@ -114,6 +119,7 @@ def _score(
         else:
             lower[row] = bound
         reached = beyond(s, u, sensitivity[row])
+        mean[row] = math.exp(sign * s.fast)
         s.slow_count = min(s.slow_count + 1, VALUES_MIN) if reached > 1.0 else 0
         is_told = s.slow_count >= VALUES_MIN
         if is_told or s.slow_count == 0:

@@ -19,8 +19,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from queue import SimpleQueue
+from contextlib import ExitStack, suppress
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from prometheus_client import generate_latest
@@ -67,6 +67,8 @@ log = logging.getLogger("crucible.service")
 
 _SECONDS_PER_DAY = 86_400
 SWITCH_INTERVAL_S = 0.0005
+# A signal that the system hands to another thread does not wake the main one, whose handler it is.
+SIGNAL_POLL_S = 0.5
 _READ_AGAIN = ("sampling", "detection")
 _Part = TypeVar("_Part")
 
@@ -373,9 +375,16 @@ def serve(settings: Settings, read_again: Callable[[], Settings]) -> int:
         f"ready grpc={shown['grpc']} http=http://{shown['http']} api=http://{shown['api']}",
         flush=True,
     )
-    while signals.get() == signal.SIGHUP:
+    while _next(signals) == signal.SIGHUP:
         service.reload(read_again)
     log.info("stopping: no new requests are taken")
     service.stop()
     log.info("stopped")
     return 0
+
+
+def _next(signals: SimpleQueue[int]) -> int:
+    """The next signal; its handler runs in this thread, as soon as that is awake."""
+    while True:
+        with suppress(Empty):
+            return signals.get(timeout=SIGNAL_POLL_S)

@@ -132,7 +132,10 @@ class Anomaly(_Whose):
 
     time: Time
     step: int | None
-    value: Number = Field(description="Null where the lack of a value was flagged.")
+    value: Number = Field(
+        description="What was tested: the number, or what the detector makes of it (a rate, a mean); null"
+        " where the lack of a value was flagged."
+    )
     expected: Number = Field(description="Before the value was seen; null: nothing is told.")
     lower: Number = Field(description="Below this it is anomalous; null: there is no such bound.")
     upper: Number = Field(description="Above this it is anomalous; null: there is no such bound.")

@@ -137,7 +137,9 @@ class AnomalyScan(ListedScan):
 class BandPoint(Model):
     step: int | None
     time: Time
-    value: Number | None
+    value: Number | None = Field(
+        description="What is tested: the number, or what the detector makes of it (a rate, a mean)."
+    )
     expected: Number | None = Field(description="Before the detector had seen the value.")
     lower: Number | None = Field(description="Below it is anomalous; null: no such bound.")
     upper: Number | None

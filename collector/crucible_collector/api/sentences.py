@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from crucible_collector.detect.detectors import MEANS
+
 Row = Mapping[str, Any]
 
 
@@ -18,18 +20,17 @@ def sentence(period: Row) -> str:
     since = f" from step {step} on" if step is not None else ""
     is_finite = not isinstance(value, str)
     if count == 1:
-        return f"{metric} was {_with_unit(period)}{where}" + (
-            _expected(period) if is_finite else ""
-        )
+        return f"{metric} was {_worst(period)}{where}" + (_expected(period) if is_finite else "")
     if not is_finite:
         return f"{metric} was not finite {count} times{since}, first {period['first_value']}"
-    worst = f"at worst {_with_unit(period)}{_expected(period)}"
+    worst = f"at worst {_worst(period)}{_expected(period)}"
     return f"{metric} was anomalous {count} times{since}, {worst}"
 
 
-def _with_unit(period: Row) -> str:
+def _worst(period: Row) -> str:
     unit = period["unit"]
-    return number(period["peak_value"]) + (f" {unit}" if unit and unit != "1" else "")
+    mean = "a mean of " if period["detector"] in MEANS else ""
+    return mean + number(period["peak_value"]) + (f" {unit}" if unit and unit != "1" else "")
 
 
 def _expected(period: Row) -> str:

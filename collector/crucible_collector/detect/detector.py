@@ -82,12 +82,12 @@ class Values:
 class Scored:
     """One entry a number, NaN where there is nothing to tell (a warm-up has no scores).
 
-    `value` is what the rest is about where that is not the number itself (a rate made of times).
+    `value` is what the rest is about where that is not the number itself: a rate made of times, a mean.
     """
 
     score: F64
     expected: F64  # in the number's own terms, whatever the scale
-    lower: F64  # below it the score is above 1; NaN: no such bound
+    lower: F64  # flagged is only what is below it; NaN: no such bound
     upper: F64
     value: F64 | None = None
 

@@ -22,7 +22,7 @@ FAST_WEIGHT = 0.1
 SLOW_WEIGHT = 0.002
 LIMIT = math.log(1.5)
 # Rates of requests scatter by a factor of 2 and more, and not independently. v about f instead of s alarms
-# 44 times in 100,000 values at an autocorrelation of 0.8 (deviation of ln x 0.5); this 0.3 times.
+# 44 times in 100,000 values at an autocorrelation of 0.8 (deviation of ln x 0.5); this 0.9 times.
 NOISE_LIMIT = 3.0
 STEP_MAX = math.log(10.0)
 VALUES_MIN = 20

@@ -261,3 +261,14 @@ def test_a_change_needs_its_period_and_a_body_of_json(api: Api) -> None:
     assert api.client.post(path, content=b"{}").status_code == 415
     json_type = {"Content-Type": "application/json"}
     assert api.client.post(path, content=b"{", headers=json_type).status_code == 400
+
+
+def test_a_mean_is_told_as_one(stored: Stored, api: Api) -> None:
+    """Nobody finds it among the numbers that were sent."""
+    stored.run("run-1")
+    told = {"metric": "accuracy", "detector": "drift", "peak_value": 0.6, "peak_lower": 0.8}
+    stored.period(1, started_at=at(51), first_step=51, flag_count=5, **{**OF_ONE, **told})
+    found = api.ask(f"/anomalies/periods/{ONE}")["text"]
+    assert found == (
+        "accuracy was anomalous 5 times from step 51 on, at worst a mean of 0.6, expected at least 0.8"
+    )

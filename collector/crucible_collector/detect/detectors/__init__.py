@@ -44,3 +44,6 @@ _ALL: tuple[Detector, ...] = (
 )
 
 DETECTORS: Mapping[str, Detector] = MappingProxyType({each.name: each for each in _ALL})
+
+# What these tell of is a mean of the last values, of which the newest may be on the good side of its bound.
+MEANS = frozenset({DRIFT.name, SHIFT.name, THROUGHPUT.name})

@@ -8,8 +8,8 @@ scale, else 0.02 max(1, |best m|). score = sensitivity * (m - best m) / limit, a
 been above 1 for 10 values in a row. limit = 2.5 scale * sqrt((1 + r) / (1 - r)), r in [0, 0.8] the
 correlation of an e with the one before, as far as neither is beyond 2 scales: a loss that is reported
 smoothed wanders. It is at least 1.25 times the highest rise that ended with a new best: a schedule's warm
-restarts rise again and again. The value told is what m is in raw terms. 0.02 M keeps the ratios of a loss near 0 from being taken for a rise.
-A direction of 0 is taken for "high is bad". Where the step goes back by more than 30 within an epoch, a
+restarts rise again and again. 0.02 M keeps the ratios of a loss near 0 from being taken for a rise.
+The value told is m, in the number's own terms. A direction of 0 is taken for "high is bad". Where the step goes back by more than 30 within an epoch, a
 training was resumed: what it gets within 30 values is its best from then on.
 Source: the rule for trends that this project's statistics have; r, rises that end, the floor for what is
 larger than 1 and resumed runs are added to it.

@@ -10,10 +10,6 @@ Source: the patience and the relative threshold of schedules that reduce the rat
 Guarantee: at most one flag in 200 values. Of 400 flat curves of 2,000 values, noise in ln x of 0.03 to 1, each
 had one period or two; of 200 of exp(-t / 50 .. 800) with noise of up to 0.1, one in seven, where it had ended.
 With noise of 0.4 and more, what still improves slowly (t^-0.1 .. t^-0.6) has flags, too.
-Source: the patience and the relative threshold of schedules that reduce the rate on a plateau.
-Guarantee: at most one flag in 200 values. Of flat curves of 2,000 values with noise in ln x of 0.03 to 1, all
-but one in a thousand get one or two flags; of 2,000 values of exp(-t / 50 .. 800) with noise of 0.1, one in
-four does where it has come to its end.
 Warm-up: 30 values, without a score.
 
 >>> import numpy as np

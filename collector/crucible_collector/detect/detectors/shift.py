@@ -8,8 +8,8 @@ bad"; distances are ratios whatever the scale. The value told is the mean e^f (o
 Source: two exponential means of different memory (the MACD of charts), on the scale of logarithms.
 Guarantee: that of `throughput` without its 15 s: at a deviation of ln x of 0.2, a doubled level is found
 after 27 values; where it is 0.5, a level eight times as high after 21. False alarms in 100,000 values (ten
-series), with deviations of 0.05 to 1.2: none where
-values are independent, at most 0.1 and 1.1 periods with an autocorrelation of 0.5 and 0.8.
+series), with deviations of 0.05 to 1.2: none where values
+are independent, at most 0.1 and 1.1 periods with autocorrelations of 0.5 and 0.8.
 Warm-up: 30 values, without a score.
 
 >>> import numpy as np

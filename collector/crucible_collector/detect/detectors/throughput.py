@@ -8,8 +8,8 @@ rate of 0 or less is as slow as one value counts. The value told is the mean e^-
 Source: two exponential means of different memory (the MACD of charts), on the scale of logarithms.
 Guarantee: with a deviation of ln x of at most 0.2, a rate that falls to a half is found after 27 values (99
 of 100 times within 32), to a third after 23 (25); less than a factor of 1.5 never for long. False alarms in
-100,000 values (ten series), with deviations of 0.05 to 1.2: none where
-values are independent, at most 0.1 and 1.1 periods with an autocorrelation of 0.5 and 0.8.
+100,000 values (ten series), with deviations of 0.05 to 1.2: none where values
+are independent, at most 0.1 and 1.1 periods with autocorrelations of 0.5 and 0.8.
 Warm-up: 30 values, without a score.
 
 >>> import numpy as np

@@ -6,7 +6,8 @@ comment on column crucible.anomalies.time is 'Time of the value; where silence w
 comment on column crucible.anomalies.series_id is 'See crucible.series; null: it is no number of a series';
 comment on column crucible.anomalies.span_id is 'The span that carried the value, as in crucible.spans; null: none';
 comment on column crucible.anomalies.trace_id is 'The trace of that span; null: none';
-comment on column crucible.anomalies.value is 'May be NaN or infinite; null where the lack of one was flagged';
+comment on column crucible.anomalies.value is
+    'What was tested: the number, or what the detector makes of it (a rate, a mean); may be NaN or infinite; null where the lack of one was flagged';
 comment on column crucible.anomalies.expected is 'By the detector before it saw the value; null: it says none';
 comment on column crucible.anomalies.lower is 'Below this it is anomalous; null: there is no such bound';
 comment on column crucible.anomalies.upper is 'Above this it is anomalous; null: there is no such bound';
@@ -27,7 +28,7 @@ comment on column crucible.anomaly_periods.peak_value is 'The value that had it;
 comment on column crucible.anomaly_periods.state is 'active, acknowledged, resolved or silenced';
 comment on column crucible.anomaly_periods.state_at is 'When it came to be so, UTC';
 comment on column crucible.anomaly_periods.state_by is 'Who made it so; null: it came so by itself';
-comment on column crucible.anomaly_periods.state_reason is 'Why, in that person''s words; null: none was given';
+comment on column crucible.anomaly_periods.state_reason is 'Why, in that person''s words or the collector''s; null: none was given';
 
 comment on column crucible.anomaly_periods.first_step is 'Step of its first flag; null: the numbers have none';
 comment on column crucible.anomaly_periods.last_step is 'Step of its latest flag; null: the numbers have none';

@@ -164,16 +164,17 @@ def test_a_constant_does_not_alarm_by_its_rounding(
 @every
 @every_way
 def test_bounds_say_what_the_score_says(name: str, is_log: bool, direction: int) -> None:
-    """Where both are told; a score that is held back for a while is 0."""
+    """A score that is held back is 0, or 1 until it is certain; not told of a pause between epochs."""
     detector = DETECTORS[name]
     x = story(detector)
     found = score(detector, x, is_log=is_log, direction=direction)
     value = x if found.value is None else found.value
-    both = ~np.isnan(found.lower) & ~np.isnan(found.upper)
+    bounded = ~np.isnan(found.lower) | ~np.isnan(found.upper)
     outside = (value < found.lower) | (value > found.upper)
     flagged = found.score > 1.0
-    assert outside[both & flagged].all()
-    assert (found.score[both & outside & ~flagged] == 0.0).all()
+    assert outside[bounded & flagged].all()
+    if name != "pace":  # a single step may be slow as long as the mean is not
+        assert np.isin(found.score[outside & ~flagged], (0.0, 1.0)).all()
 
 
 @every

@@ -110,3 +110,15 @@ def test_a_rule_that_turns_the_direction_starts_anew() -> None:
     assert np.isnan(found.score[:WARM_UP]).all()
     assert flagged(found) == []
     assert flagged(scored(DRIFT, loss, direction=-1, is_log=False))
+
+
+def test_what_is_told_is_the_mean_and_not_a_batch_that_happens_to_be_good() -> None:
+    """Or a person would read "accuracy is 0.83, expected at least 0.78"."""
+    rng = np.random.default_rng(6)
+    x = np.repeat([0.9, 0.6], 500) + 0.1 * rng.normal(size=1000)
+    found = scored(DRIFT, x, is_log=False, direction=-1)
+    at = flagged(found)
+    assert at
+    assert found.value is not None
+    assert (x[at] > found.lower[at]).any()
+    assert (found.value[at] < found.lower[at]).all()

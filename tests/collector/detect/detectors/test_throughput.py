@@ -79,3 +79,15 @@ def test_costs_that_differ_by_factors_show_a_burst() -> None:
         return flagged(scored(SHIFT, x))
 
     assert np.percentile(delays(burst, 500, 40), 95) <= 25
+
+
+@BOTH
+def test_what_is_told_is_the_mean_that_is_beyond_its_bound(detector: Detector) -> None:
+    x = scattered(800, 0.6, 0.0, 5)
+    x[500:] *= 4.0
+    found = scored(detector, x, direction=1)
+    at = flagged(found)
+    assert at
+    assert found.value is not None
+    assert (x[at] < found.upper[at]).any()
+    assert (found.value[at] > found.upper[at]).all()

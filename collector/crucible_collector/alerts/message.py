@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from urllib.parse import quote
 from uuid import UUID
 
+from crucible_collector.detect.detectors import MEANS
 from crucible_collector.store.causes import Cause
 from crucible_collector.store.outbox import Due, delivery_id
+from crucible_collector.store.periods import BACK, HEARD_AGAIN
 
 _NO_UNIT = frozenset({None, "", "1"})
 
@@ -77,13 +79,14 @@ def _firing(alert: Due) -> str:
     how = f" ({alert.detector}{_score(alert.peak_score)})"
     if alert.peak_value is None:
         return f"{about}: nothing has come since {_clock(alert.started_at)}{how}"
-    value = _number(alert.peak_value, alert.unit)
+    value = _mean(alert) + _number(alert.peak_value, alert.unit)
     where = f"at step {alert.first_step}" if alert.first_step is not None else ""
     if alert.peak_at is not None and alert.peak_at > alert.started_at:
         since = where.replace("at", "from", 1) or f"from {_clock(alert.started_at)}"
         happened = f"has reached {value}, flagged {since} on"
     else:
-        happened = f"is {value} {where or 'at ' + _clock(alert.started_at)}"
+        verb = "has" if alert.detector in MEANS else "is"
+        happened = f"{verb} {value} {where or 'at ' + _clock(alert.started_at)}"
     return f"{about} {happened}{_expected(alert)}{how}"
 
 
@@ -93,9 +96,12 @@ def _resolved(alert: Due) -> str:
     flags = "1 flag" if alert.flag_count == 1 else f"{alert.flag_count:,} flags"
     worst = ""
     if alert.peak_value is not None:
-        worst = f", at worst {_number(alert.peak_value, alert.unit)}"
+        worst = f", at worst {_mean(alert)}{_number(alert.peak_value, alert.unit)}"
     about = f"{alert.metric}{_whose(alert)}"
-    return f"{about} is back after {lasted} and {flags}{worst} ({alert.detector})"
+    if alert.state_reason in (BACK, HEARD_AGAIN):
+        return f"{about} is back after {lasted} and {flags}{worst} ({alert.detector})"
+    why = f"; {alert.state_reason}" if alert.state_reason else ""
+    return f"{about} was anomalous for {lasted}, {flags}{worst}{why} ({alert.detector})"
 
 
 def _whose(alert: Due) -> str:
@@ -122,6 +128,10 @@ def _expected(alert: Due) -> str:
         return f", expected at least {lower}"
     about = _bound(alert.peak_expected)
     return "" if about is None else f", expected about {about}"
+
+
+def _mean(alert: Due) -> str:
+    return "a mean of " if alert.detector in MEANS else ""
 
 
 def _bound(value: float | None) -> str | None:

@@ -100,7 +100,7 @@ select
     o.alert_id, o.kind, o.created_at, o.attempt_count, o.period_id,
     -- What was told as firing is told as resolved by the same word, however severe it became.
     coalesce(firing.severity, o.severity) as severity,
-    p.state, p.metric, p.detector, p.event_name, p.experiment_id, p.run_id, p.condition, p.model,
+    p.state, p.state_reason, p.metric, p.detector, p.event_name, p.experiment_id, p.run_id, p.condition, p.model,
     p.rule, p.started_at, p.ended_at, p.last_flag_at, p.flag_count, p.first_step, p.last_step,
     p.first_value, p.peak_at, p.peak_score, p.peak_value, p.peak_expected, p.peak_lower, p.peak_upper,
     p.trace_id, p.span_id, s.unit
@@ -186,6 +186,7 @@ class Due:
     period_id: uuid.UUID
     severity: str
     state: str
+    state_reason: str | None
     metric: str
     detector: str
     event_name: str | None

@@ -42,6 +42,7 @@ FLAGS_FULL = 1_000
 
 RESOLVED, SILENCED, ACTIVE, ACKNOWLEDGED = "resolved", "silenced", "active", "acknowledged"
 BACK = "the series is back"
+HEARD_AGAIN = "the run is heard of again"
 
 
 @dataclass(slots=True)

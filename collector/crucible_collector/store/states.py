@@ -17,6 +17,7 @@ from crucible_collector.store.feed import News
 from crucible_collector.store.periods import (
     ACKNOWLEDGED,
     ACTIVE,
+    HEARD_AGAIN,
     LOCK,
     LOCK_KEY,
     RESOLVED,
@@ -60,7 +61,7 @@ where period_id = %(period)s
 FORSAKEN = """
 select p.period_id,
     case
-        when p.detector = %(stall)s and r.status = 'running' then 'the run is heard of again'
+        when p.detector = %(stall)s and r.status = 'running' then %(heard_again)s
         when r.status in ('completed', 'failed', 'cancelled', 'early_stopped') then 'the run has ended'
         else 'nothing more was heard of it'
     end as reason,
@@ -124,7 +125,7 @@ def change_state(
 
 def end_forsaken(connection: Connection) -> int:
     """Resolve the periods that nobody else will; how many. Any collector may, several at once."""
-    told = {"stall": STALL, "unheard": UNHEARD}
+    told = {"stall": STALL, "unheard": UNHEARD, "heard_again": HEARD_AGAIN}
     row = connection.execute(ASK, told).fetchone()
     if row is None or not row[0]:
         return 0

@@ -97,6 +97,7 @@ def due(alert_id: int = 1, **columns: Any) -> Due:
         "period_id": uuid.UUID(int=alert_id),
         "severity": "warning",
         "state": "active",
+        "state_reason": None,
         "metric": "loss",
         "detector": "ewma",
         "event_name": "crucible_train.batch.stop",
@@ -137,6 +138,7 @@ def sent(form: Format, *alerts: Due, now: dt.datetime = T0) -> Any:
 
 OVER: dict[str, Any] = {
     "kind": "resolved",
+    "state_reason": "the series is back",
     "ended_at": T0 + dt.timedelta(seconds=75),
     "flag_count": 14,
 }
@@ -175,6 +177,14 @@ OVER: dict[str, Any] = {
             "heartbeat of run r: nothing has come since 2026-11-23 10:00:00 UTC (stall, score 5.2)",
         ),
         (OVER, "loss of run r is back after 1 min 15 s and 14 flags, at worst 12.3 (ewma)"),
+        (
+            {**OVER, "state_reason": "the run has ended", "peak_value": float("nan"), "detector": "non_finite"},
+            "loss of run r was anomalous for 1 min 15 s, 14 flags, at worst nan; the run has ended (non_finite)",
+        ),
+        (
+            {"metric": "accuracy", "detector": "drift", "peak_value": 0.6, "peak_lower": 0.8, "peak_upper": None},
+            "accuracy of run r has a mean of 0.6 at step 812, expected at least 0.8 (drift, score 5.2)",
+        ),
         (
             {**OVER, "ended_at": T0 + dt.timedelta(hours=2, minutes=3), "flag_count": 1},
             "loss of run r is back after 2 h 3 min and 1 flag, at worst 12.3 (ewma)",

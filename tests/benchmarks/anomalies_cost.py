@@ -20,6 +20,7 @@ from crucible_collector.detect.detectors import DETECTORS
 from crucible_collector.detect.engine import Engine
 from crucible_collector.detect.observations import Observations, Source, Subject
 from crucible_collector.detect.settings import Detection
+from crucible_collector.detect.watches import Watches
 
 SERIES = (1, 1_000, 100_000)
 QUICK_SERIES = (1, 100)
@@ -108,8 +109,7 @@ def _engine_us(kind: Kind, series: int, *, quick: bool) -> float:
 
 
 def _detectors_us(kind: Kind, series: int, *, quick: bool) -> float:
-    engine = Engine(Detection.parse(_RULES))
-    plan = engine._watches.plan_for(kind.subject, {})
+    plan = Watches(Detection.parse(_RULES)).plan_for(kind.subject, {})
     assert plan is not None
     detectors = [DETECTORS[name] for name in plan.detectors if name != "non_finite"]
     records = [np.zeros(series, detector.record) for detector in detectors]

@@ -110,8 +110,7 @@ def score_with(file: File, detectors: Sequence[str] = ()) -> F64:
         )
         window.time_ns[:] = file.time_ns[rows]
         # What `Engine.look` tells of a value that is not above 1 is nothing: the threshold is swept here.
-        engine._tick += 1
-        for looked in engine._looked(window, engine._watches.plan_of(window)):
+        for looked in engine.told(window):
             scores = np.nan_to_num(looked.scored.score, posinf=SCORE_MAX)
             np.maximum.at(found, begin + looked.rows, scores)
     return found

@@ -86,11 +86,20 @@ class Engine:
 
     def look(self, window: Sequence[Observations]) -> Found:
         """Look at the numbers of one window, each once."""
-        self._tick = self._tick % _TICKS + 1
+        self._begin()
         found = Found()
         for observations in window:
             found.scores.append(self._look(observations, found))
         return found
+
+    def told(self, observations: Observations) -> Iterator[Looked]:
+        """What each detector says of each number of a window, flags or not; for who compares detectors."""
+        self._begin()
+        yield from self._looked(observations, self._watches.plan_of(observations))
+
+    def _begin(self) -> None:
+        """Another window."""
+        self._tick = self._tick % _TICKS + 1
 
     def _look(self, observations: Observations, found: Found) -> F64:
         """The score of each record; episodes go into `found`."""

@@ -101,7 +101,7 @@ def scores_of_engine(x: F64, rule: Mapping[str, Any]) -> F64:
     engine = Engine(Detection.parse({"rules": [rule]}))
     window = observations(x, Subject(Source.METRIC, "", METRIC), with_steps=False)
     found = np.full(len(x), np.nan)
-    for looked in engine._looked(window, engine._watches.plan_of(window)):
+    for looked in engine.told(window):
         if looked.detector.name in rule["detectors"]:
             found[looked.rows] = looked.scored.score
     return found

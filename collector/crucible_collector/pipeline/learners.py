@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 
+import numpy as np
+
 from crucible_collector.detect.engine import Engine
 from crucible_collector.detect.settings import Detection
 from crucible_collector.sample.rules import Rules
@@ -39,6 +41,10 @@ class Learners:
             log.warning("the samplers begin anew: %s", error)
             return False
         return True
+
+    def forget_series(self) -> None:
+        """Have the detectors begin anew; what they have counted stays."""
+        self.engine.restore({"tick": np.zeros(1, np.int64)})
 
     def restore_engine(self, state: State) -> bool:
         """Have the detectors go on from a state; False where they begin anew."""

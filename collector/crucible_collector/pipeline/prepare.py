@@ -157,17 +157,39 @@ def replay(
 
     Without an engine only the sampler does: the detectors have looked at the window before.
     """
-    everything = Everything()
-    known = Known(everything, everything, everything)
-    collected = Collected(known, subscription, Phase.BEHIND, _names(sampler), sampler.variances)
-    looked = look_at(window, collected, [], duplicates, with_metrics=engine is not None)
-    _detect(engine, looked, window, collected)
+    looked, collected = _looked_again(window, subscription, sampler, duplicates, engine)
     candidates = looked.candidates
     if phase is Phase.AHEAD:
         sampler.observe(candidates, window.end)
         return
     for spans, verdict in zip(looked.spans, sampler.decide(candidates, window.end), strict=False):
         learn_spans(spans, verdict, collected)
+
+
+def detect_again(
+    window: Window,
+    subscription: Subscription,
+    sampler: Sampler,
+    duplicates: frozenset[int],
+    engine: Engine,
+) -> None:
+    """Have the engine alone learn what it knew after `prepare`; the sampler is not changed."""
+    _looked_again(window, subscription, sampler, duplicates, engine)
+
+
+def _looked_again(
+    window: Window,
+    subscription: Subscription,
+    sampler: Sampler,
+    duplicates: frozenset[int],
+    engine: Engine | None,
+) -> tuple[Decoded, Collected]:
+    everything = Everything()
+    known = Known(everything, everything, everything)
+    collected = Collected(known, subscription, Phase.BEHIND, _names(sampler), sampler.variances)
+    looked = look_at(window, collected, [], duplicates, with_metrics=engine is not None)
+    _detect(engine, looked, window, collected)
+    return looked, collected
 
 
 def set_aside_whole(window: Window, message: str, phase: Phase = Phase.WHOLE) -> WindowRows:

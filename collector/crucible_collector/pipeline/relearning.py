@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from crucible_collector import metrics
 from crucible_collector.enrich.subscription import Subscription
 from crucible_collector.journal import Journal, Window
-from crucible_collector.pipeline.checkpoints import Checkpoints
+from crucible_collector.pipeline.checkpoints import Checkpoint, Checkpoints
 from crucible_collector.pipeline.learners import Learners
-from crucible_collector.pipeline.prepare import replay
+from crucible_collector.pipeline.prepare import detect_again, replay
 from crucible_collector.rows import Phase
 from crucible_collector.store.positions import Place, Recorded
 
@@ -45,9 +45,39 @@ class Relearning:
             return NOWHERE
         if found.place.position > place.position or found.place.decided > place.decided:
             log.warning("the checkpoint is ahead of the database, which was set back")
-        if self._learners.restore_engine(found.state):
-            self._looked_at = found.place.position
+        self._restore_engine(found, place)
         return found.place if self._learners.restore_sampler(found.state) else NOWHERE
+
+    def _restore_engine(self, found: Checkpoint, place: Place) -> None:
+        """Not where it has seen what is yet to be written: that would be late, and nothing found in it."""
+        if found.place.position <= place.position and self._learners.restore_engine(found.state):
+            self._looked_at = found.place.position
+
+    def set_back(
+        self, checkpoints: Checkpoints | None, place: Place, windows: Sequence[Recorded]
+    ) -> None:
+        """The database was set back to `place`: the detectors are to know what they knew there."""
+        self._learners.forget_series()
+        self._looked_at = 0
+        found = None if checkpoints is None else checkpoints.load()
+        if found is not None:
+            self._restore_engine(found, place)
+        for each in windows:
+            if self._looked_at <= each.start and each.end <= place.position:
+                self._detect(each)
+        self._looked_at = place.position
+        log.info("the database was set back: the detectors look again from there")
+
+    def _detect(self, each: Recorded) -> None:
+        window = self.again(each.start, each.end)
+        if window is None:
+            return
+        told = self._subscription, self._learners.sampler, each.duplicates
+        try:
+            detect_again(window, *told, self._learners.engine)
+        except Exception:
+            metrics.UNCAUGHT_ERRORS.labels("relearn").inc()
+            log.exception("nothing can be learned from the window at %d", each.start)
 
     def replay(self, learned: Place, place: Place, windows: Sequence[Recorded]) -> Place:
         """Learn again from what was decided after `learned`, up to `place`; returns what is known then.

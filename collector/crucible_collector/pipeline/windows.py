@@ -144,6 +144,8 @@ class Windows:
             learned = self._relearning.restored(self._checkpoints, place)
             safe = learned if windows or learned != NOWHERE else place
             learned = self._relearning.replay(learned, place, windows)
+        elif self._place is not None and place.position < self._place.position:
+            self._relearning.set_back(self._checkpoints, place, windows)
         known = {(each.start, each.end): each for each in self._undecided}
         self._undecided.clear()
         self.duplicates.clear()

@@ -25,6 +25,7 @@ from rows_of import (
     RECEIVED_NS,
     SECOND_NS,
     entry_of,
+    execute,
     rows_of,
     span_ids,
     span_of,
@@ -125,6 +126,33 @@ def test_a_collector_that_is_killed_in_the_middle_finds_the_same(
     expected = alone(Engine(place.detection.now.settings), tmp_path)
     assert SPIKE in [flag[2] for flag in expected]
     assert flags(place.dsn) == expected
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_database_that_is_set_back_is_told_again_of_what_it_has_lost(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_kept: bool
+) -> None:
+    """What its windows bring is not late for detectors that have seen them; with a checkpoint and without."""
+    monkeypatch.setattr(module, "_ASK_AGAIN_S", 0.02)
+    monkeypatch.setattr(windows, "CHECKPOINT_S", 0.0 if is_kept else 1e9)
+    requests = list(chunks())
+    with place.running():
+        send(place, requests[:2], Phase.WHOLE)
+        monkeypatch.setattr(windows, "CHECKPOINT_S", 1e9)
+        send(place, requests[2:12], Phase.WHOLE)
+        back = place.journal.tail
+        send(place, requests[12:], Phase.WHOLE)
+        expected = alone(Engine(place.detection.now.settings), tmp_path)
+        assert flags(place.dsn) == expected
+        place.windows.clear()
+        execute(
+            place.dsn,
+            "truncate crucible.anomalies, crucible.anomaly_periods, crucible.requests, crucible.points;"
+            f" delete from crucible.windows where start_position >= {back};"
+            f" update crucible.positions set position = {back}, stored_until = null",
+        )
+        place.until(Phase.WHOLE, place.journal.tail)
+        assert flags(place.dsn) == expected
 
 
 def alone(engine: Engine, directory: Path) -> list[tuple[Any, ...]]:

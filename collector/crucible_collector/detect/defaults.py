@@ -16,8 +16,8 @@ from crucible_schema import Phase, Watch, WatchDirection, WatchScale
 DIRECTIONS = {WatchDirection.UP: 1, WatchDirection.DOWN: -1, WatchDirection.BOTH: 0}
 # Latencies, durations and costs have heavy tails: spikes begin at six deviations, not at the five of a loss,
 # and rarity asks for as much more. Of 10,000 values that are lognormal (0.3 and 1), gamma, t with 3 degrees of
-# freedom in their logarithm, or of two modes, rarity flags 0.5 to 4 so, and 3 to 13 otherwise; a threefold
-# level is found within 24 to 48 values all the same, by `shift`.
+# freedom in their logarithm, or of two modes, rarity flags 0.3 to 3 so, and 2 to 11 otherwise; a threefold
+# level is found after 23 to 33 values all the same (medians of 20), by `shift`.
 LEVEL_SENSITIVITY = 5 / 6
 
 NON_FINITE = "non_finite"

@@ -81,7 +81,7 @@ class Ewma:
     )
     takes_non_finite: ClassVar[bool] = False
     quiet_max: ClassVar[int] = 10
-    # Of clean heavy-tailed noise one flag in eight is twice as far as the fence.
+    # Of clean heavy-tailed noise one flag in ten is twice as far as the fence.
     severities: ClassVar[Severities] = Severities(
         least=Severity.INFO, warning_score=2.0, warning_count=3, critical_score=10.0
     )

@@ -24,6 +24,7 @@ THRESHOLD_MAX = 1 << RANDOMNESS_BITS  # nothing is kept
 KEEP_ALL = 0
 NOT_TOLD = -1
 STATUS_ERROR = 2  # OTLP Status.StatusCode
+SCORE_ALARM = 2.0  # from this score on an anomaly is worth a warning, below it is for information
 
 # By what records can be told apart, in rules and in strata.
 KEYS = ("event", "experiment", "run", "service", "condition", "model", "status")
@@ -98,7 +99,7 @@ class Candidates:
     status_code: I64  # 0 unset, 1 ok, 2 error; of logs 2 from severity ERROR on
     duration_ns: I64  # 0 for logs
     cost_usd: F64  # 0 where none is told
-    score: F64  # of the anomaly detectors: above 1 is anomalous; 0 where nothing was scored
+    score: F64  # of the anomaly detectors: above 1 is anomalous, see SCORE_ALARM; 0: nothing was scored
 
     def __len__(self) -> int:
         return len(self.randomness)

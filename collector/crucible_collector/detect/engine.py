@@ -9,13 +9,15 @@ size; whatever takes more room leaves room for fewer.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from crucible_collector.batch import F64, I32, I64
-from crucible_collector.detect.detector import I8, Values
+from crucible_collector.candidates import SCORE_ALARM
+from crucible_collector.detect.detector import I8, Severity, Values
 from crucible_collector.detect.detectors import DETECTORS
 from crucible_collector.detect.episodes import EPISODES_MAX, episodes_of
 from crucible_collector.detect.found import Found
@@ -31,6 +33,7 @@ _FORGOTTEN_SHARE = 8
 _PART_MAX = 65_536
 # What a sampler can weigh: a value that is not finite has an infinite score.
 _SCORE_MAX = 1e6
+_INFORMING_MAX = math.nextafter(SCORE_ALARM, 0.0)
 # Windows that are told apart by when they were: of 20 a second, three years without a restart. After that
 # it may be other series than the oldest that leave, once.
 _TICKS = 2**31 - 2
@@ -151,12 +154,22 @@ class Engine:
         )
 
     def _rescue(self, observations: Observations, plan: I32, looked: Looked, scores: F64) -> None:
-        """Tell samplers which records carry something anomalous."""
+        """Tell samplers which records carry something anomalous, and which of it is worth a warning.
+
+        One in some thousand values of a level is for information: each is worth its trace, and would have
+        adaptive sampling keep everything for good if it opened its run.
+        """
         at = np.flatnonzero(looked.scored.score > 1.0)
         at = at[self._samples_more[plan[looked.rows[at]]]]
         if len(at):
             record = observations.record[looked.rows[at]]
-            np.maximum.at(scores, record, np.minimum(looked.scored.score[at], _SCORE_MAX))
+            is_alarming = looked.severity[at] >= Severity.WARNING
+            score = np.clip(
+                looked.scored.score[at],
+                np.where(is_alarming, SCORE_ALARM, 1.0),
+                np.where(is_alarming, _SCORE_MAX, _INFORMING_MAX),
+            )
+            np.maximum.at(scores, record, score)
 
     def _group(self, detectors: tuple[str, ...], *, is_counter: bool) -> Group:
         key = detectors, is_counter

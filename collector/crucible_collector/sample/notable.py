@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from crucible_collector.batch import F64, I64, U8
-from crucible_collector.candidates import STATUS_ERROR, U64, Candidates
+from crucible_collector.candidates import SCORE_ALARM, STATUS_ERROR, U64, Candidates
 from crucible_collector.kernels import kernel, writable
 from crucible_collector.sample.memory import Generations
 from crucible_collector.sample.strategy import Flag, State
@@ -19,10 +19,11 @@ from crucible_collector.sample.strategy import Flag, State
 # At 1 in 10 of 10,000 traces a second notable this is two minutes of waiting; the tables take 8 MB.
 ENTRIES_MAX = 131_072
 
-_FLAG_BITS = 5
+_FLAG_BITS = 6
 _FLAGS = (1 << _FLAG_BITS) - 1
 _ERROR = int(Flag.ERROR)
 _ANOMALY = int(Flag.ANOMALY)
+_ALARM = int(Flag.ALARM)
 
 
 class Notable:
@@ -82,6 +83,8 @@ def _flag(trace: I64, status_code: I64, score: F64, flags: U8) -> None:
             flags[trace[row]] |= _ERROR
         if score[row] > 1:
             flags[trace[row]] |= _ANOMALY
+        if score[row] >= SCORE_ALARM:
+            flags[trace[row]] |= _ALARM
 
 
 def raise_flags(trace: I64, at: I64, raised: U8, flags: U8) -> None:

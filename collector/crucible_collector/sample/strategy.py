@@ -28,6 +28,7 @@ class Flag(enum.IntFlag):
     SLOW = 4
     MATCH = 8
     COST = 16
+    ALARM = 32  # an anomaly that is worth a warning
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from collector.detect.numbers import (
     losses,
     observations,
 )
+from crucible_collector.candidates import SCORE_ALARM
 from crucible_collector.detect.detector import Severity
 from crucible_collector.detect.engine import SERIES_BYTES, Engine
 from crucible_collector.detect.episodes import EPISODES_MAX
@@ -182,6 +183,15 @@ def test_what_is_flagged_has_a_score_for_samplers() -> None:
     scores = detectors.look([observations(values[SPIKE:], first=SPIKE)]).scores[0]
     assert np.flatnonzero(scores > 1).tolist() == [0]
     assert np.isfinite(scores).all()
+
+
+def test_samplers_are_told_what_is_worth_a_warning() -> None:
+    """A value where none has been is for information; a NaN is not."""
+    level = np.random.default_rng(1).normal(50, 1, 300)
+    level[[250, 290]] = 70, NAN
+    rule = {"metrics": ["hw.temperature"], "detectors": ["rarity"]}
+    scores = engine(rules=[rule]).look([observations(level, GAUGE)]).scores[0]
+    assert 1.0 < scores[250] < SCORE_ALARM <= scores[290]
 
 
 def test_a_rule_may_leave_samplers_alone() -> None:

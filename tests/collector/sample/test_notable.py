@@ -59,13 +59,20 @@ def test_flags_end_with_the_window_that_raised_them() -> None:
 def test_flags_of_windows_that_are_waiting_add_up() -> None:
     engine, script = sampler(rule(), wait_s=10)
     for end, window in enumerate(
-        (records(ONE, status_code=2), records(ONE, score=2), records(ONE))
+        (records(ONE, status_code=2), records(ONE, score=1.5), records(ONE))
     ):
         engine.observe([window], end)
     engine.decide([records(ONE)], 0)
     engine.decide([records(ONE)], 1)
     both = Flag.ERROR | Flag.ANOMALY
     assert [int(rows.flags[0]) for rows in script["all"].asked] == [both, both]
+
+
+def test_an_anomaly_that_is_worth_a_warning_says_so_of_its_trace() -> None:
+    engine, script = sampler(rule(), wait_s=10)
+    engine.observe([records(ONE, score=2)], 0)
+    engine.decide([records(ONE)], 0)
+    assert int(script["all"].asked[0].flags[0]) == Flag.ANOMALY | Flag.ALARM
 
 
 def test_records_without_a_trace_have_flags_of_their_own() -> None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from crucible_collector.batch import F64, I64, U8, Bool
-from crucible_collector.candidates import U64, KeepReason, threshold
+from crucible_collector.candidates import SCORE_ALARM, U64, KeepReason, threshold
 from crucible_collector.sample.strategies.rates import COLUMNS, Rates
 from crucible_collector.sample.strategies.spending import Spending
 from crucible_collector.sample.strategies.strata import (
@@ -120,16 +120,16 @@ class Adaptive:
         return found
 
     def _held(self, rows: Rows) -> Bool:
-        """Which records belong to a run or an event that had an anomaly."""
-        anomalous = rows.candidates.score[rows.at] > 1.0
-        anomalous |= (rows.flags & Flag.ANOMALY) != 0
-        found, now_ns = anomalous.copy(), self._rates.now_ns
+        """Which records are anomalous, or of a run or an event that had an anomaly worth a warning."""
+        score, now_ns = rows.candidates.score[rows.at], self._rates.now_ns
+        found: Bool = (score > 1.0) | ((rows.flags & Flag.ANOMALY) != 0)
+        alarming = (score >= SCORE_ALARM) | ((rows.flags & Flag.ALARM) != 0)
         for name, holds in self._holds.items():
-            if not len(holds) and not anomalous.any():
+            if not len(holds) and not alarming.any():
                 continue
             keys = keys_of(rows, (name,))
-            if anomalous.any():
-                told = anomalous & (keys != NOTHING)
+            if alarming.any():
+                told = alarming & (keys != NOTHING)
                 holds.hold(np.unique(keys[told]), now_ns + self._hold_ns)
             found |= holds.are_held(keys, now_ns)
         return found

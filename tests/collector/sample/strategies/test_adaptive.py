@@ -57,7 +57,7 @@ def test_after_an_anomaly_its_run_and_its_event_are_kept_for_a_while() -> None:
     given = single(14, 30_000, 60.0, events=4, runs=5, anomaly_rate=0.0)
     score = np.zeros(len(given))
     at = int(np.flatnonzero((event_of(given) == 2) & (given.trace % 5 == 3))[200])
-    score[at] = 1.5
+    score[at] = 2.5
     received = given.candidates.received_ns
     outcome = run(strategy_of(adaptive(hold_s=5.0)), with_columns(given, score=score))
     noticed, after = received[at], received[at] + 5 * SECOND_NS
@@ -69,12 +69,23 @@ def test_after_an_anomaly_its_run_and_its_event_are_kept_for_a_while() -> None:
     assert reasons(outcome, received > after + SECOND_NS) <= {KeepReason.QUOTA, KeepReason.RANDOM}
 
 
+def test_what_is_anomalous_for_information_is_kept_and_holds_nobody_elses() -> None:
+    given = single(14, 30_000, 60.0, events=4, runs=5, anomaly_rate=0.0)
+    score = np.zeros(len(given))
+    score[20_000:20_050] = 1.9
+    outcome = run(strategy_of(adaptive(hold_s=60.0)), with_columns(given, score=score))
+    assert outcome.keep[20_000:20_050].all()
+    rest = np.ones(len(given), np.bool_)
+    rest[20_000:20_050] = False
+    assert KeepReason.ANOMALY not in reasons(outcome, rest)
+
+
 def test_an_anomaly_of_no_run_holds_nobody_elses() -> None:
     given = single(15, 20_000, 30.0, events=2, runs=2, anomaly_rate=0.0)  # run 0 has no name
     columns: Any = given.candidates.columns
     at = int(np.flatnonzero((event_of(given) == 1) & (columns.which["run"] == 0))[100])
     score = np.zeros(len(given))
-    score[at] = 1.5
+    score[at] = 2.5
     outcome = run(strategy_of(adaptive()), with_columns(given, score=score))
     others = (np.arange(len(given)) > at) & (event_of(given) == 0)
     assert KeepReason.ANOMALY not in reasons(outcome, others)

@@ -9,8 +9,9 @@ been above 1 for 10 values in a row. limit = 2.5 scale * sqrt((1 + r) / (1 - r))
 correlation of an e with the one before, as far as neither is beyond 2 scales: a loss that is reported
 smoothed wanders. It is at least 1.25 times the highest rise that ended with a new best: a schedule's warm
 restarts rise again and again. 0.02 M keeps the ratios of a loss near 0 from being taken for a rise.
-The value told is m, in the number's own terms. A direction of 0 is taken for "high is bad". Where the step goes back by more than 30 within an epoch, a
-training was resumed: what it gets within 30 values is its best from then on.
+The value told is m, what was expected the best m, both in the number's own terms. A direction of 0 is
+taken for "high is bad". Where the step goes back by more than 30 within an epoch, a training was resumed:
+what it gets within 30 values is its best from then on.
 Source: the rule for trends that this project's statistics have; r, rises that end, the floor for what is
 larger than 1 and resumed runs are added to it.
 Guarantee: a loss that grows by 1 % a step is found after 31, 45 and 94 steps where the noise of ln x is 0.03,
@@ -268,7 +269,7 @@ def _score(
             if s.count == WARM_UP:
                 _begin(s, is_log[row])
             continue
-        expected[row] = _raw(s, s.mean)
+        expected[row] = _raw(s, s.best)
         bound = _raw(s, s.best + _limit(s) / sensitivity[row])
         if mode < 0:
             lower[row] = bound

@@ -73,6 +73,17 @@ def test_chunks_and_restarts_change_nothing(name: str, is_log: bool, direction: 
 
 
 @every
+@every_way
+def test_what_is_expected_is_no_anomaly(name: str, is_log: bool, direction: int) -> None:
+    """Or a person would read "expected 0.098, at least 0.89"."""
+    detector = DETECTORS[name]
+    found = score(detector, story(detector), is_log=is_log, direction=direction)
+    slack = 1e-9 * np.abs(found.expected)
+    assert not (found.expected < found.lower - slack).any()
+    assert not (found.expected > found.upper + slack).any()
+
+
+@every
 def test_two_series_do_not_influence_each_other(name: str) -> None:
     detector = DETECTORS[name]
     first, second = story(detector, 3), story(detector, 4) * 1e6

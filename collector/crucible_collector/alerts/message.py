@@ -10,6 +10,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from crucible_collector.detect.detectors import MEANS
+from crucible_collector.detect.detectors.plateau import PLATEAU
 from crucible_collector.store.causes import Cause
 from crucible_collector.store.outbox import Due, delivery_id
 from crucible_collector.store.periods import BACK, HEARD_AGAIN
@@ -79,8 +80,11 @@ def _firing(alert: Due) -> str:
     how = f" ({alert.detector}{_score(alert.peak_score)})"
     if alert.peak_value is None:
         return f"{about}: nothing has come since {_clock(alert.started_at)}{how}"
-    value = _mean(alert) + _number(alert.peak_value, alert.unit)
     where = f"at step {alert.first_step}" if alert.first_step is not None else ""
+    if alert.detector == PLATEAU.name:
+        place = where or f"at {_clock(alert.started_at)}"
+        return f"{about} had not got better for long {place}{_mean_so_far(alert)}{how}"
+    value = _mean(alert) + _number(alert.peak_value, alert.unit)
     if alert.peak_at is not None and alert.peak_at > alert.started_at:
         since = where.replace("at", "from", 1) or f"from {_clock(alert.started_at)}"
         happened = f"has reached {value}, flagged {since} on"
@@ -128,6 +132,11 @@ def _expected(alert: Due) -> str:
         return f", expected at least {lower}"
     about = _bound(alert.peak_expected)
     return "" if about is None else f", expected about {about}"
+
+
+def _mean_so_far(alert: Due) -> str:
+    mean = _bound(alert.peak_expected)
+    return "" if mean is None else f", a mean of {mean}"
 
 
 def _mean(alert: Due) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crucible_collector.detect.detectors import MEANS
+from crucible_collector.detect.detectors.plateau import PLATEAU
 
 Row = Mapping[str, Any]
 
@@ -18,6 +19,13 @@ def sentence(period: Row) -> str:
     step = period["first_step"]
     where = f" at step {step}" if step is not None else ""
     since = f" from step {step} on" if step is not None else ""
+    if period["detector"] == PLATEAU.name:
+        mean = (
+            ""
+            if period["peak_expected"] is None
+            else f", a mean of {number(period['peak_expected'])}"
+        )
+        return f"{metric} had not got better for long{where}{mean}"
     is_finite = not isinstance(value, str)
     if count == 1:
         return f"{metric} was {_worst(period)}{where}" + (_expected(period) if is_finite else "")

@@ -186,6 +186,10 @@ OVER: dict[str, Any] = {
             "accuracy of run r has a mean of 0.6 at step 812, expected at least 0.8 (drift, score 5.2)",
         ),
         (
+            {"detector": "plateau", "peak_lower": None, "peak_upper": None},
+            "loss of run r had not got better for long at step 812, a mean of 0.5 (plateau, score 5.2)",
+        ),
+        (
             {**OVER, "ended_at": T0 + dt.timedelta(hours=2, minutes=3), "flag_count": 1},
             "loss of run r is back after 2 h 3 min and 1 flag, at worst 12.3 (ewma)",
         ),

@@ -263,6 +263,15 @@ def test_a_change_needs_its_period_and_a_body_of_json(api: Api) -> None:
     assert api.client.post(path, content=b"{", headers=json_type).status_code == 400
 
 
+def test_a_plateau_is_told_as_one(stored: Stored, api: Api) -> None:
+    """Its value is as expected: "at worst 2.303, expected 2.303" says nothing."""
+    stored.run("run-1")
+    told = {"detector": "plateau", "peak_value": 2.303, "peak_expected": 2.303}
+    stored.period(1, first_step=426, flag_count=2, **{**OF_ONE, **told})
+    found = api.ask(f"/anomalies/periods/{ONE}")["text"]
+    assert found == "loss had not got better for long at step 426, a mean of 2.303"
+
+
 def test_a_mean_is_told_as_one(stored: Stored, api: Api) -> None:
     """Nobody finds it among the numbers that were sent."""
     stored.run("run-1")

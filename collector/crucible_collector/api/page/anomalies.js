@@ -147,6 +147,7 @@ function place({ first_step: first, last_step: last, started_at: start }) {
 function worst(period) {
   const { peak_value: peak, peak_expected: expected, peak_lower: lower, peak_upper: upper, flag_count: count } = period;
   if (peak === null) return "nothing came where something was due";
+  if (period.detector === "plateau") return `had not got better for long${expected === null ? "" : `: a mean of ${number(expected)}`}`;
   const value = [number(peak), unit(period.unit)].filter(Boolean).join(" ");
   const was = count === 1 ? value : `${number(count)} values, at worst ${value}`;
   const bounds = [

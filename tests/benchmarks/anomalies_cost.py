@@ -38,7 +38,6 @@ class Kind:
     name: str
     subject: Subject
     draw: Callable[[np.random.Generator, int], F64]
-    has_goal: bool = True  # the default for levels; others may take what they need
 
 
 KINDS = (
@@ -52,7 +51,6 @@ KINDS = (
         "loss",
         Subject(Source.POINT, "crucible_train.batch.stop", "loss"),
         lambda r, n: r.lognormal(0, 0.1, n),
-        has_goal=False,
     ),
     Kind(
         "error rate",
@@ -67,11 +65,11 @@ def cost(*, quick: bool) -> Iterator[Figure]:
     """Of a number, in the engine and in its detectors."""
     for kind in KINDS:
         for series in QUICK_SERIES if quick else SERIES:
-            goal = COST_US if kind.has_goal else None
             name = f"{kind.name}, {series:,} series"
             detectors_us = _detectors_us(kind, series, quick=quick)
-            yield figure(f"{name}: detectors", detectors_us, "µs/value", goal)
-            yield figure(f"{name}: engine", _engine_us(kind, series, quick=quick), "µs/value")
+            yield figure(f"{name}: detectors", detectors_us, "µs/value", COST_US)
+            engine_us = _engine_us(kind, series, quick=quick)
+            yield figure(f"{name}: engine", engine_us, "µs/value", COST_US)
 
 
 def memory(*, quick: bool) -> Iterator[Figure]:
@@ -81,9 +79,8 @@ def memory(*, quick: bool) -> Iterator[Figure]:
         engine = Engine(Detection.parse(_RULES))
         engine.look([_window(kind, np.arange(series), 0)])
         use = engine.use()
-        goal = SERIES_BYTES if kind.has_goal else None
         size = use.memory_bytes / use.series_count
-        yield figure(f"{kind.name}: memory of a series", size, "bytes", goal)
+        yield figure(f"{kind.name}: memory of a series", size, "bytes", SERIES_BYTES)
         held = sum(each.nbytes for each in engine.state().values())
         yield figure(f"{kind.name}: checkpoint of a series", held / series, "bytes")
 

@@ -79,7 +79,7 @@ def _firing(alert: Due) -> str:
     about = f"{alert.metric}{_whose(alert)}"
     how = f" ({alert.detector}{_score(alert.peak_score)})"
     if alert.peak_value is None:
-        return f"{about}: nothing has come since {_clock(alert.started_at)}{how}"
+        return f"{about} has stopped, as was noticed at {_clock(alert.started_at)}{how}"
     where = f"at step {alert.first_step}" if alert.first_step is not None else ""
     if alert.detector == PLATEAU.name:
         place = where or f"at {_clock(alert.started_at)}"

@@ -15,7 +15,7 @@ def sentence(period: Row) -> str:
     """As in "loss was anomalous 5 times from step 812 on, at worst 12.3, expected 0.52 (0.41 to 0.62)"."""
     metric, value, count = period["metric"], period["peak_value"], period["flag_count"]
     if value is None:
-        return f"{metric} has been missing since {period['started_at']}"
+        return f"{metric} has stopped, as was noticed at {period['started_at']}"
     step = period["first_step"]
     where = f" at step {step}" if step is not None else ""
     since = f" from step {step} on" if step is not None else ""

@@ -174,7 +174,7 @@ OVER: dict[str, Any] = {
         ),
         (
             {"peak_value": None, "metric": "heartbeat", "detector": "stall"},
-            "heartbeat of run r: nothing has come since 2026-11-23 10:00:00 UTC (stall, score 5.2)",
+            "heartbeat of run r has stopped, as was noticed at 2026-11-23 10:00:00 UTC (stall, score 5.2)",
         ),
         (OVER, "loss of run r is back after 1 min 15 s and 14 flags, at worst 12.3 (ewma)"),
         (

@@ -263,6 +263,15 @@ def test_a_change_needs_its_period_and_a_body_of_json(api: Api) -> None:
     assert api.client.post(path, content=b"{", headers=json_type).status_code == 400
 
 
+def test_a_silence_is_told_by_when_it_was_noticed(stored: Stored, api: Api) -> None:
+    """It began half a minute before that, at least."""
+    stored.run("run-1")
+    told = {"metric": "heartbeat", "detector": "stall", "peak_value": None}
+    stored.period(1, started_at=at(7), **{**OF_ONE, **told})
+    found = api.ask(f"/anomalies/periods/{ONE}")["text"]
+    assert found == "heartbeat has stopped, as was noticed at 2026-11-23T10:00:07.000000000Z"
+
+
 def test_a_plateau_is_told_as_one(stored: Stored, api: Api) -> None:
     """Its value is as expected: "at worst 2.303, expected 2.303" says nothing."""
     stored.run("run-1")

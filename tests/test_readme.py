@@ -124,7 +124,10 @@ def test_make_demo_shows_the_run_and_its_numbers(tmp_path: Path) -> None:
     assert re.search(r"page +http://127\.0\.0\.1:\d+/#/runs/", shown)
     # The injected fault: found, told, explained, and drawn with its band.
     assert re.search(r"webhook: firing \(signature verified, [\d.]+ s after the fault\)", shown)
-    assert re.search(r"found +(loss|gradient_norm) of run [\w-]+ (is|has reached) [\d.]+", shown)
+    found = (
+        r"found +(loss|gradient_norm|accuracy) of run [\w-]+ (is|has reached) (a mean of )?[\d.]+"
+    )
+    assert re.search(found, shown)
     assert re.search(r"cause +.*learning_rate went from 0\.05 to 1\.5 at step \d+", shown)
     assert re.search(r"told +the webhook, ([0-9]|1[0-9])\.\d s after the fault", shown)
     assert re.search(r"^ +\d+ .*◀$", shown, re.MULTILINE)

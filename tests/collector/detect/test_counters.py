@@ -19,7 +19,7 @@ def amounts(
     records = np.zeros(1, counters.RECORD)
     found: list[float | None] = []
     for begin in range(0, len(values), chunk):
-        value = np.array(values[begin : begin + chunk])
+        value = np.array(values[begin : begin + chunk], np.float64)
         start = np.array((starts or [5] * len(values))[begin : begin + chunk], np.int64)
         has_amount = np.zeros(len(value), np.bool_)
         counters.amounts(records, np.zeros(len(value), np.int64), start, value, has_amount)

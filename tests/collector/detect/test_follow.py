@@ -32,7 +32,7 @@ def followed(
         follow.follow(
             records,
             np.zeros(count, np.int64),
-            np.array(scores[part]),
+            np.array(scores[part], np.float64),
             follow.thresholds(severities),
             np.full(count, int(least)),
             quiet_max,

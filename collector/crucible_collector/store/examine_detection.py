@@ -44,6 +44,10 @@ def _in_force(version: int, origin: str, settings: Detection) -> Finding:
     if not settings.enabled:
         says = f"version {version} is in force, by which nothing is watched"
         return Finding("detection", "ok", says, facts=facts)
-    alerted = f"{webhooks} webhooks" if webhooks else "nobody to alert"
-    says = f"version {version} is in force with {rules} rules and {alerted}"
+    alerted = _counted(webhooks, "webhook") if webhooks else "nobody to alert"
+    says = f"version {version} is in force with {_counted(rules, 'rule')} and {alerted}"
     return Finding("detection", "ok", says, facts=facts)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

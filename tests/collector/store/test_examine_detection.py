@@ -39,7 +39,7 @@ def test_what_is_in_force_is_told(connection: Connection) -> None:
     [finding] = detection(connection, {})
     assert finding.says == f"version {version} is in force with 2 rules and nobody to alert"
     version = have(connection, rules=[{}], webhooks=[OPS])
-    told = detection(connection, {})[0]
+    [told] = detection(connection, {})
     assert told.says == f"version {version} is in force with 1 rule and 1 webhook"
     version = have(connection, enabled=False)
     [finding] = detection(connection, {})

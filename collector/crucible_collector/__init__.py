@@ -20,15 +20,18 @@ The map, in the order in which data meet the modules:
   `store.binary_copy`'s) and `store.merge`.
 - `store.stalls` notices runs that have fallen silent; `alerts` sends what is to be told of.
 - `api` answers over REST and serves the page, by the questions in `store/queries`.
-- `simulate` tries sampling rules on what is stored, `scan` detectors.
+- `simulate` tries sampling rules on what is stored, `scan` detectors; `compare` says which condition is
+  better, `cost` what calls of models cost, `export` takes rows away, `archive` puts them away and brings
+  them back; what of it takes long is one of the `jobs`. `access` says who may.
 
 `kernels` is how the loops of `decode`, `detect`, `sample` and `store.binary_copy` are compiled, and where
 their machine code is kept; `mixing` is how they hash.
 
-Around them: `cli` and `settings` start it (`retention` reads one of these, `tables` is what those of
+Around them: `cli` with its `commands` and `settings` (from `settings_sources`) start it (`retention` reads one of these, `tables` is what those of
 sampling and detection are made of), `service` owns the order of starting and stopping, `web_server` runs
 an HTTP application in a thread of its own, `store.database` the embedded server, migrations and upkeep, `metrics` what is counted and `scrape` what is asked for
-when they are read, `errors` what is raised. `doctor` looks at one that runs, through `store.examine`
+when they are read, `in_process` what the API may ask of a running collector, `reach` how a command finds its
+database, `errors` what is raised. `doctor` looks at one that runs, through `store.examine`
 and `canary`, and gives `findings`. A record goes from socket to row and never back; import-linter holds
 that.
 """

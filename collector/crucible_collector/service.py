@@ -30,11 +30,11 @@ from crucible_collector.alerts.sender import AlertSender
 from crucible_collector.api import api_server, create_app
 from crucible_collector.api.status import ComponentStatus
 from crucible_collector.detect import warm as detect_kernels
-from crucible_collector.detect.engine import Use
 from crucible_collector.detect.settings import Detection
 from crucible_collector.detect.webhooks import Webhook
 from crucible_collector.enrich.subscription import Subscription
 from crucible_collector.errors import SettingsError
+from crucible_collector.in_process import InProcess
 from crucible_collector.journal import DeadLetters, Journal
 from crucible_collector.pipeline.checkpoints import Checkpoints
 from crucible_collector.pipeline.detection import DetectionInForce
@@ -52,7 +52,6 @@ from crucible_collector.receive import (
 )
 from crucible_collector.sample import warm as sample_kernels
 from crucible_collector.sample.rules import Rules
-from crucible_collector.sample.rulings import RuleUse
 from crucible_collector.scan.scans import Scans
 from crucible_collector.scrape import DetectionMetrics, LedgerMetrics, SamplingMetrics
 from crucible_collector.settings import Address, Settings, parse_address
@@ -202,14 +201,15 @@ class Service:
         simulation = Simulation(lambda: self._database.dsn)
         scans = Scans(lambda: self._database.dsn, lambda: self._detection.now.settings)
         self._stack.callback(scans.stop)
+        here = InProcess(self._database, self._sampling, self._detection)
         app = create_app(
             self._database,
             self,
             events,
-            self,
+            here,
             simulation,
             changes=self._database,
-            detects=self,
+            detects=here,
             scanning=scans,
         )
         self._listen("api", api_server(app))
@@ -288,40 +288,6 @@ class Service:
             log.warning("only %s are read again; from the next start on: %s", again, told)
         _offer("sampling", self._sampling, rules)
         _offer("detection", self._detection, detection)
-
-    def sampling_version(self) -> int:
-        """Of the rules that this collector works by (see api.routes.sampling.Samples)."""
-        return self._sampling.now.version
-
-    def sampling_use(self) -> Sequence[RuleUse]:
-        """How each of them is doing."""
-        return self._sampling.use
-
-    def forgotten_trace_count(self) -> int:
-        """Traces that the sampler forgot to stay within bounds."""
-        return self._sampling.forgotten_trace_count
-
-    def put_sampling(self, rules: Rules, changed_by: str, reason: str, follows: int | None) -> int:
-        """Put rules in force, for every collector of the database; their version."""
-        version = self._database.put_sampling(rules, changed_by, reason, follows)
-        self._sampling.ask_soon()
-        return version
-
-    def detection_version(self) -> int:
-        """Of the settings that this collector works by (see api.routes.detection.Detects)."""
-        return self._detection.now.version
-
-    def detection_use(self) -> Use:
-        """How its engine is doing."""
-        return self._detection.use
-
-    def put_detection(
-        self, detection: Detection, changed_by: str, reason: str, follows: int | None
-    ) -> int:
-        """Put settings of detection in force, for every collector of the database; their version."""
-        version = self._database.put_detection(detection, changed_by, reason, follows)
-        self._detection.ask_soon()
-        return version
 
 
 def _offer(name: str, following: Following[Kind], told: Kind | None) -> None:

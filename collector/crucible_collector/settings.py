@@ -1,48 +1,26 @@
-"""Settings: flags over CRUCIBLE_… environment over the TOML file over defaults, checked at start.
+"""Settings: each declared once, with its default, its bounds and what it is for.
 
-A setting is declared once, here, with its default, its bounds and what it is for; flags, environment
-names, the TOML keys and the reference in the README follow from that.
+Flags, environment names, the TOML keys and the reference in the README follow from that
+(`settings_sources`).
 """
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
 import json
-import os
 import re
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from crucible_collector.errors import SettingsError
 from crucible_collector.retention import from_setting
 
-ENVIRONMENT_PREFIX = "CRUCIBLE_"
-# Read by others: --config's own, what the SDK is told (CRUCIBLE_EVENTS_… are for both), and tests.
-_OTHERS = frozenset(
-    {
-        "CRUCIBLE_CONFIG",
-        "CRUCIBLE_TELEMETRY",
-        "CRUCIBLE_API_URL",
-        "CRUCIBLE_SPOOL_DIR",
-        "CRUCIBLE_SPOOL_BYTES_MAX",
-        "CRUCIBLE_USER_IDS",
-        "CRUCIBLE_USER_ID_KEY",
-        "CRUCIBLE_CAPTURE_CONTENT",
-        "CRUCIBLE_HEARTBEAT_S",
-        "CRUCIBLE_HARDWARE_S",
-    }
-)
-_TESTS = "CRUCIBLE_TEST_"
-SHOWN_MAX = 200  # characters of a wrong value
 _ADDRESS = re.compile(r"^(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^:\s\[\]]+)):(?P<port>\d{1,5})$")
 _URL = re.compile(r"^https?://[^\s/?#@]+(?:/[^\s?#]*)?$")
+_ORIGIN = re.compile(r"^https?://[^\s/?#@*]+$")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -112,7 +90,22 @@ def _table(value: Any) -> Any:
     return value
 
 
+def _origins(value: Any) -> Any:
+    """A list, or texts with commas between: scheme and host, as browsers send them."""
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, list | tuple):
+        raise ValueError(  # noqa: TRY004 - pydantic tells only these
+            "expected origins such as https://lab.example, with commas between"
+        )
+    origins = tuple(str(each).strip() for each in given if str(each).strip())
+    for origin in origins:
+        if _ORIGIN.match(origin) is None:
+            raise ValueError(f"{origin!r}: expected scheme and host, as in https://lab.example")
+    return origins
+
+
 _Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+_Origins = Annotated[tuple[str, ...], BeforeValidator(_origins)]
 _Kept = Annotated[dict[str, dt.timedelta] | None, BeforeValidator(from_setting)]
 _Table = Annotated[dict[str, Any] | None, BeforeValidator(_table)]
 _MIB = 1024 * 1024
@@ -147,6 +140,61 @@ class Settings(BaseModel):
     )
     insecure: bool = Field(
         False, description="listen beyond loopback without TLS and keys, for trusted networks"
+    )
+    tls_cert: Path | None = Field(
+        None,
+        description="certificate chain in PEM for all three ports; with tls_key they speak TLS only",
+    )
+    tls_key: Path | None = Field(None, description="its private key in PEM")
+    tls_client_ca: Path | None = Field(
+        None,
+        description="clients must have a certificate that one of these in PEM has signed, on all three ports",
+    )
+    require_keys: bool = Field(
+        False,
+        description="ask for an API key on loopback, too, or behind a proxy that ends TLS; beyond loopback it"
+        " is always asked for, but with --insecure",
+    )
+    cors_origins: _Origins = Field(
+        (), description="origins whose pages browsers let ask the API, with commas between"
+    )
+    requests_per_minute_max: int | None = Field(
+        None, ge=1, description="questions and changes over REST a minute, of each key or address"
+    )
+    spans_per_s_max: int | None = Field(
+        None,
+        ge=1,
+        description="spans, log records and data points a second, of each key or address",
+    )
+    bytes_per_s_max: int | None = Field(
+        None, ge=1024, description="bytes of OTLP a second, decompressed, of each key or address"
+    )
+    query_timeout_s: float = Field(
+        30.0, gt=0, le=3600, description="time that a question may take of the database, seconds"
+    )
+    queries_max: int = Field(
+        8, ge=1, le=100, description="questions that are asked of the database at once"
+    )
+    exports_bytes_max: int = Field(
+        10 * 1024 * _MIB,
+        ge=_MIB,
+        description="size of the exports kept in the data directory, bytes",
+    )
+    exports_keep_s: float = Field(
+        86_400.0,
+        ge=60,
+        le=_YEAR_S,
+        description="how long an export is kept after it is done, seconds",
+    )
+    archive_url: str | None = Field(
+        None,
+        description="where archives go that are asked for over REST: s3://bucket/prefix, gs://, az:// or"
+        " file:///directory; credentials as those stores' own tools take them from the environment",
+    )
+    prices: _Table = Field(
+        None,
+        description="what calls of models cost where the price list that comes with the collector is not right:"
+        " the table [prices] of the file, or the same as JSON; default: as the database has it",
     )
     body_bytes_max: int = Field(
         64 * _MIB, ge=1024, le=1024 * _MIB, description="largest request after decompression, bytes"
@@ -237,103 +285,3 @@ class Settings(BaseModel):
                     f"{key} = {address}: listening beyond loopback has neither TLS nor keys;"
                     " choose a loopback address, or accept it with --insecure"
                 )
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One flag a setting, and --config."""
-    parser.add_argument("--config", metavar="FILE", help="settings in TOML")
-    for name, field in Settings.model_fields.items():
-        flag = "--" + name.replace("_", "-")
-        help_ = f"{field.description} (default: {_shown(field.default)}; {ENVIRONMENT_PREFIX}{name.upper()})"
-        if field.annotation is bool:
-            parser.add_argument(flag, action="store_const", const="true", help=help_)
-        else:
-            parser.add_argument(flag, metavar="VALUE", help=help_)
-
-
-def _shown(default: Any) -> str:
-    return "none" if default in {None, ()} else str(default)
-
-
-def load(
-    arguments: argparse.Namespace,
-    environment: Mapping[str, str] = os.environ,
-    *,
-    listens: bool = True,
-) -> Settings:
-    """The settings in force; raises SettingsError with one readable line.
-
-    `listens`: whether addresses are listened on, or belong to a collector that is asked.
-    """
-    sources: list[tuple[str, dict[str, Any]]] = []
-    config = arguments.config or environment.get(ENVIRONMENT_PREFIX + "CONFIG")
-    if config:
-        sources.append((str(config), _read_toml(Path(config))))
-    named = {name: ENVIRONMENT_PREFIX + name.upper() for name in Settings.model_fields}
-    _check_names(named, environment)
-    sources.append(
-        ("environment", {n: environment[e] for n, e in named.items() if environment.get(e)})
-    )
-    flags = {n: v for n in named if (v := getattr(arguments, n)) is not None}
-    for name, value in flags.items():
-        if not value:
-            raise SettingsError(f"{name} = '' (command line): expected a value")
-    sources.append(("command line", flags))
-    values: dict[str, Any] = {}
-    origin: dict[str, str] = {}
-    for source, found in sources:
-        values |= found
-        origin |= dict.fromkeys(found, source)
-    try:
-        settings = Settings.model_validate(values)
-    except ValidationError as error:
-        raise SettingsError(_explain(error, values, origin)) from None
-    if listens:
-        settings.check_exposure()
-    return settings
-
-
-def _check_names(named: Mapping[str, str], environment: Mapping[str, str]) -> None:
-    """Refuse a CRUCIBLE_… variable that nobody reads: a misspelt setting would pass unnoticed."""
-    known = {*named.values(), *_OTHERS}
-    for name in sorted(environment):
-        is_ours = name.startswith(ENVIRONMENT_PREFIX) and not name.startswith(_TESTS)
-        if is_ours and name not in known:
-            near = get_close_matches(name, known, 1)
-            meant = f"; {near[0]} is one" if near else ""
-            raise SettingsError(f"{name}: unknown setting (environment){meant}")
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text())
-    except OSError as error:
-        raise SettingsError(f"config = {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"config = {path}: not TOML: {error}") from None
-
-
-def _explain(error: ValidationError, values: Mapping[str, Any], origin: Mapping[str, str]) -> str:
-    """The first thing wrong, with its key, value, source and what is accepted."""
-    first = error.errors()[0]
-    key = str(first["loc"][0])
-    where = origin.get(key, "defaults")
-    if first["type"] == "extra_forbidden":
-        return f"{key}: unknown setting ({where}); known are {', '.join(Settings.model_fields)}"
-    message = first["msg"].removeprefix("Value error, ")
-    shown = "…" if "url" in key else _cut(repr(values.get(key)))
-    return f"{key} = {shown} ({where}): {message[0].lower()}{message[1:]}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN_MAX else f"{text[: SHOWN_MAX - 1]}…"
-
-
-def reference() -> str:
-    """Every setting as a Markdown table; collector/README.md holds it and a test compares."""
-    lines = ["| setting | default | what it is |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        flag = "--" + name.replace("_", "-")
-        names = f"`{flag}`, `{ENVIRONMENT_PREFIX}{name.upper()}`, `{name}`"
-        lines.append(f"| {names} | {_shown(field.default)} | {field.description} |")
-    return "\n".join(lines) + "\n"

@@ -18,11 +18,9 @@ from crucible_collector.receive import Limits, admission
 from crucible_collector.settings import (
     Address,
     Settings,
-    add_arguments,
-    load,
     parse_address,
-    reference,
 )
+from crucible_collector.settings_sources import add_arguments, load, reference
 from crucible_telemetry import settings as sdk
 
 

@@ -17,7 +17,8 @@ import pytest
 
 from crucible_collector.cli import EXIT_FAILED, EXIT_SETTINGS, main
 from crucible_collector.errors import DatabaseAwayError, DatabaseError, SettingsError
-from crucible_collector.settings import Settings, load
+from crucible_collector.settings import Settings
+from crucible_collector.settings_sources import load
 from crucible_collector.simulate.command import report
 from databases import TestServer
 from harness import collector

@@ -20,7 +20,8 @@ import pytest
 import yaml
 
 import databases
-from crucible_collector.settings import Settings, add_arguments, load
+from crucible_collector.settings import Settings
+from crucible_collector.settings_sources import add_arguments, load
 from harness import collector, eventually
 
 ROOT = Path(__file__).parents[2]

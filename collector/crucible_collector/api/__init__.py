@@ -6,7 +6,7 @@ for; `parameters` says what a question may contain and `bodies` reads what is se
 look like and `answer` writes them; `estimates` puts the `intervals` of what was sampled into them, by the
 rules that were `in_force`; `tree` puts a trace in order; `health` judges runs and `sentences` says what is
 wrong with them; `feed` tells what happens to anomalies as it happens; `versions` is what questions about
-settings have in common; `paging` and `places` make lists continue where they ended; `registry` is what
+settings have in common, `jobs` those about what goes on by itself; `paging` and `places` make lists continue where they ended; `registry` is what
 there is to know of events; `failures` gives every refusal one shape; `status` is for probes and scrapers;
 `site` serves the page. SQL is in `store/queries`.
 """

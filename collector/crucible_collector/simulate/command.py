@@ -11,15 +11,12 @@ import json
 from collections.abc import Callable
 
 from crucible_collector import decode
-from crucible_collector.api.parameters import parse_time
-from crucible_collector.errors import DatabaseAwayError, SettingsError
+from crucible_collector.errors import SettingsError
+from crucible_collector.reach import dsn_of, time_of
 from crucible_collector.sample.rules import Rules
 from crucible_collector.settings import Settings
 from crucible_collector.simulate.simulation import simulate
 from crucible_collector.simulate.told import lines
-from crucible_collector.store.connect import check_understood
-from crucible_collector.store.database import EMBEDDED_DIRECTORY
-from crucible_collector.store.embedded import running_dsn
 
 EXIT_DONE = 0
 PERIOD = dt.timedelta(hours=1)
@@ -40,37 +37,15 @@ def report(
             "sampling: there is nothing to try; give --config with [sampling] in it, or --sampling"
         )
     rules = Rules.parse(settings.sampling)
-    until = _time("to", end) or now()
-    since = _time("from", start) or until - PERIOD
+    until = time_of("to", end) or now()
+    since = time_of("from", start) or until - PERIOD
     if since >= until:
         raise SettingsError(f"from = {since:%Y-%m-%dT%H:%M:%SZ}: expected a time before --to")
     if settings.kernel_cache_dir is not None:
         decode.cache_directory(settings.kernel_cache_dir)
-    outcome = simulate(_dsn(settings), rules, since, until, experiment)
+    outcome = simulate(dsn_of(settings), rules, since, until, experiment)
     if as_json:
         print(json.dumps(outcome.as_json()))
     else:
         print("\n".join(lines(outcome)))
     return EXIT_DONE
-
-
-def _time(name: str, text: str | None) -> dt.datetime | None:
-    if text is None:
-        return None
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        raise SettingsError(f"{name} = {text!r} (command line): {error}") from None
-
-
-def _dsn(settings: Settings) -> str:
-    if settings.database_url is not None:
-        check_understood(settings.database_url)
-        return settings.database_url
-    dsn = running_dsn(settings.data_dir / EMBEDDED_DIRECTORY)
-    if dsn is None:
-        raise DatabaseAwayError(
-            f"the embedded database of {settings.data_dir} does not run: start the collector,"
-            " or give the --data-dir or --database-url that it has"
-        )
-    return dsn

@@ -20,7 +20,7 @@ these rules and the settings of detection, version by version.
 `outbox` has the alerts that are to be sent. `read` answers the questions named in `queries`, of which
 some are put together of the `pieces` that roll-ups answer; `causes` says what else changed in a run
 before an anomaly; `replay` gives stored records once more, for simulations, and `scanned` numbers, for scans,
-which are kept in `scans` and what they find by `scan_results`; `examine`, with
+which are kept in `scans` and what they find by `scan_results`; `jobs` are kept likewise; `examine`, with
 `examine_storage`, `examine_columnstore`, `examine_retention`, `examine_traces`, `examine_sampling`,
 `examine_detection` and `examine_alerts`, those of the doctor.
 """

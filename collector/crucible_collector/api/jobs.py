@@ -1,0 +1,57 @@
+"""What routes of jobs have in common: how a job is told, listed and found."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Generic, Literal, TypeVar
+
+from fastapi.responses import Response
+from pydantic import Field
+
+from crucible_collector.api.answer import listed, only
+from crucible_collector.api.models import Model, Time
+from crucible_collector.api.paging import Cursor, CursorError, decode_cursor, fields, time_and_rest
+from crucible_collector.store.read import Reads
+
+JOB_KEY = ("created_at", "job_id")
+JobKind = Literal["export", "archive", "restore", "reprice"]
+Request = TypeVar("Request")
+Report = TypeVar("Report")
+
+
+class Job(Model, Generic[Request, Report]):
+    """Something that goes on by itself after it was asked for."""
+
+    job_id: str
+    created_at: Time
+    updated_at: Time
+    finished_at: Time | None
+    state: Literal["running", "completed", "failed", "cancelled"]
+    progress: float = Field(description="From 0 to 1.")
+    collector: str = Field(description="Which collector runs it.")
+    request: Request = Field(description="As it was asked for.")
+    report: Report | None = Field(description="What there is to tell so far.")
+    error: str | None
+
+
+def job_of(reads: Reads, kind: JobKind, job_id: str) -> Response:
+    """One job as it is now; NotFoundError where there is none of that kind."""
+    return only(reads.json_rows("job", kind=kind, job=uuid.UUID(job_id)), kind, job_id)
+
+
+def jobs_of(reads: Reads, kind: JobKind, cursor_text: str | None, limit: int) -> Response:
+    """Those of a kind, newest first."""
+    cursor = decode_cursor(cursor_text, *JOB_KEY)
+    rows = reads.json_rows("jobs", kind=kind, **_after(cursor), limit=limit + 1)
+    return listed(rows, limit, fields(*JOB_KEY), cursor)
+
+
+def _after(cursor: Cursor | None) -> dict[str, Any]:
+    if cursor is None:
+        return {"last_created": None, "last_id": None, "skip": 0}
+    try:
+        last_id = str(uuid.UUID(cursor.key[1]))
+    except ValueError as error:
+        raise CursorError("not a cursor of this list") from error
+    last_created = time_and_rest(cursor.key[0])[0]
+    return {"last_created": last_created, "last_id": last_id, "skip": cursor.skip}

@@ -1,0 +1,1 @@
+"""Comparing conditions: tests, effect sizes, intervals and what may be said of them; without a database."""

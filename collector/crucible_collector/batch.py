@@ -60,6 +60,7 @@ class Reason(enum.IntEnum):
     MALFORMED_REQUEST = 10
     REQUEST_TOO_LARGE = 11
     INVALID_EVENT = 12  # of the bridge: no event, or not to be made one
+    FOREIGN_EXPERIMENT = 13  # the sender's key is for experiments whose id begins otherwise
 
     @property
     def label(self) -> str:
@@ -106,6 +107,12 @@ _KEYS = (
     "gen_ai.request.model",
     "gen_ai.usage.input_tokens",
     "gen_ai.usage.output_tokens",
+    "gen_ai.usage.cache_read.input_tokens",
+    "gen_ai.usage.cache_creation.input_tokens",
+    "gen_ai.usage.reasoning.output_tokens",
+    "gen_ai.provider.name",
+    "gen_ai.operation.name",
+    "openinference.span.kind",
     "crucible.measurement.cost_usd",
     "service.name",
 )

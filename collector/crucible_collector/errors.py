@@ -5,14 +5,19 @@
     ├── RefusedError           the sender is answered with it; it never unwinds further
     │   ├── MalformedError     the sender's fault, never to be retried
     │   ├── TooLargeError      the sender's fault, never to be retried
+    │   ├── UnauthenticatedError nobody knows who sends it; with a key it may be retried
+    │   ├── ForbiddenError     the sender's key is not for this
     │   └── OverloadedError    ours (or the disk's, or the database's): come back in `retry_after_s`
+    │       └── TooFastError   the sender's, who is over a limit: come back likewise
     ├── ChangedMeanwhileError  a change of settings follows a version that is not in force any more
     ├── JournalError           the journal directory cannot be used
     │   └── JournalLockedError another collector holds it
     └── DatabaseError          the database cannot be used as asked (wrong version, no rights)
         ├── NewerDatabaseError a newer collector made it; exit code 2
         ├── DatabaseAwayError  it does not answer now; asking again later is right
-        └── QueryTooSlowError  a reader's query ran into its time limit
+        ├── QueryTooSlowError  a reader's query ran into its time limit
+        ├── QueriesTooManyError so many questions are being asked that one more does not get its turn
+        └── AnswerTooLargeError the rows of an answer are more bytes than one answer may have
 
 Two questions pick the class: may the sender retry, and whose fault is it? One table in
 `receive.answers` maps RefusedError to gRPC and HTTP. A bad record is not an exception at all but a
@@ -48,6 +53,18 @@ class TooLargeError(RefusedError):
     reason = "too_large"
 
 
+class UnauthenticatedError(RefusedError):
+    """An API key is asked for, and there is none, or none that is valid."""
+
+    reason = "unauthenticated"
+
+
+class ForbiddenError(RefusedError):
+    """The API key is valid, and not for this."""
+
+    reason = "forbidden"
+
+
 class OverloadedError(RefusedError):
     """Nothing is wrong with the request; there is no room for it now."""
 
@@ -56,6 +73,12 @@ class OverloadedError(RefusedError):
     def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TooFastError(OverloadedError):
+    """A key or an address has sent or asked as much as it may, for now."""
+
+    reason = "rate_limited"
 
 
 class ChangedMeanwhileError(CollectorError):
@@ -84,3 +107,11 @@ class DatabaseAwayError(DatabaseError):
 
 class QueryTooSlowError(DatabaseError):
     """A reader's query ran into its time limit; a narrower question may not."""
+
+
+class QueriesTooManyError(DatabaseError):
+    """As many questions as may be are being asked; the same one later is right."""
+
+
+class AnswerTooLargeError(DatabaseError):
+    """The rows are more bytes than one answer may have; fewer rows may not be."""

@@ -13,7 +13,7 @@ REGISTRY = CollectorRegistry()
 
 REQUESTS = Counter(
     "crucible_requests",
-    "Requests answered, by transport (grpc, http, bridge: events posted to the API), signal and outcome (ok, partial, malformed, too_large, overloaded, unsupported, error; gone: ended by the client, or by gRPC for a message over the limit).",
+    "Requests answered, by transport (grpc, http, bridge: events posted to the API), signal and outcome (ok, partial, malformed, too_large, overloaded, unsupported, unauthenticated, forbidden, rate_limited, error; gone: ended by the client, or by gRPC for a message over the limit).",
     ("transport", "signal", "outcome"),
     registry=REGISTRY,
 )
@@ -21,6 +21,12 @@ RECEIVED_RECORDS = Counter(
     "crucible_received_records",
     "Records in acknowledged requests, refused ones included.",
     ("signal",),
+    registry=REGISTRY,
+)
+ACCESS_REFUSED = Counter(
+    "crucible_access_refused",
+    "Requests turned away at the door, by listener (grpc, http, api) and reason (unauthenticated, forbidden, rate_limited, overloaded: the keys could not be read).",
+    ("listener", "reason"),
     registry=REGISTRY,
 )
 REFUSED_RECORDS = Counter(

@@ -1,8 +1,8 @@
 """What a sender is told: the one table from results and refusals to gRPC and HTTP.
 
 What a reader could not guess: a partial success must not be repeated, so it is a success to both
-transports; and `RESOURCE_EXHAUSTED` without RetryInfo tells a client to give up, which is why only
-what is too large gets it.
+transports; and `RESOURCE_EXHAUSTED` without RetryInfo tells a client to give up, which is why what is
+too large gets it so, and who is too fast gets it with RetryInfo.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from crucible_collector.batch import Signal
 from crucible_collector.errors import (
+    ForbiddenError,
     MalformedError,
     OverloadedError,
     RefusedError,
+    TooFastError,
     TooLargeError,
+    UnauthenticatedError,
 )
 
 _NS = 1_000_000_000
@@ -58,7 +61,10 @@ class Refusal(NamedTuple):
 _REFUSALS: dict[type[RefusedError], Refusal] = {
     MalformedError: Refusal(grpc.StatusCode.INVALID_ARGUMENT, HTTPStatus.BAD_REQUEST),
     TooLargeError: Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    UnauthenticatedError: Refusal(grpc.StatusCode.UNAUTHENTICATED, HTTPStatus.UNAUTHORIZED),
+    ForbiddenError: Refusal(grpc.StatusCode.PERMISSION_DENIED, HTTPStatus.FORBIDDEN),
     OverloadedError: Refusal(grpc.StatusCode.UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE),
+    TooFastError: Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, HTTPStatus.TOO_MANY_REQUESTS),
 }
 
 

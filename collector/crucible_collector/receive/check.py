@@ -43,6 +43,7 @@ WHY = {
     Reason.NUMBER_OUT_OF_RANGE: "a number does not fit what it is stored in",
     Reason.RECORD_TOO_LARGE: "the record, its resource or its scope is too large",
     Reason.EMPTY_METRIC: "the metric has no name or the data point no value",
+    Reason.FOREIGN_EXPERIMENT: "the API key is for experiments whose id begins otherwise",
 }
 
 
@@ -66,15 +67,24 @@ class _Judged:
 
 
 def check(
-    signal: Signal, body: bytes, received_ns: int, limits: Limits, *, digest: bytes
+    signal: Signal,
+    body: bytes,
+    received_ns: int,
+    limits: Limits,
+    *,
+    digest: bytes,
+    experiment_prefix: str | None = None,
 ) -> Checked:
     """Read a request of protobuf bytes and judge each of its records.
 
-    `digest` identifies the request as it was received. Raises MalformedError or TooLargeError where
+    `digest` identifies the request as it was received; records whose experiment does not begin with
+    `experiment_prefix` are refused. Raises MalformedError or TooLargeError where
     nothing of it can be read.
     """
-    asked = Asked.at(received_ns, limits)
-    judged = _at_a_glance(body, asked) if signal is Signal.TRACES else None
+    asked = Asked.at(received_ns, limits, experiment_prefix)
+    # A glance does not see attributes.
+    glances = signal is Signal.TRACES and experiment_prefix is None
+    judged = _at_a_glance(body, asked) if glances else None
     if judged is None:
         judged = _closely(signal, body, asked)
     entry = Entry(

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from crucible_collector import metrics
+from crucible_collector.access.guard import Admitted
 from crucible_collector.batch import Reason, Signal
 from crucible_collector.errors import MalformedError, RefusedError, TooLargeError
 from crucible_collector.journal import Entry, EntryFlag
@@ -73,6 +74,7 @@ class EventsIntake:
         is_gzip: bool,
         correlation_id: str | None = None,
         traceparent: str | None = None,
+        sender: Admitted | None = None,
     ) -> Taken:
         """Keep the events of a body; when this returns they are on disk. Raises RefusedError.
 
@@ -84,7 +86,7 @@ class EventsIntake:
         if correlation_id and len(correlation_id) <= _CORRELATION_CHARS_MAX:
             story = correlation_id
         try:
-            taken = await self._take(chunks, announced_bytes, story, is_gzip=is_gzip)
+            taken = await self._take(chunks, announced_bytes, story, is_gzip=is_gzip, sender=sender)
         except RefusedError as error:
             self._intake.refuse(Signal.TRACES, error)
             metrics.REQUESTS.labels("bridge", Signal.TRACES.label, error.reason).inc()
@@ -100,6 +102,7 @@ class EventsIntake:
         story: str | None,
         *,
         is_gzip: bool,
+        sender: Admitted | None,
     ) -> Taken:
         if announced_bytes > self._body_bytes_max:
             await self._discard(chunks, 0)
@@ -107,7 +110,7 @@ class EventsIntake:
         with await self._intake.admission.enter_async(announced_bytes) as ticket:
             body = await self._read(chunks, ticket)
             received_s = time.monotonic()
-            request = Request(Signal.TRACES, body, ticket, is_gzip=is_gzip)
+            request = Request(Signal.TRACES, body, ticket, is_gzip=is_gzip, sender=sender)
             bridged = Bridged(b"")
 
             def make(received_ns: int) -> Checked:
@@ -130,7 +133,15 @@ class EventsIntake:
         bridged = bridge(read_events(body), sent)
         ticket.settle(len(bridged.body))
         digest = digest_of(Signal.TRACES, body)
-        checked = check(Signal.TRACES, bridged.body, sent.received_ns, limits, digest=digest)
+        checked = check(
+            Signal.TRACES,
+            bridged.body,
+            sent.received_ns,
+            limits,
+            digest=digest,
+            experiment_prefix=request.sender.experiment_prefix if request.sender else None,
+        )
+        self._intake.count_sent(request, checked.entry.record_count, len(body))
         if bridged.is_anonymous:
             flags = checked.entry.flags | EntryFlag.ANONYMOUS
             checked = Checked(dataclasses.replace(checked.entry, flags=flags), checked.message)

@@ -17,10 +17,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import unquote
 
 import grpc
 
 from crucible_collector import metrics
+from crucible_collector.access.guard import Admitted, Guard
 from crucible_collector.batch import Signal
 from crucible_collector.errors import MalformedError, RefusedError
 from crucible_collector.receive import answers
@@ -69,8 +71,18 @@ class _GoneError(Exception):
 class GrpcServer:
     """Owner: the service, which starts it last of the receivers' parts and stops it first."""
 
-    def __init__(self, intake: Intake, *, body_timeout_s: float = BODY_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        *,
+        guard: Guard | None = None,
+        credentials: grpc.ServerCredentials | None = None,
+        body_timeout_s: float = BODY_TIMEOUT_S,
+    ) -> None:
+        """`guard` lets senders in; None: everybody. `credentials` are TLS's; None: in the clear."""
         self._intake = intake
+        self._guard = guard
+        self._credentials = credentials
         self._estimate = BodyEstimate(intake.admission.bytes_max)
         self._slow = _SlowBodies(body_timeout_s)
         self._server: grpc.Server | None = None
@@ -94,7 +106,10 @@ class GrpcServer:
         )
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            bound_port = server.add_insecure_port(address)
+            if self._credentials is None:
+                bound_port = server.add_insecure_port(address)
+            else:
+                bound_port = server.add_secure_port(address, self._credentials)
         except RuntimeError as error:
             raise OSError(f"{address} cannot be bound") from error
         server.start()
@@ -168,6 +183,7 @@ class GrpcServer:
         bodies: Iterator[bytes],
         context: grpc.ServicerContext,
     ) -> answers.Answer:
+        sender = self._admitted(context)
         with self._intake.admission.enter(self._estimate.bytes, arrived_s=arrived_s) as ticket:
             with self._slow.watching(context):
                 body = next(bodies, None)
@@ -176,10 +192,29 @@ class GrpcServer:
                 raise _GoneError if _ends(context) else MalformedError("the call has no message")
             self._estimate.observe(len(body))
             ticket.settle(len(body))
-            request = Request(signal, body, ticket, is_gzip=body.startswith(MAGIC))
+            request = Request(signal, body, ticket, is_gzip=body.startswith(MAGIC), sender=sender)
             answer = self._intake.accept(request)
         metrics.ACKNOWLEDGE_SECONDS.labels("grpc").observe(time.monotonic() - received_s)
         return answer
+
+    def _admitted(self, context: grpc.ServicerContext) -> Admitted | None:
+        """Who sends, by the call's metadata: its body is still on the other side."""
+        if self._guard is None:
+            return None
+        header = next(
+            (
+                value if isinstance(value, str) else value.decode("latin-1")
+                for name, value in context.invocation_metadata()
+                if name == "authorization"
+            ),
+            None,
+        )
+        return self._guard.admit(header, _address(context.peer()), "ingest")
+
+
+def _address(peer: str) -> str:
+    """The IP address in gRPC's name of a peer, such as ipv4:127.0.0.1:4711 or ipv6:[::1]:4711."""
+    return unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]") or peer
 
 
 def _ends(context: grpc.ServicerContext) -> bool:

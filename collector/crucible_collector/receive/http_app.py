@@ -13,6 +13,7 @@ from http import HTTPStatus
 import grpc
 
 from crucible_collector import metrics
+from crucible_collector.access.guard import Guard
 from crucible_collector.batch import Signal
 from crucible_collector.errors import RefusedError, TooLargeError
 from crucible_collector.receive.answers import Answer
@@ -35,8 +36,12 @@ PATHS = {"/v1/traces": Signal.TRACES, "/v1/metrics": Signal.METRICS, "/v1/logs":
 class OtlpHttp:
     """The ASGI application; stateless but for the intake behind it."""
 
-    def __init__(self, intake: Intake, *, body_timeout_s: float = BODY_TIMEOUT_S) -> None:
+    def __init__(
+        self, intake: Intake, *, guard: Guard | None = None, body_timeout_s: float = BODY_TIMEOUT_S
+    ) -> None:
+        """`guard` lets senders in; None: everybody, and as much as they send."""
         self._intake = intake
+        self._guard = guard
         self._body_timeout_s = body_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,6 +73,11 @@ class OtlpHttp:
         return answer.outcome, exchange.accepted(answer)
 
     async def _accept(self, exchange: Exchange, signal: Signal) -> Answer:
+        sender = None
+        if self._guard is not None:
+            sender = await self._guard.admit_async(
+                exchange.authorization, exchange.address, "ingest"
+            )
         exchange.require_post()
         exchange.require_content_type()
         is_gzip = exchange.is_gzip()
@@ -78,7 +88,9 @@ class OtlpHttp:
         with await admission.enter_async(exchange.announced_bytes) as ticket:
             body = await exchange.read(ticket, bytes_max, self._body_timeout_s)
             received_s = time.monotonic()
-            request = Request(signal, body, ticket, is_gzip=is_gzip, is_json=exchange.is_json)
+            request = Request(
+                signal, body, ticket, is_gzip=is_gzip, is_json=exchange.is_json, sender=sender
+            )
             answer = await self._intake.accept_async(request)
         metrics.ACKNOWLEDGE_SECONDS.labels("http").observe(time.monotonic() - received_s)
         return answer

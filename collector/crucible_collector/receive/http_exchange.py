@@ -18,7 +18,7 @@ from typing import Any
 import grpc
 from google.rpc.status_pb2 import Status
 
-from crucible_collector.errors import RefusedError, TooLargeError
+from crucible_collector.errors import RefusedError, TooLargeError, UnauthenticatedError
 from crucible_collector.receive import answers
 from crucible_collector.receive.admission import Ticket
 
@@ -69,6 +69,8 @@ class Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.path: str = scope["path"]
         self.method: str = scope["method"]
+        client = scope.get("client")
+        self.address: str = client[0] if client else ""
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._receive = receive
         self._send = send
@@ -79,6 +81,11 @@ class Exchange:
     def announced_bytes(self) -> int:
         """Content-Length; 0 where the body comes in chunks."""
         return int(self._headers.get(b"content-length", b"0"))
+
+    @property
+    def authorization(self) -> str | None:
+        value = self._headers.get(b"authorization")
+        return None if value is None else value.decode("latin-1")
 
     @property
     def is_json(self) -> bool:
@@ -153,6 +160,8 @@ class Exchange:
         said = answers.refusal(error)
         retry_after_s = answers.retry_after(error)
         status = answers.status(said.grpc_code, str(error), retry_after_s)
+        if isinstance(error, UnauthenticatedError):
+            return self._said(said.http_status, status, (b"www-authenticate", b"Bearer"))
         if retry_after_s is None:
             return self._said(said.http_status, status)
         header = (b"retry-after", answers.retry_after_header(retry_after_s))

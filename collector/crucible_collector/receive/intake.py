@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crucible_collector import metrics
+from crucible_collector.access.guard import Admitted
 from crucible_collector.batch import Reason, Signal
 from crucible_collector.errors import (
     MalformedError,
@@ -63,6 +64,7 @@ class Request:
     ticket: Ticket
     is_gzip: bool = False
     is_json: bool = False
+    sender: Admitted | None = None  # None: nobody was asked who they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +176,24 @@ class Intake:
 
     def _check(self, request: Request) -> Checked:
         body = self.inflated(request)
+        sent_bytes = len(body)
         digest = digest_of(request.signal, body)
         if request.is_json:
             request.ticket.grow(len(body) * _JSON_BYTES_FACTOR)
             body = to_protobuf(request.signal, body)
         request.ticket.settle(len(body))
-        return check(request.signal, body, self._clock_ns(), self.limits, digest=digest)
+        prefix = request.sender.experiment_prefix if request.sender is not None else None
+        received_ns = self._clock_ns()
+        checked = check(
+            request.signal, body, received_ns, self.limits, digest=digest, experiment_prefix=prefix
+        )
+        self.count_sent(request, checked.entry.record_count, sent_bytes)
+        return checked
+
+    def count_sent(self, request: Request, record_count: int, body_bytes: int) -> None:
+        """Count a request against what its sender may send, before any of it is kept. TooFastError."""
+        if request.sender is not None:
+            request.sender.send(record_count, body_bytes)
 
     def inflated(self, request: Request) -> bytes:
         """The body as it was before compression. Raises RefusedError."""
@@ -188,6 +202,8 @@ class Intake:
             body = inflate(body, bytes_max, request.ticket.grow)
         if len(body) > bytes_max:
             raise TooLargeError(f"the body is larger than {bytes_max} bytes")
+        if request.sender is not None:
+            request.sender.require_room(len(body))
         metrics.REQUEST_BYTES.labels(request.signal.label).inc(len(body))
         return body
 

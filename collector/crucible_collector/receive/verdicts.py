@@ -30,6 +30,7 @@ from crucible_collector.batch import (
     TextRef,
 )
 from crucible_collector.decode import SpanBounds
+from crucible_collector.enrich.columns import slot_text, texts_of
 from crucible_collector.receive.limits import Limits
 
 _NS = 1_000_000_000
@@ -77,14 +78,16 @@ class Asked:
     earliest_ns: int
     earliest_start_ns: int  # of a span
     latest_ns: int
+    experiment_prefix: str | None = None
 
     @classmethod
-    def at(cls, received_ns: int, limits: Limits) -> Asked:
+    def at(cls, received_ns: int, limits: Limits, experiment_prefix: str | None = None) -> Asked:
         return cls(
             limits,
             earliest_ns=received_ns - limits.past_s * _NS,
             earliest_start_ns=received_ns - max(limits.start_past_s, limits.past_s) * _NS,
             latest_ns=received_ns + limits.ahead_s * _NS,
+            experiment_prefix=experiment_prefix,
         )
 
 
@@ -188,6 +191,15 @@ def _judge_common(records: Records, asked: Asked, verdicts: Verdicts) -> None:
             verdicts.refuse(Reason.TEXT_TOO_LONG, resources[records.scopes.resource][records.scope])
     if len(records.buffer) > limits.record_bytes_max:  # else nothing in it can be larger
         verdicts.refuse(Reason.RECORD_TOO_LARGE, _is_large(records, limits.record_bytes_max))
+    if asked.experiment_prefix is not None:
+        verdicts.refuse(Reason.FOREIGN_EXPERIMENT, _is_foreign(records, asked.experiment_prefix))
+
+
+def _is_foreign(records: Records, prefix: str) -> Bool:
+    """Of no experiment, or of one that does not begin so; as rows will say whose they are."""
+    ids = texts_of(records, slot_text(records, "crucible.experiment.id"), np.arange(len(records)))
+    within = [each is not None and each.startswith(prefix) for each in ids]
+    return ~np.array(within, np.bool_)
 
 
 def _any_slot(slots: I32, chosen: I64, is_long: Bool) -> Bool:

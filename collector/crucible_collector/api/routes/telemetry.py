@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from crucible_collector.access.guard import ADMITTED_KEY, Admitted
 from crucible_collector.api.models import Failure
 from crucible_collector.api.telemetry import TakenEvents, TelemetryEvent
 
@@ -33,6 +34,7 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
     400: {"model": Failure, "description": 'The body is not `{"events": […]}`, or not complete.'},
     413: {"model": Failure, "description": "The body is too large or has too many events."},
     415: {"model": Failure, "description": "Events come as JSON, gzip or plain."},
+    429: {"model": Failure, "description": "The sender is over a limit: see Retry-After."},
     503: {"model": Failure, "description": "There is no room now: see Retry-After."},
 }
 
@@ -63,6 +65,7 @@ class TakesEvents(Protocol):
         is_gzip: bool,
         correlation_id: str | None = None,
         traceparent: str | None = None,
+        sender: Admitted | None = None,
     ) -> Taken:
         """Keep the events of a body: they are on disk when this returns. Raises RefusedError."""
         ...
@@ -105,6 +108,7 @@ def telemetry_router(intake: TakesEvents) -> APIRouter:
                 is_gzip=coding in _GZIP,
                 correlation_id=headers.get("x-correlation-id", "").strip() or None,
                 traceparent=headers.get("traceparent"),
+                sender=request.scope.get(ADMITTED_KEY),
             )
         except ClientDisconnect:
             return Response(status_code=_GONE)

@@ -17,10 +17,12 @@ from crucible_collector import metrics
 from crucible_collector.api.models import Failure
 from crucible_collector.api.paging import CursorError
 from crucible_collector.errors import (
+    AnswerTooLargeError,
     ChangedMeanwhileError,
     DatabaseAwayError,
     MalformedError,
     OverloadedError,
+    QueriesTooManyError,
     QueryTooSlowError,
     RefusedError,
     SettingsError,
@@ -35,7 +37,10 @@ _LOG = logging.getLogger(__name__)
 # What OpenAPI says of any question.
 FAILURES: dict[int | str, dict[str, Any]] = {
     422: {"model": Failure, "description": "A parameter is unknown or has a bad value."},
-    503: {"model": Failure, "description": "The database does not answer: see Retry-After."},
+    503: {
+        "model": Failure,
+        "description": "The database does not answer, or not in time, or is asked too much: see Retry-After.",
+    },
 }
 NOT_FOUND: dict[int | str, dict[str, Any]] = {
     404: {"model": Failure, "description": "There is no such thing."}
@@ -79,6 +84,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(DatabaseAwayError, _database_away)
     app.add_exception_handler(QueryTooSlowError, _too_slow)
+    app.add_exception_handler(QueriesTooManyError, _too_many)
+    app.add_exception_handler(AnswerTooLargeError, _too_large)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(SettingsError, _invalid_settings)
     app.add_exception_handler(ChangedMeanwhileError, _changed_meanwhile)
@@ -127,6 +134,16 @@ async def _database_away(_: Request, error: Exception) -> Response:
 async def _too_slow(_: Request, error: Exception) -> Response:
     message = f"{error}: a filter or a shorter period may help"
     return failure(503, "query_too_slow", message, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+async def _too_many(_: Request, error: Exception) -> Response:
+    return failure(
+        503, "too_many_questions", str(error), headers={"Retry-After": str(RETRY_AFTER_S)}
+    )
+
+
+async def _too_large(_: Request, error: Exception) -> Response:
+    return failure(422, "answer_too_large", f"{error}; a smaller `limit` helps")
 
 
 async def _refused(_: Request, error: Exception) -> Response:

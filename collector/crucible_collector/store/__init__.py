@@ -17,7 +17,7 @@ what became of its records; `copy` writes its rows (`binary_copy` makes the byte
 `merge` what rows share; `anomalies` writes what detectors found: `periods`, `flags`, and the `feed` of
 what happens to them, with alerts; `sampling` counts what the sampling rules kept, and `versions` has
 these rules and the settings of detection, version by version.
-`outbox` has the alerts that are to be sent. `read` answers the questions named in `queries`, of which
+`outbox` has the alerts that are to be sent. `read` answers the questions named in `queries` for as long as somebody is `asking`, of which
 some are put together of the `pieces` that roll-ups answer; `causes` says what else changed in a run
 before an anomaly; `replay` gives stored records once more, for simulations, and `scanned` numbers, for scans,
 which are kept in `scans` and what they find by `scan_results`; `jobs` are kept likewise; `examine`, with

@@ -8,7 +8,7 @@ and came back later than that could not be caught up any more. One sync a window
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -20,7 +20,8 @@ from crucible_collector.errors import SettingsError
 CONNECT_TIMEOUT_S = 10
 # A network that died without a word is noticed after about this long, sending or waiting.
 DEAD_PEER_S = 20
-READ_TIMEOUT = "30s"
+READ_TIMEOUT_S = 30.0
+READ_TIMEOUT = f"{READ_TIMEOUT_S:.0f}s"
 READERS_MIN, READERS_MAX = 1, 8
 READER_WAIT_S = 5.0
 READER_IDLE_S = 300.0
@@ -121,18 +122,25 @@ def alerts_connection(dsn: str) -> psycopg.Connection[tuple[Any, ...]]:
     return conn
 
 
-def reader_pool(dsn: str) -> ConnectionPool[psycopg.Connection[tuple[Any, ...]]]:
-    """Return a closed pool of read-only connections; its owner opens and closes it."""
+def reader_pool(
+    dsn: str, *, timeout_s: float = READ_TIMEOUT_S, readers_max: int = READERS_MAX
+) -> ConnectionPool[psycopg.Connection[tuple[Any, ...]]]:
+    """Return a closed pool of read-only connections; its owner opens and closes it.
+
+    `timeout_s`: after which the server ends a statement, seconds.
+    """
+    limit = {"statement_timeout": f"{max(round(timeout_s * 1000), 1)}ms"}
+    intent = replace(READ, settings={**READ.settings, **limit})
     return ConnectionPool(
-        _with_keepalives(dsn, READ),
-        kwargs={"autocommit": READ.autocommit, "prepare_threshold": None},
-        configure=lambda conn: _configure(conn, READ),
+        _with_keepalives(dsn, intent),
+        kwargs={"autocommit": intent.autocommit, "prepare_threshold": None},
+        configure=lambda conn: _configure(conn, intent),
         check=ConnectionPool.check_connection,
         min_size=READERS_MIN,
-        max_size=READERS_MAX,
+        max_size=readers_max,
         timeout=READER_WAIT_S,
         max_idle=READER_IDLE_S,
-        name=READ.name,
+        name=intent.name,
         open=False,
     )
 

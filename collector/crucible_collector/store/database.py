@@ -88,9 +88,12 @@ class Database:
             log.warning(
                 "the database is away; the journal takes what comes: %s", str(error).strip()
             )
-        self._pool = reader_pool(self.dsn)
+        queries_max = self._settings.queries_max
+        self._pool = reader_pool(
+            self.dsn, timeout_s=self._settings.query_timeout_s, readers_max=queries_max
+        )
         self._pool.open(wait=False)
-        self._reader = Reader(self._pool)
+        self._reader = Reader(self._pool, queries_max=queries_max)
         self._maintenance.start()
 
     def bring_up_to_date(self) -> None:

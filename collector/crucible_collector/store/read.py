@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import re
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -25,8 +26,15 @@ import psycopg
 from psycopg.rows import scalar_row
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
-from crucible_collector.errors import DatabaseAwayError, QueryTooSlowError
+from crucible_collector.errors import (
+    AnswerTooLargeError,
+    DatabaseAwayError,
+    QueriesTooManyError,
+    QueryTooSlowError,
+)
 from crucible_collector.store import rollups
+from crucible_collector.store.asking import CURRENT
+from crucible_collector.store.connect import READERS_MAX
 from crucible_collector.store.pieces import Piece
 from crucible_collector.store.rollups import continuous, portable
 from crucible_collector.store.rollups.continuous import Settled
@@ -40,6 +48,10 @@ CONNECTION_TIMEOUT_S = 2.0
 ATTEMPTS_MAX = 3
 # What is refreshed stays so: an older answer only has a little less read where it lies.
 SETTLED_ASK_S = 30.0
+# A whole trace of ten thousand spans is 20 MB. libpq holds an answer besides, so rows are taken some at a
+# time: 10,000 of them come as fast so.
+ANSWER_BYTES_MAX = 32 * 1024 * 1024
+_ROWS_AT_ONCE = 500 if psycopg.capabilities.has_stream_chunked() else 1
 
 # Sums read all of many chunks of a roll-up (portable ones lie in one table, and are read by index). What
 # connect.READ forbids for the sake of look-ups would make every plan of theirs look as dear as any other,
@@ -119,15 +131,28 @@ def _relation(
 class Reader:
     """Answers named questions over a pool of connections; any thread may ask."""
 
-    def __init__(self, pool: ConnectionPool[Any]) -> None:
-        """The pool is the caller's to open and close; its connections should be in UTC."""
+    def __init__(self, pool: ConnectionPool[Any], queries_max: int = READERS_MAX) -> None:
+        """The pool is the caller's to open and close, and has so many connections; these should be in UTC."""
         self._pool = pool
+        self._turns = threading.BoundedSemaphore(queries_max)
+        self._queries_max = queries_max
         self._kind: rollups.Kind | None = None  # what was chosen once stays
         self._settled: Mapping[str, Settled] = _NOTHING_SETTLED
         self._settled_ask_at = float("-inf")
 
     def json_rows(self, question: str, /, **parameters: object) -> list[str]:
-        """See `Reads`. DatabaseAwayError or QueryTooSlowError when there is no answer now."""
+        """See `Reads`. Raises a DatabaseError that says why there is no answer."""
+        if not self._turns.acquire(timeout=CONNECTION_TIMEOUT_S):
+            raise QueriesTooManyError(
+                f"{self._queries_max} questions are being asked of the database (queries_max), and none of"
+                f" them was answered within {CONNECTION_TIMEOUT_S:.0f} s"
+            )
+        try:
+            return self._answer(question, parameters)
+        finally:
+            self._turns.release()
+
+    def _answer(self, question: str, parameters: dict[str, object]) -> list[str]:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
                 return self._fetch(question, parameters)
@@ -147,21 +172,21 @@ class Reader:
         raise AssertionError("unreachable")
 
     def _fetch(self, question: str, parameters: dict[str, object]) -> list[str]:
-        with self._pool.connection(timeout=CONNECTION_TIMEOUT_S) as connection:
+        asking = CURRENT.get()
+        with (
+            self._pool.connection(timeout=CONNECTION_TIMEOUT_S) as connection,
+            nullcontext() if asking is None else asking.over(connection),
+        ):
             if _EACH.search(query_text(question)):
                 self._learn(connection)
             # Only texts of this package become SQL; what was asked travels as parameters.
             text, bound = compose(question, parameters, self._kind, self._settled)
             statement = f"select row_to_json(answer)::text from (\n{text}) answer"  # noqa: S608
-            # prepare=False: filters that were not given fold away only in a plan made for the very
-            # values, and after five runs a prepared statement may get a plan that fits none.
-            cursor = connection.cursor(row_factory=scalar_row)
             reads_chunks = "sums" in parameters and self._kind == "continuous"
             with connection.transaction() if reads_chunks else nullcontext():
                 if reads_chunks:
-                    cursor.execute(_WHOLE_CHUNKS, prepare=False)
-                cursor.execute(cast("Any", statement), bound, prepare=False)
-                return cast("list[str]", cursor.fetchall())
+                    connection.execute(_WHOLE_CHUNKS)
+                return _taken(connection, statement, bound)
 
     def _learn(self, connection: psycopg.Connection[Any]) -> None:
         """How the roll-ups are kept, and from time to time how far they are refreshed by now."""
@@ -170,3 +195,22 @@ class Reader:
         if self._kind == "continuous" and time.monotonic() >= self._settled_ask_at:
             self._settled = continuous.settled(connection)
             self._settled_ask_at = time.monotonic() + SETTLED_ASK_S
+
+
+def _taken(connection: psycopg.Connection[Any], statement: str, bound: dict[str, Any]) -> list[str]:
+    """The rows, as long as they are no more bytes than an answer may have: AnswerTooLargeError.
+
+    Nothing is prepared (`connect` sees to that): filters that were not given fold away only in a plan
+    made for the very values, and after five runs a prepared statement may get a plan that fits none.
+    """
+    taken: list[str] = []
+    answer_bytes = 0
+    cursor = connection.cursor(row_factory=scalar_row)
+    for row in cursor.stream(cast("Any", statement), bound, size=_ROWS_AT_ONCE):
+        answer_bytes += len(row)
+        if answer_bytes > ANSWER_BYTES_MAX:
+            raise AnswerTooLargeError(
+                f"the answer is larger than {ANSWER_BYTES_MAX} bytes: {len(taken)} rows are not"
+            )
+        taken.append(row)
+    return taken

@@ -10,6 +10,7 @@
     │   └── OverloadedError    ours (or the disk's, or the database's): come back in `retry_after_s`
     │       └── TooFastError   the sender's, who is over a limit: come back likewise
     ├── ChangedMeanwhileError  a change of settings follows a version that is not in force any more
+    ├── NotComparableError     a comparison that would mean nothing; the message says why
     ├── JournalError           the journal directory cannot be used
     │   └── JournalLockedError another collector holds it
     └── DatabaseError          the database cannot be used as asked (wrong version, no rights)
@@ -83,6 +84,10 @@ class TooFastError(OverloadedError):
 
 class ChangedMeanwhileError(CollectorError):
     """Settings were changed by somebody else since they were read: read them again."""
+
+
+class NotComparableError(CollectorError):
+    """What is to be compared cannot be, so that an answer would mean nothing; the message says why."""
 
 
 class JournalError(CollectorError):

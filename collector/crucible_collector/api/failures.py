@@ -21,6 +21,7 @@ from crucible_collector.errors import (
     ChangedMeanwhileError,
     DatabaseAwayError,
     MalformedError,
+    NotComparableError,
     OverloadedError,
     QueriesTooManyError,
     QueryTooSlowError,
@@ -89,6 +90,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(SettingsError, _invalid_settings)
     app.add_exception_handler(ChangedMeanwhileError, _changed_meanwhile)
+    app.add_exception_handler(NotComparableError, _not_comparable)
     app.add_exception_handler(Exception, _uncaught)
 
 
@@ -160,6 +162,10 @@ async def _invalid_settings(_: Request, error: Exception) -> Response:
 
 async def _changed_meanwhile(_: Request, error: Exception) -> Response:
     return failure(409, "changed_meanwhile", str(error))
+
+
+async def _not_comparable(_: Request, error: Exception) -> Response:
+    return failure(422, "not_comparable", str(error))
 
 
 async def _uncaught(request: Request, error: Exception) -> Response:

@@ -91,6 +91,18 @@ REVERSED_SPANS = Counter(
     "Spans that ended before they began: stored with duration 0.",
     registry=REGISTRY,
 )
+UNPRICED_SPANS = Counter(
+    "crucible_unpriced_spans",
+    "Calls of language models that have no cost, since nobody told one and no price is known for the model (of many models the first hundred, then other).",
+    ("model",),
+    registry=REGISTRY,
+)
+UNPRICED_TOKENS = Counter(
+    "crucible_unpriced_tokens",
+    "Tokens of these, of prompts and answers.",
+    ("model",),
+    registry=REGISTRY,
+)
 UNKNOWN_EVENT_RECORDS = Counter(
     "crucible_unknown_event_records",
     "Stored records that call themselves an event, by crucible.event.name or a package of the registry's, and that the registry does not know.",

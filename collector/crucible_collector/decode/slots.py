@@ -1,7 +1,8 @@
 """Finding the attribute keys that matter (`batch.SLOT_KEYS`) while walking.
 
 A perfect hash over (length, three bytes) leads to at most one candidate, whose bytes are then
-compared. The multiplier is searched for at import, so that a new key cannot silently collide.
+compared. The multiplier is searched for at import, so that a new key cannot silently collide. One of the
+bytes is that in which `cache_read.input_tokens` differs from `cache_read_input_tokens`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from crucible_collector.batch import I64, SLOT_KEYS, U8
 from crucible_collector.kernels import Int, inlined
 
 _SIZE = 256
+_FROM_END = len("_input_tokens")
 _SHORTEST = min(len(key) for key in SLOT_KEYS)
 
 
 def _hash(multiplier: int, key: bytes) -> int:
     size = len(key)
-    mixed = size * 31 + key[size - 1] * 7 + key[size - 3] * 131 + key[size // 2] * 1031
+    at = max(size - _FROM_END, 0)
+    mixed = size * 31 + key[size - 3] * 7 + key[at] * 131 + key[size // 2] * 1031
     return (mixed * multiplier >> 12) & (_SIZE - 1)
 
 
@@ -50,8 +53,8 @@ def slot_of(buffer: U8, offset: Int, size: Int) -> Int:
         return -1
     mixed = (
         size * 31
-        + np.int64(buffer[offset + size - 1]) * 7
-        + np.int64(buffer[offset + size - 3]) * 131
+        + np.int64(buffer[offset + size - 3]) * 7
+        + np.int64(buffer[offset + max(size - _FROM_END, 0)]) * 131
         + np.int64(buffer[offset + size // 2]) * 1031
     )
     slot = _SLOTS[(mixed * _MULTIPLIER >> 12) & (_SIZE - 1)]

@@ -16,11 +16,11 @@ from crucible_collector.candidates import STATUS_ERROR, U64, Candidates
 from crucible_collector.decode import any_value_json, text_hash, xxh64
 from crucible_collector.enrich.columns import (
     resource_of,
-    slot_float,
     slot_hash,
     slot_text,
     text_of,
 )
+from crucible_collector.enrich.costs import cost_usd
 from crucible_collector.enrich.events import EventNames
 from crucible_collector.sample.randomness import randomness
 
@@ -40,7 +40,7 @@ def span_candidates(
     spans: Spans, keep: Bool, events: EventNames, times: tuple[I64, I64], received: Received
 ) -> Candidates:
     """Spans; `times` are start and end in ns, as they are stored."""
-    cost, has_cost = slot_float(spans, "crucible.measurement.cost_usd")
+    cost, has_cost = cost_usd(spans)
     random, upstream = randomness(
         spans.buffer, spans.trace_state, spans.trace_id, *received.keys(spans)
     )

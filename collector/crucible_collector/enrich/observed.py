@@ -27,6 +27,7 @@ from crucible_collector.detect.observations import (
     Subject,
 )
 from crucible_collector.enrich.columns import slot_float, slot_int, slot_text
+from crucible_collector.enrich.costs import COST, cost_usd
 from crucible_collector.enrich.hashing import fold
 from crucible_collector.enrich.measurements import (
     SLOT_MEASUREMENTS,
@@ -215,7 +216,8 @@ def _numbers_of(measured: Measured, source: Source, subjects: Subjects) -> _Numb
 def _in_slots(looked: LookedAt[Spans], subjects: Subjects, rows: I64) -> Iterator[_Numbers]:
     """Tokens and cost, by all the names that other producers have for them."""
     for key, metric in SLOT_MEASUREMENTS.items():
-        value, there = slot_float(looked.records, key)
+        is_cost = key == COST
+        value, there = cost_usd(looked.records) if is_cost else slot_float(looked.records, key)
         if not there.any():
             continue
         subject = _of_events(looked, subjects, functools.partial(_staying, key, metric))

@@ -8,9 +8,10 @@ from typing import Any, Generic
 import numpy as np
 import pyarrow as pa
 
-from crucible_collector.batch import I64, Bool
+from crucible_collector.batch import I64, Bool, Spans
 from crucible_collector.candidates import NOT_TOLD, Decided, KeepReason
 from crucible_collector.decode import take
+from crucible_collector.enrich.costs import carry_over
 from crucible_collector.enrich.events import EventNames
 from crucible_collector.enrich.window import Collected, Identified, Kind, LookedAt
 
@@ -48,6 +49,8 @@ def choose(
     if len(rows) == len(keep):
         return Chosen(looked.records, events, start_ns, end_ns, identified, decided)
     records = take(looked.records, rows)
+    if isinstance(looked.records, Spans) and isinstance(records, Spans):
+        carry_over(looked.records, rows, records)
     of_kept = Identified(
         records,
         np.ones(len(rows), np.bool_),

@@ -19,7 +19,6 @@ from crucible_collector.enrich.columns import (
     first_text,
     non_zero,
     numbers,
-    slot_float,
     slot_hash,
     slot_int,
     slot_text,
@@ -29,6 +28,7 @@ from crucible_collector.enrich.columns import (
     unless_empty,
     unless_null,
 )
+from crucible_collector.enrich.costs import cost_usd, price_spans
 from crucible_collector.enrich.events import EventNames, span_events
 from crucible_collector.enrich.facts import Seen, collect
 from crucible_collector.enrich.hashing import U64
@@ -61,6 +61,9 @@ def look_at_spans(
     if collected.phase is not Phase.BEHIND:
         REVERSED_SPANS.inc(int((sent_end_ns < start_ns).sum()))
     end_ns = np.maximum(sent_end_ns, start_ns)
+    if collected.pricing is not None:
+        is_counted = collected.phase is not Phase.BEHIND
+        price_spans(spans, keep, start_ns, collected.pricing, is_counted=is_counted)
     candidates = span_candidates(spans, keep, events, (start_ns, end_ns), received)
     return LookedAt(spans, keep, events, start_ns, end_ns, received.ns, candidates)
 
@@ -137,7 +140,6 @@ def _columns(
     epoch = slot_int(spans, "crucible.epoch")
     input_tokens = slot_int(spans, "gen_ai.usage.input_tokens")
     output_tokens = slot_int(spans, "gen_ai.usage.output_tokens")
-    cost = slot_float(spans, "crucible.measurement.cost_usd")
     everywhere = np.ones(len(spans), np.bool_)
     return {
         "time": time,
@@ -160,7 +162,7 @@ def _columns(
         "model": texts(spans, slot_text(spans, *MODEL)),
         "input_tokens": numbers(*input_tokens, pa.int64()),
         "output_tokens": numbers(*output_tokens, pa.int64()),
-        "cost_usd": numbers(*cost, pa.float64()),
+        "cost_usd": numbers(*cost_usd(spans), pa.float64()),
         "attributes": unless_null(attributes_json(spans, lifted=True)),
         "events": unless_null(span_events_json(spans)),
         "links": unless_null(span_links_json(spans)),

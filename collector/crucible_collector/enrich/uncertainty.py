@@ -10,7 +10,8 @@ from crucible_collector.batch import F64, I64, Bool, Spans
 from crucible_collector.candidates import STATUS_ERROR, U64
 from crucible_collector.decode import text_hash, xxh64
 from crucible_collector.enrich.candidates import MODEL
-from crucible_collector.enrich.columns import slot_float, slot_hash, slot_int, slot_text
+from crucible_collector.enrich.columns import slot_hash, slot_int, slot_text
+from crucible_collector.enrich.costs import cost_usd
 from crucible_collector.enrich.hashing import fold
 from crucible_collector.enrich.partials import MINUTE_US, duration_bucket
 from crucible_collector.enrich.sampled import Chosen
@@ -46,7 +47,7 @@ def _kept(chosen: Chosen[Spans]) -> KeptRows:
             "duration": duration_ns.astype(np.float64),
             "input_token": _counted(*slot_int(spans, "gen_ai.usage.input_tokens")),
             "output_token": _counted(*slot_int(spans, "gen_ai.usage.output_tokens")),
-            "cost": _counted(*slot_float(spans, "crucible.measurement.cost_usd")),
+            "cost": _counted(*cost_usd(spans)),
         },
     )
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from crucible_collector.batch import I64, Bool, Logs, Records, Signal, Spans
 from crucible_collector.candidates import Candidates
+from crucible_collector.cost.pricing import Pricing
 from crucible_collector.enrich.columns import resource_of, slot_text, texts
 from crucible_collector.enrich.dimensions import RESOURCE_COLUMNS, SCOPE_COLUMNS, resources, scopes
 from crucible_collector.enrich.events import EventNames
@@ -40,6 +41,7 @@ class Collected:
     phase: Phase = Phase.WHOLE
     rule_names: tuple[str, ...] = ()  # of the sampling rules, by their numbers
     variances: Variances = field(default_factory=Variances)
+    pricing: Pricing | None = None  # None: calls cost what their senders told
     tables: list[Table] = field(default_factory=list)
     resources: Dimension = field(default_factory=lambda: Dimension("resources", RESOURCE_COLUMNS))
     scopes: Dimension = field(default_factory=lambda: Dimension("scopes", SCOPE_COLUMNS))

@@ -23,6 +23,7 @@ from crucible_collector.errors import DatabaseError
 from crucible_collector.journal import DeadLetters, Journal
 from crucible_collector.pipeline.checkpoints import Checkpoints, Staged
 from crucible_collector.pipeline.detection import DetectionInForce
+from crucible_collector.pipeline.prices import PricesInForce
 from crucible_collector.pipeline.remembered import Remembered
 from crucible_collector.pipeline.sampling import SamplingInForce
 from crucible_collector.pipeline.unfamiliar import Unfamiliar
@@ -56,11 +57,14 @@ class Pipeline:
         subscription: Subscription = EVERYTHING,
         sampling: SamplingInForce | None = None,
         detection: DetectionInForce | None = None,
+        prices: PricesInForce | None = None,
         checkpoints: Checkpoints | None = None,
         committed: Callable[[WindowRows, Written], None] = lambda _rows, _written: None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         """`subscription` says what is wanted, `detection` what is watched, `sampling` how much is kept.
+
+        `prices` say what calls of models cost.
 
         `committed` hears of every window in the database: of one that is written ahead and behind,
         twice.
@@ -70,6 +74,7 @@ class Pipeline:
         self._dead_letters = dead_letters
         self._sampling = SamplingInForce() if sampling is None else sampling
         self._detection = DetectionInForce() if detection is None else detection
+        self._prices = PricesInForce() if prices is None else prices
         self._committed = committed
         self._clock_ns = clock_ns
         self._remembered = Remembered()
@@ -81,6 +86,7 @@ class Pipeline:
             self._sampling,
             checkpoints,
             detection=self._detection,
+            prices=self._prices,
             clock_ns=clock_ns,
             with_parts=lambda: writer.writes_parts,
         )
@@ -264,6 +270,7 @@ class Pipeline:
     def _poll_settings(self) -> None:
         self._sampling.poll(self._writer.open())
         self._detection.poll(self._writer.open())
+        self._prices.poll(self._writer.open())
 
     def _tell_listening(self) -> None:
         """A journal without room turns requests away: nobody can be heard of while that lasts."""

@@ -16,6 +16,7 @@ import numpy as np
 from crucible_collector import metrics
 from crucible_collector.batch import I32, Reason, Signal
 from crucible_collector.candidates import Candidates, Counted, Decided
+from crucible_collector.cost.pricing import Pricing
 from crucible_collector.detect.engine import Engine
 from crucible_collector.detect.found import Found
 from crucible_collector.enrich.logs import add_logs
@@ -44,18 +45,20 @@ def prepare(
     phase: Phase = Phase.WHOLE,
     duplicates: frozenset[int] = frozenset(),
     engine: Engine | None = None,
+    pricing: Pricing | None = None,
 ) -> WindowRows:
     """Decode, decide and enrich every request of the window, but for the events that are not wanted.
 
     Without a sampler nothing is sampled here; what who sent it had sampled says so all the same. Without
-    an engine nothing is looked for; of what comes BEHIND, everything was looked at AHEAD.
+    an engine nothing is looked for; of what comes BEHIND, everything was looked at AHEAD. Without prices
+    calls cost what their senders told.
     `duplicates` are requests that are known to be stored already: nothing is made of them.
     """
     sampler = _idle() if sampler is None else sampler
     if phase is Phase.BEHIND:
         everything = Everything()
         known = Known(everything, everything, everything)
-    collected = Collected(known, subscription, phase, _names(sampler), sampler.variances)
+    collected = Collected(known, subscription, phase, _names(sampler), sampler.variances, pricing)
     set_aside: list[SetAside] = []
     looked = look_at(
         window, collected, set_aside, duplicates, with_metrics=phase is not Phase.BEHIND
@@ -152,12 +155,13 @@ def replay(
     phase: Phase,
     duplicates: frozenset[int],
     engine: Engine | None,
+    pricing: Pricing | None = None,
 ) -> None:
     """Have engine and sampler learn what they knew after `prepare`, without making rows.
 
     Without an engine only the sampler does: the detectors have looked at the window before.
     """
-    looked, collected = _looked_again(window, subscription, sampler, duplicates, engine)
+    looked, collected = _looked_again(window, subscription, sampler, duplicates, engine, pricing)
     candidates = looked.candidates
     if phase is Phase.AHEAD:
         sampler.observe(candidates, window.end)
@@ -172,9 +176,10 @@ def detect_again(
     sampler: Sampler,
     duplicates: frozenset[int],
     engine: Engine,
+    pricing: Pricing | None = None,
 ) -> None:
     """Have the engine alone learn what it knew after `prepare`; the sampler is not changed."""
-    _looked_again(window, subscription, sampler, duplicates, engine)
+    _looked_again(window, subscription, sampler, duplicates, engine, pricing)
 
 
 def _looked_again(
@@ -183,10 +188,12 @@ def _looked_again(
     sampler: Sampler,
     duplicates: frozenset[int],
     engine: Engine | None,
+    pricing: Pricing | None,
 ) -> tuple[Decoded, Collected]:
     everything = Everything()
     known = Known(everything, everything, everything)
-    collected = Collected(known, subscription, Phase.BEHIND, _names(sampler), sampler.variances)
+    names = _names(sampler)
+    collected = Collected(known, subscription, Phase.BEHIND, names, sampler.variances, pricing)
     looked = look_at(window, collected, [], duplicates, with_metrics=engine is not None)
     _detect(engine, looked, window, collected)
     return looked, collected

@@ -19,6 +19,7 @@ from crucible_collector.journal import Journal, Window
 from crucible_collector.pipeline.checkpoints import Checkpoint, Checkpoints
 from crucible_collector.pipeline.learners import Learners
 from crucible_collector.pipeline.prepare import detect_again, replay
+from crucible_collector.pipeline.prices import PricesInForce
 from crucible_collector.rows import Phase
 from crucible_collector.store.positions import Place, Recorded
 
@@ -31,8 +32,15 @@ ANY = 1 << 62  # of a window that is read again, whatever its size
 class Relearning:
     """Teaches learners. Used by one thread, while no window is being prepared."""
 
-    def __init__(self, journal: Journal, subscription: Subscription, learners: Learners) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        subscription: Subscription,
+        learners: Learners,
+        prices: PricesInForce,
+    ) -> None:
         self._journal = journal
+        self._prices = prices
         self._subscription = subscription
         self._learners = learners
         self._looked_at = 0  # up to where the detectors have looked
@@ -74,7 +82,7 @@ class Relearning:
             return
         told = self._subscription, self._learners.sampler, each.duplicates
         try:
-            detect_again(window, *told, self._learners.engine)
+            detect_again(window, *told, self._learners.engine, self._prices.pricing())
         except Exception:
             metrics.UNCAUGHT_ERRORS.labels("relearn").inc()
             log.exception("nothing can be learned from the window at %d", each.start)
@@ -137,9 +145,9 @@ class Relearning:
         """What raises here was set aside, or kept without a sampler, when it was written."""
         engine = self._learners.engine if each.start >= self._looked_at else None
         self._looked_at = max(self._looked_at, each.end)
-        sampler = self._learners.sampler
+        told = self._subscription, self._learners.sampler, phase, each.duplicates
         try:
-            replay(window, self._subscription, sampler, phase, each.duplicates, engine)
+            replay(window, *told, engine, self._prices.pricing())
         except Exception:
             metrics.UNCAUGHT_ERRORS.labels("relearn").inc()
             log.exception("nothing can be learned from the window at %d", each.start)

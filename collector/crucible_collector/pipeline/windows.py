@@ -22,6 +22,7 @@ from crucible_collector.pipeline.checkpoints import Checkpoints, Staged
 from crucible_collector.pipeline.detection import DetectionInForce
 from crucible_collector.pipeline.learners import Learners
 from crucible_collector.pipeline.prepare import prepare, set_aside_whole
+from crucible_collector.pipeline.prices import PricesInForce
 from crucible_collector.pipeline.relearning import ANY, NOWHERE, Relearning, beyond
 from crucible_collector.pipeline.remembered import Remembered
 from crucible_collector.pipeline.sampling import SamplingInForce
@@ -94,6 +95,7 @@ class Windows:
         checkpoints: Checkpoints | None,
         *,
         detection: DetectionInForce,
+        prices: PricesInForce,
         clock_ns: Callable[[], int],
         with_parts: Callable[[], bool],
     ) -> None:
@@ -109,7 +111,8 @@ class Windows:
         self._now = in_force.now
         self._watching = detection.now
         self._learners = Learners(self._now.settings, self._watching.settings)
-        self._relearning = Relearning(journal, subscription, self._learners)
+        self._prices = prices
+        self._relearning = Relearning(journal, subscription, self._learners, prices)
         self._place: Place | None = None  # where the next windows begin
         self._undecided: deque[_Undecided] = deque()
         self._received_ns = 0
@@ -318,6 +321,7 @@ class Windows:
         rows = prepare(
             *(window, known, self._subscription, self.sampler, phase, duplicates),
             self._learners.engine,
+            self._prices.pricing(),
         )
         is_learned_from = phase is Phase.WHOLE and self._learns
         rows.is_recorded = phase is Phase.AHEAD or is_learned_from

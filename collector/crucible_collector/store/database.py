@@ -19,6 +19,7 @@ import psycopg
 import pyarrow as pa
 from psycopg_pool import ConnectionPool
 
+from crucible_collector.cost.price_table import PriceTable
 from crucible_collector.detect.settings import Detection
 from crucible_collector.errors import DatabaseAwayError
 from crucible_collector.rows import WindowRows
@@ -160,6 +161,13 @@ class Database:
         """Put settings of detection in force and return their version (see `Versions.put`)."""
         form, digest = detection.as_json(), detection.digest()
         return self._put(versions.DETECTION, form, digest, changed_by, reason, follows)
+
+    def put_prices(
+        self, table: PriceTable, changed_by: str, reason: str, follows: int | None
+    ) -> int:
+        """Put prices in force and return their version (see `Versions.put`)."""
+        form, digest = table.as_json(), table.digest()
+        return self._put(versions.PRICES, form, digest, changed_by, reason, follows)
 
     def _put(
         self,

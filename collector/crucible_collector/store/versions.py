@@ -145,3 +145,4 @@ class Versions:
 # follows.
 SAMPLING = Versions("sampling", "sampling_settings", int.from_bytes(b"sampling"))
 DETECTION = Versions("detection", "detection_settings", int.from_bytes(b"detects"))
+PRICES = Versions("prices", "price_settings", int.from_bytes(b"prices"))

@@ -11,6 +11,7 @@
     │       └── TooFastError   the sender's, who is over a limit: come back likewise
     ├── ChangedMeanwhileError  a change of settings follows a version that is not in force any more
     ├── NotComparableError     a comparison that would mean nothing; the message says why
+    ├── ArchiveError           an archive's files cannot be reached, or are not what was written
     ├── JournalError           the journal directory cannot be used
     │   └── JournalLockedError another collector holds it
     └── DatabaseError          the database cannot be used as asked (wrong version, no rights)
@@ -88,6 +89,10 @@ class ChangedMeanwhileError(CollectorError):
 
 class NotComparableError(CollectorError):
     """What is to be compared cannot be, so that an answer would mean nothing; the message says why."""
+
+
+class ArchiveError(CollectorError):
+    """An archive, or the place that it lies at, cannot be read or written, or has changed."""
 
 
 class JournalError(CollectorError):

@@ -17,10 +17,12 @@ what became of its records; `copy` writes its rows (`binary_copy` makes the byte
 `merge` what rows share; `anomalies` writes what detectors found: `periods`, `flags`, and the `feed` of
 what happens to them, with alerts; `sampling` counts what the sampling rules kept, and `versions` has
 these rules and the settings of detection, version by version.
+`live` writes down what a transaction has touched, for those who follow along.
 `outbox` has the alerts that are to be sent. `read` answers the questions named in `queries` for as long as somebody is `asking`, of which
 some are put together of the `pieces` that roll-ups answer; `causes` says what else changed in a run
 before an anomaly; `replay` gives stored records once more, for simulations, and `scanned` numbers, for scans,
-which are kept in `scans` and what they find by `scan_results`; `jobs` are kept likewise; `examine`, with
+which are kept in `scans` and what they find by `scan_results`; `jobs` are kept likewise; `archives`
+are what was put away as files, how it leaves and comes back; `examine`, with
 `examine_storage`, `examine_columnstore`, `examine_retention`, `examine_traces`, `examine_sampling`,
 `examine_detection` and `examine_alerts`, those of the doctor.
 """

@@ -34,17 +34,17 @@ class RefusedRow:
     message: str
 
 
-def encode(batch: pa.RecordBatch) -> Stream:
-    """The whole of a binary COPY stream for the batch."""
-    encoded = binary_copy.encode(batch, _JSONB)
-    return encode_any(batch) if encoded is None else encoded
+def encode(batch: pa.RecordBatch, jsonb: frozenset[str] = _JSONB) -> Stream:
+    """The whole of a binary COPY stream for the batch; `jsonb` are the columns of that type."""
+    encoded = binary_copy.encode(batch, jsonb)
+    return encode_any(batch, jsonb) if encoded is None else encoded
 
 
-def encode_any(batch: pa.RecordBatch) -> bytes:
+def encode_any(batch: pa.RecordBatch, jsonb: frozenset[str] = _JSONB) -> bytes:
     """The same by pgpq, which knows more types (the lists of histograms) and takes longer."""
     encoders = {
         field.name: StringEncoderBuilder.new_with_output(field, Jsonb())
-        if field.name in _JSONB
+        if field.name in jsonb
         else ArrowToPostgresBinaryEncoder.infer_encoder(field)
         for field in batch.schema
     }
@@ -54,8 +54,15 @@ def encode_any(batch: pa.RecordBatch) -> bytes:
 
 def copy(connection: psycopg.Connection, relation: str, columns: list[str], data: Stream) -> None:
     """One COPY of encoded rows; raises what PostgreSQL says."""
+    copy_into(connection, sql.Identifier(SCHEMA, relation), columns, data)
+
+
+def copy_into(
+    connection: psycopg.Connection, table: sql.Identifier, columns: list[str], data: Stream
+) -> None:
+    """The same into any table."""
     statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
-        sql.Identifier(SCHEMA, relation), sql.SQL(", ").join(map(sql.Identifier, columns))
+        table, sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     view = memoryview(data)
     with connection.cursor() as cursor, cursor.copy(statement) as stream:

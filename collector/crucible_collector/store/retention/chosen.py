@@ -13,12 +13,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crucible_collector.errors import DatabaseError
-from crucible_collector.retention import RELATIONS, check, spelled
+from crucible_collector.retention import MADE_OF, RAW, RELATIONS, check, spelled
 from crucible_collector.store.partitions import Connection
+
+# The relations of which there are roll-ups.
+SUMMED = tuple(each for each in RAW if each in MADE_OF.values())
 
 READ = """
 -- For how long is each relation kept, and for how long were its rows kept without a gap? One row a relation.
 select relation, kept, now() - dropped_before from crucible.retention
+"""
+
+ARCHIVED = """
+-- For how long was nothing dropped because it is in an archive? Null: nothing was. No index: these are few.
+select now() - max(gone_before) from crucible.archives
 """
 
 WRITE = """
@@ -48,7 +56,8 @@ where oid = 'crucible.retention'::regclass
 class Choice:
     """`kept` lacks what is kept for ever; `relations` are those of which anything was chosen.
 
-    `whole` says for how long back no row is missing, where rows were dropped under an earlier choice.
+    `whole` says for how long back no row is missing, where rows were dropped under an earlier choice or
+    because an archive has them.
     """
 
     kept: dict[str, dt.timedelta]
@@ -74,6 +83,9 @@ def _read(conn: Connection) -> Choice:
     rows = conn.execute(READ).fetchall()
     kept = {relation: length for relation, length, _ in rows if length is not None}
     whole = {relation: age for relation, _, age in rows if age is not None}
+    (archived,) = conn.execute(ARCHIVED).fetchone() or (None,)
+    if archived is not None:
+        whole |= {each: min(whole.get(each, archived), archived) for each in SUMMED}
     return Choice(kept, frozenset(relation for relation, *_ in rows), whole)
 
 

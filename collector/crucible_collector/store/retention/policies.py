@@ -72,7 +72,7 @@ def _keep(conn: Connection, choice: Choice, places: list[Target], log: logging.L
     ]
     views_are_policies = any(each.table == each.relation for each in places if each.width)
     if views_are_policies:
-        _complete(conn, {each.relation for each in shorter})
+        complete(conn, {each.relation for each in shorter})
     with conn.transaction():
         if views_are_policies:
             continuous.refresh_by_themselves(conn, reach(before | choice.kept, whole))
@@ -102,7 +102,7 @@ def reach(
     return found
 
 
-def _complete(conn: Connection, relations: Iterable[str]) -> None:
+def complete(conn: Connection, relations: Iterable[str]) -> None:
     """Refresh, as far back as so far, what is made of `relations`, whose rows will go."""
     named = set(relations)
     schema = sql.SQL(continuous.extension_schema(conn))

@@ -144,7 +144,7 @@ def _order(measure: Measure) -> str:
     return " desc" if measure.rule == "last" else ""
 
 
-def _parts_of_what_is_stored(family: Family) -> str:
+def _parts_of_what_is_stored(family: Family, table: str | None = None) -> str:
     level = family.levels[0]
     keys = ", ".join(key.raw for key in family.keys)
     measures = ", ".join(_of_rows(each) for each in family.measures)
@@ -153,8 +153,15 @@ def _parts_of_what_is_stored(family: Family) -> str:
     return (
         f"insert into {SCHEMA}.{family.parts} ({', '.join(family.columns)})"  # noqa: S608
         f" select {bucket(level)}, {keys}, {measures}"
-        f" from {SCHEMA}.{family.source}{where} group by {places}"
+        f" from {table or f'{SCHEMA}.{family.source}'}{where} group by {places}"
     )
+
+
+def add_parts_of(conn: psycopg.Connection[Any], source: str, table: str) -> None:
+    """Add what rows of `source` that lie in another `table`, too, add to its roll-ups."""
+    for family in FAMILIES:
+        if family.source == source:
+            conn.execute(_parts_of_what_is_stored(family, table).encode())
 
 
 def sum_label_again(conn: psycopg.Connection[Any], label: str) -> None:

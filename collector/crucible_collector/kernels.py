@@ -64,6 +64,7 @@ _SOURCES = ("batch.py", "kernels.py", "mixing.py", "decode/*.py", "store/binary_
 _APART = {
     "crucible_collector.sample": ("sample/*.py", "sample/strategies/*.py"),
     "crucible_collector.detect": ("detect/*.py", "detect/detectors/*.py"),
+    "crucible_collector.store.binary_rows": ("store/binary_rows.py",),
 }
 
 
@@ -142,7 +143,7 @@ def _keep_in(directory: Path, entry_points: Sequence[Any]) -> None:
 @functools.cache
 def _apart(module: str) -> str:
     """The name of a kernel's directory in the directory of all; empty where it has none of its own."""
-    if not module.startswith(tuple(f"{package}." for package in _APART)):
+    if not f"{module}.".startswith(tuple(f"{apart}." for apart in _APART)):
         return ""
     return f"{module.split('.')[1]}-{_hash(sources(Path(__file__).parent, module))}"
 
@@ -163,7 +164,7 @@ def _default_base() -> Path | None:
 def sources(package: Path, module: str = "") -> list[Path]:
     """Return every file that the kernels of a module are made from, as far as that names its directory."""
     for apart, patterns in _APART.items():
-        if module.startswith(f"{apart}."):
+        if f"{module}.".startswith(f"{apart}."):
             return _found(package, patterns)
     return _found(package, _SOURCES)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crucible_collector.api import failures, site
+from crucible_collector.api.exchange import GZIP, Departures, Head
 from crucible_collector.api.feed import Feed
 from crucible_collector.api.routes.aggregates import aggregates_router
 from crucible_collector.api.routes.anomalies import Changes, anomalies_router, changes_router
@@ -47,7 +49,12 @@ _ABOUT = """
 What experiments did, as the collector stored it.
 
 - Lists answer `{data, meta}`; `meta.next_cursor` given as `cursor`, with the same filters, continues
-  them. Rows that arrive meanwhile shift nothing.
+  them. Rows that arrive meanwhile shift nothing: every list has one order, told with it, in which what is
+  equal keeps its place. The address of the next page is in the header Link, too.
+- Lists are JSON, or an Arrow stream for `Accept: application/vnd.apache.arrow.stream`: `meta` is in its schema's
+  metadata, and what is nested within a row is JSON text. `fields=a,b` leaves the other fields of rows out.
+- Answers carry an ETag: with If-None-Match, what is still the same is answered 304. gzip where it is accepted.
+- HEAD is answered as GET is, and OPTIONS with Allow.
 - Whatever is not 2xx answers `{error: {code, message, details}}`.
 - Times are RFC 3339 in UTC with nine digits; durations are milliseconds; trace ids are 32 hex
   digits, the ids of spans and series 16.
@@ -125,5 +132,8 @@ def create_app(
     site.install(app)
     failures.install(app)
     app.add_middleware(PathAsSent)
+    app.add_middleware(Departures)
+    app.add_middleware(GZipMiddleware, **GZIP)
+    app.add_middleware(Head)
     app.add_middleware(site.SecurityHeaders)
     return app

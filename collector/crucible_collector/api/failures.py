@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -14,12 +15,14 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from crucible_collector import metrics
+from crucible_collector.api.exchange import allowed_methods, told_methods
 from crucible_collector.api.models import Failure
 from crucible_collector.api.paging import CursorError
 from crucible_collector.errors import (
     AnswerTooLargeError,
     ChangedMeanwhileError,
     DatabaseAwayError,
+    ForbiddenError,
     MalformedError,
     NotComparableError,
     OverloadedError,
@@ -27,7 +30,9 @@ from crucible_collector.errors import (
     QueryTooSlowError,
     RefusedError,
     SettingsError,
+    TooFastError,
     TooLargeError,
+    UnauthenticatedError,
 )
 
 # A database that restarts is back within some seconds; the page asks every second anyhow.
@@ -37,6 +42,8 @@ _LOG = logging.getLogger(__name__)
 
 # What OpenAPI says of any question.
 FAILURES: dict[int | str, dict[str, Any]] = {
+    401: {"model": Failure, "description": "An API key is needed: `authorization: Bearer ct_…`."},
+    403: {"model": Failure, "description": "The API key is not for this."},
     422: {"model": Failure, "description": "A parameter is unknown or has a bad value."},
     503: {
         "model": Failure,
@@ -52,7 +59,10 @@ NOT_FOUND: dict[int | str, dict[str, Any]] = {
 _REFUSALS: dict[type[RefusedError], int] = {
     MalformedError: HTTPStatus.BAD_REQUEST,
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnauthenticatedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
     OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    TooFastError: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
 
@@ -98,13 +108,19 @@ async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     details = [
         {
-            "parameter": ".".join(map(str, found["loc"][1:])),
+            "parameter": _parameter(found["loc"]),
             "message": _message(found),
         }
         for found in error.errors()
     ]
     text = "; ".join(f"{each['parameter']}: {each['message']}" for each in details)
     return failure(422, "invalid_parameter", text, details)
+
+
+def _parameter(place: Sequence[str | int]) -> str:
+    """Its name; of one that may be given several times not which of them, since people count commas."""
+    kind, *path = place
+    return ".".join(str(part) for part in path if kind != "query" or isinstance(part, str))
 
 
 def _message(found: dict[str, Any]) -> str:
@@ -122,11 +138,16 @@ async def _not_found(_: Request, error: Exception) -> Response:
     return failure(404, "not_found", str(error))
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = allowed_methods(request)
+        if request.method == "OPTIONS":
+            return told_methods(headers["Allow"])
     phrase = HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "_")
-    return failure(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
+    return failure(error.status_code, code, str(error.detail), headers=headers)
 
 
 async def _database_away(_: Request, error: Exception) -> Response:
@@ -150,9 +171,16 @@ async def _too_large(_: Request, error: Exception) -> Response:
 
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
+    return refused(error)
+
+
+def refused(error: RefusedError) -> Response:
+    """The answer to a request that is refused whole."""
     headers = None
     if isinstance(error, OverloadedError):
         headers = {"Retry-After": str(max(math.ceil(error.retry_after_s), 1))}
+    if isinstance(error, UnauthenticatedError):
+        headers = {"WWW-Authenticate": "Bearer"}
     return failure(_REFUSALS[type(error)], error.reason, str(error), headers=headers)
 
 

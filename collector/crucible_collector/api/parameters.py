@@ -30,6 +30,8 @@ POINTS_LIMIT_DEFAULT = 1000
 POINTS_LIMIT_MAX = 10_000
 # A whole trace is wanted at once, for its tree; at some 2 kB a span this is 20 MB of answer.
 SPANS_LIMIT_MAX = 10_000
+# Rows have fifty fields at most.
+FIELDS_MAX = 100
 # No stored name is longer than 256 bytes where it is indexed; longer ones cannot match anything.
 TEXT_LENGTH_MAX = 1024
 
@@ -170,14 +172,26 @@ SeriesIdPath = Annotated[
 ]
 
 
+def parted(value: Any) -> Any:
+    """For a BeforeValidator: `a,b` and `a` and `b` given one after the other mean the same."""
+    given = value if isinstance(value, list) else [value]
+    return [part for text in given for part in str(text).split(",") if part]
+
+
 class Paged(BaseModel):
-    """Where every list begins and ends."""
+    """Where every list begins and ends, and what its rows have."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=False)
 
     limit: int = Field(LIMIT_DEFAULT, ge=1, le=LIMIT_MAX, description="Rows in this answer.")
     cursor: Text | None = Field(
         None, description="`meta.next_cursor` of the answer before; the same filters with it."
+    )
+    fields: Annotated[list[Text], BeforeValidator(parted)] = Field(
+        [],
+        max_length=FIELDS_MAX,
+        description="Only these fields of each row, in this order: several with commas, or the parameter "
+        "repeated. Without it: all.",
     )
 
 
@@ -188,30 +202,63 @@ class Period(BaseModel):
     to_time: Time | None = Field(None, alias="to", description="Before this time.")
 
 
-class RunFilter(Paged):
+RunStatus = Literal[
+    "pending", "running", "completed", "failed", "cancelled", "early_stopped", "stalled"
+]
+ExperimentStatus = Literal["running", "paused", "stopped", "archived"]
+
+
+class RunFilter(Paged, Period):
+    """Runs that lie in the period in whole or in part."""
+
     experiment: Text | None = Field(None, description="Experiment id.")
-    status: (
-        Literal[
-            "pending", "running", "completed", "failed", "cancelled", "early_stopped", "stalled"
-        ]
-        | None
-    ) = Field(None, description="Status of the run.")
+    status: Annotated[list[RunStatus], BeforeValidator(parted)] = Field(
+        [],
+        description="Status of the run: one of these, several with commas, or the parameter repeated.",
+    )
     condition: Text | None = Field(None, description="Condition (variant) of the experiment.")
+    kind: Literal["training", "pipeline"] | None = Field(None, description="What the run is.")
+    model: Text | None = Field(None, description="Name of the model that it trains or runs.")
+    parent: Text | None = Field(None, description="Id of the run that it is a part of.")
+    prefix: Text | None = Field(None, description="Beginning of the run id.")
+
+    def chosen(self) -> dict[str, Any]:
+        """The filters as parameters of the query."""
+        names = ("experiment", "condition", "kind", "model", "parent", "prefix")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "status": self.status or None,
+            "from": self.from_time,
+            "to": self.to_time,
+        }
 
 
 class ExperimentFilter(Paged):
-    status: Literal["running", "paused", "stopped", "archived"] | None = Field(
-        None, description="Status of the experiment."
+    status: Annotated[list[ExperimentStatus], BeforeValidator(parted)] = Field(
+        [],
+        description="Status of the experiment: one of these, several with commas, or the parameter repeated.",
+    )
+    tag: Annotated[list[Text], BeforeValidator(parted)] = Field(
+        [],
+        max_length=FIELDS_MAX,
+        description="A tag that it has: of several with commas, or the parameter repeated, all.",
+    )
+    owner: Text | None = Field(None, description="Whose it is.")
+    prefix: Text | None = Field(None, description="Beginning of the experiment id.")
+    text: Text | None = Field(
+        None, description="Words that its name or its hypothesis contains, in either case."
     )
 
+    def chosen(self) -> dict[str, Any]:
+        """The filters as parameters of the query."""
+        return {
+            **{name: getattr(self, name) for name in ("owner", "prefix", "text")},
+            "status": self.status or None,
+            "tags": self.tag or None,
+        }
 
-def _parted(value: Any) -> Any:
-    """`a,b` and `a` and `b` given one after the other mean the same."""
-    given = value if isinstance(value, list) else [value]
-    return [part for text in given for part in str(text).split(",") if part]
 
-
-KeepReasons = Annotated[list[Reason], BeforeValidator(_parted)]
+KeepReasons = Annotated[list[Reason], BeforeValidator(parted)]
 _KEPT_BECAUSE: Any = Field(
     [],
     description="Why sampling kept it: one of these, several with commas, or the parameter repeated.",
@@ -252,7 +299,7 @@ class EventAggregateFilter(Paged, Period):
         "none",
         description="A row for each minute, hour or day (UTC), or one for all of the period.",
     )
-    group_by: Annotated[list[Group], BeforeValidator(_parted)] = Field(
+    group_by: Annotated[list[Group], BeforeValidator(parted)] = Field(
         [],
         description="A row for each of these, too: several with commas, or the parameter repeated.",
         examples=[["event", "model"]],

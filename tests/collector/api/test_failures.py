@@ -123,7 +123,7 @@ def test_an_address_that_is_not_there_is_answered_in_the_one_shape(api: Api, pat
 def test_another_method_than_get_is_answered_in_the_one_shape(api: Api) -> None:
     response = api.client.post("/api/v1/runs", content=b"{}")
     assert response.status_code == 405
-    assert response.headers["allow"] == "GET"
+    assert response.headers["allow"] == "GET, HEAD, OPTIONS"
     assert _error(response)["code"] == "method_not_allowed"
 
 

@@ -60,8 +60,9 @@ def test_a_browser_asks_again_for_files_and_is_told_when_they_are_the_same(api: 
     assert again.status_code == 304
 
 
-def test_answers_are_never_cached(api: Api) -> None:
-    for path in ("/api/v1/runs", "/api/v1/runs/none", "/healthz", "/metrics"):
+def test_answers_are_never_shown_from_a_cache_unasked(api: Api) -> None:
+    assert api.client.get("/api/v1/runs").headers["cache-control"] == "private, no-cache"
+    for path in ("/api/v1/runs/none", "/healthz", "/metrics"):
         assert api.client.get(path).headers["cache-control"] == "no-store"
 
 

@@ -26,7 +26,7 @@ def experiments_router(reads: Reads) -> APIRouter:
         cursor = decode_cursor(filters.cursor, *_KEY)
         rows = reads.json_rows(
             "experiments",
-            status=filters.status,
+            **filters.chosen(),
             **after_first_seen(cursor),
             limit=filters.limit + 1,
         )

@@ -38,9 +38,7 @@ def runs_router(reads: Reads) -> APIRouter:
         cursor = decode_cursor(filters.cursor, *_RUN_KEY)
         rows = reads.json_rows(
             "runs",
-            experiment=filters.experiment,
-            status=filters.status,
-            condition=filters.condition,
+            **filters.chosen(),
             **after_first_seen(cursor),
             limit=filters.limit + 1,
         )

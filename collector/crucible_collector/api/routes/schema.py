@@ -17,7 +17,7 @@ from crucible_collector.api.registry import (
 )
 
 # Only another version of the collector says anything else, and then at once.
-_HEADERS = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+_HEADERS = {"Cache-Control": "no-cache"}
 
 
 def schema_router() -> APIRouter:
@@ -48,6 +48,6 @@ def _answer(request: Request, text: Text) -> Response:
     if text.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", ""):
-        headers["Content-Encoding"] = "gzip"
+        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
         return Response(text.packed, headers=headers, media_type="application/json")
     return Response(text.body, headers=headers, media_type="application/json")

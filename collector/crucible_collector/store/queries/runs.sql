@@ -5,8 +5,14 @@ select
 from crucible.runs r
 -- include run_worst
 where (%(experiment)s::text is null or r.experiment_id = %(experiment)s)
-  and (%(status)s::text is null or r.status = %(status)s)
+  and (%(status)s::text[] is null or r.status = any(%(status)s))
   and (%(condition)s::text is null or r.condition = %(condition)s)
+  and (%(kind)s::text is null or r.kind = %(kind)s)
+  and (%(model)s::text is null or r.model_name = %(model)s)
+  and (%(parent)s::text is null or r.parent_run_id = %(parent)s)
+  and (%(prefix)s::text is null or starts_with(r.run_id, %(prefix)s))
+  and (%(from)s::timestamptz is null or r.last_seen >= %(from)s)
+  and (%(to)s::timestamptz is null or r.first_seen < %(to)s)
   and (
       %(last_seen)s::timestamptz is null
       or (r.first_seen, r.run_id) <= (%(last_seen)s, %(last_id)s)

@@ -1,4 +1,4 @@
-"""What the API may ask of this process, and have it change: sampling and detection as they are in force.
+"""What the API may ask of this process, and have it change: sampling, detection and prices as they are in force.
 
 The database has the settings; what is told here is how this process works by them.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from crucible_collector.cost.price_table import PriceTable
 from crucible_collector.detect.engine import Use
 from crucible_collector.detect.settings import Detection
 from crucible_collector.pipeline.detection import DetectionInForce
+from crucible_collector.pipeline.prices import PricesInForce
 from crucible_collector.pipeline.sampling import SamplingInForce
 from crucible_collector.sample.rules import Rules
 from crucible_collector.sample.rulings import RuleUse
@@ -17,14 +19,19 @@ from crucible_collector.store.database import Database
 
 
 class InProcess:
-    """Api.routes.sampling.Samples and api.routes.detection.Detects of a running collector."""
+    """Samples, Detects and Priced of the routes of a running collector."""
 
     def __init__(
-        self, database: Database, sampling: SamplingInForce, detection: DetectionInForce
+        self,
+        database: Database,
+        sampling: SamplingInForce,
+        detection: DetectionInForce,
+        prices: PricesInForce,
     ) -> None:
         self._database = database
         self._sampling = sampling
         self._detection = detection
+        self._prices = prices
 
     def sampling_version(self) -> int:
         """Of the rules that this collector works by (see api.routes.sampling.Samples)."""
@@ -58,4 +65,16 @@ class InProcess:
         """Put settings of detection in force, for every collector of the database; their version."""
         version = self._database.put_detection(detection, changed_by, reason, follows)
         self._detection.ask_soon()
+        return version
+
+    def prices_version(self) -> int:
+        """Of the prices that this collector works by (see api.routes.prices.Priced)."""
+        return self._prices.now.version
+
+    def put_prices(
+        self, table: PriceTable, changed_by: str, reason: str, follows: int | None
+    ) -> int:
+        """Put prices in force, for every collector of the database; their version."""
+        version = self._database.put_prices(table, changed_by, reason, follows)
+        self._prices.ask_soon()
         return version

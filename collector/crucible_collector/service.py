@@ -6,8 +6,8 @@ SIGTERM or SIGINT: the receivers refuse new requests and finish those in hand, t
 journal into the database for as long as the grace allows, alerts and the database end, exit code 0.
 What was not drained is in the journal and is written at the next start.
 
-SIGHUP: the settings are read again, of which only those of sampling and of detection are taken; wrong ones
-change nothing.
+SIGHUP: the settings are read again, of which only those of sampling, detection and prices are taken; wrong
+ones change nothing.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from crucible_collector import decode, metrics
 from crucible_collector.alerts.sender import AlertSender
 from crucible_collector.api import api_server, create_app
 from crucible_collector.api.status import ComponentStatus
+from crucible_collector.cost.price_table import PriceTable
 from crucible_collector.detect import warm as detect_kernels
 from crucible_collector.detect.settings import Detection
 from crucible_collector.detect.webhooks import Webhook
@@ -40,6 +41,7 @@ from crucible_collector.pipeline.checkpoints import Checkpoints
 from crucible_collector.pipeline.detection import DetectionInForce
 from crucible_collector.pipeline.in_force import Following, Kind
 from crucible_collector.pipeline.pipeline import Pipeline
+from crucible_collector.pipeline.prices import PricesInForce
 from crucible_collector.pipeline.sampling import SamplingInForce
 from crucible_collector.receive import (
     Admission,
@@ -68,7 +70,7 @@ _SECONDS_PER_DAY = 86_400
 SWITCH_INTERVAL_S = 0.0005
 # A signal that the system hands to another thread does not wake the main one, whose handler it is.
 SIGNAL_POLL_S = 0.5
-_READ_AGAIN = ("sampling", "detection")
+_READ_AGAIN = ("sampling", "detection", "prices")
 _Part = TypeVar("_Part")
 
 
@@ -81,6 +83,7 @@ class Service:
         self._stack = ExitStack()
         self._sampling = SamplingInForce(_rules(settings), who=self._description)
         self._detection = DetectionInForce(_detection(settings), who=self._description)
+        self._prices = PricesInForce(_prices(settings), who=self._description)
         self._database = Database(settings)
         self._asked = (
             LedgerMetrics(self._database),
@@ -179,6 +182,7 @@ class Service:
             subscription=subscription,
             sampling=self._sampling,
             detection=self._detection,
+            prices=self._prices,
             checkpoints=Checkpoints(settings.data_dir, journal.journal_id),
         )
         self._pipeline.start()
@@ -201,7 +205,7 @@ class Service:
         simulation = Simulation(lambda: self._database.dsn)
         scans = Scans(lambda: self._database.dsn, lambda: self._detection.now.settings)
         self._stack.callback(scans.stop)
-        here = InProcess(self._database, self._sampling, self._detection)
+        here = InProcess(self._database, self._sampling, self._detection, self._prices)
         app = create_app(
             self._database,
             self,
@@ -210,6 +214,7 @@ class Service:
             simulation,
             changes=self._database,
             detects=here,
+            priced=here,
             scanning=scans,
         )
         self._listen("api", api_server(app))
@@ -270,10 +275,10 @@ class Service:
         return generate_latest(metrics.REGISTRY) + b"".join(map(generate_latest, self._asked))
 
     def reload(self, read: Callable[[], Settings]) -> None:
-        """Take what the settings say of sampling and detection; all else holds from the next start on."""
+        """Take what the settings say of sampling, detection and prices; all else holds from the next start on."""
         try:
             settings = read()
-            rules, detection = _rules(settings), _detection(settings)
+            rules, detection, prices = _rules(settings), _detection(settings), _prices(settings)
         except SettingsError as error:
             log.warning("nothing changes, the settings are wrong: %s", error)
             return
@@ -283,11 +288,12 @@ class Service:
             if name not in _READ_AGAIN and getattr(settings, name) != getattr(self._settings, name)
         ]
         if others:
-            again = " and ".join(_READ_AGAIN)
+            again = ", ".join(_READ_AGAIN)
             told = ", ".join(others)
             log.warning("only %s are read again; from the next start on: %s", again, told)
         _offer("sampling", self._sampling, rules)
         _offer("detection", self._detection, detection)
+        _offer("prices", self._prices, prices)
 
 
 def _offer(name: str, following: Following[Kind], told: Kind | None) -> None:
@@ -312,6 +318,11 @@ def _rules(settings: Settings) -> Rules | None:
 def _detection(settings: Settings) -> Detection | None:
     """What they say of detection; None: nothing. Raises SettingsError."""
     return None if settings.detection is None else Detection.parse(settings.detection)
+
+
+def _prices(settings: Settings) -> PriceTable | None:
+    """What they say of prices; None: nothing. Raises SettingsError."""
+    return None if settings.prices is None else PriceTable.parse(settings.prices)
 
 
 def serve(settings: Settings, read_again: Callable[[], Settings]) -> int:

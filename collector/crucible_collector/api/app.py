@@ -13,12 +13,14 @@ from crucible_collector.api.exchange import GZIP, Departures, Head
 from crucible_collector.api.feed import Feed
 from crucible_collector.api.routes.aggregates import aggregates_router
 from crucible_collector.api.routes.anomalies import Changes, anomalies_router, changes_router
+from crucible_collector.api.routes.cost import cost_router
 from crucible_collector.api.routes.detection import Detects, detection_router
 from crucible_collector.api.routes.events import events_router
 from crucible_collector.api.routes.experiments import experiments_router
 from crucible_collector.api.routes.health import health_router
 from crucible_collector.api.routes.ledger import ledger_router
 from crucible_collector.api.routes.logs import logs_router
+from crucible_collector.api.routes.prices import Priced, prices_router
 from crucible_collector.api.routes.runs import runs_router
 from crucible_collector.api.routes.sampling import Samples, sampling_router
 from crucible_collector.api.routes.scans import Scanning, band_router, scans_router
@@ -44,6 +46,7 @@ ROUTERS = (
     logs_router,
     ledger_router,
     anomalies_router,
+    cost_router,
 )
 _ABOUT = """
 What experiments did, as the collector stored it.
@@ -91,6 +94,7 @@ def create_app(
     changes: Changes | None = None,
     detects: Detects | None = None,
     scanning: Scanning | None = None,
+    priced: Priced | None = None,
 ) -> FastAPI:
     """The application over a database and a service, both of which outlive it.
 
@@ -99,6 +103,7 @@ def create_app(
     `changes` takes what people make of periods of anomalies; None where it may not write.
     `detects` tells of this process's detection and takes other settings; None where it receives nothing.
     `scanning` has detectors look at what is stored; None where nobody does.
+    `priced` tells of this process's prices and takes others; None where it stores nothing.
     """
     app = FastAPI(
         title="Crucible Telemetry",
@@ -122,6 +127,7 @@ def create_app(
         api.include_router(changes_router(reads, changes))
     api.include_router(sampling_router(reads, samples))
     api.include_router(detection_router(reads, detects))
+    api.include_router(prices_router(reads, priced))
     if simulates is not None:
         api.include_router(simulation_router(simulates))
     api.include_router(schema_router())

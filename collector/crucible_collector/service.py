@@ -1,6 +1,6 @@
 """The collector's parts in the order in which they start, and in reverse in which they stop.
 
-    journal (locks the data directory) → kernels → database → alerts → pipeline → receivers → API → ready
+    journal (locks the data directory) → kernels → database → doors → alerts → pipeline → receivers → API → ready
 
 SIGTERM or SIGINT: the receivers refuse new requests and finish those in hand, the pipeline drains the
 journal into the database for as long as the grace allows, alerts and the database end, exit code 0.
@@ -26,8 +26,9 @@ from typing import TypeVar
 from prometheus_client import generate_latest
 
 from crucible_collector import decode, metrics
+from crucible_collector.access.doors import Doors
 from crucible_collector.alerts.sender import AlertSender
-from crucible_collector.api import api_server, create_app
+from crucible_collector.api import Access, api_server, create_app
 from crucible_collector.api.status import ComponentStatus
 from crucible_collector.cost.price_table import PriceTable
 from crucible_collector.detect import warm as detect_kernels
@@ -85,6 +86,7 @@ class Service:
         self._detection = DetectionInForce(_detection(settings), who=self._description)
         self._prices = PricesInForce(_prices(settings), who=self._description)
         self._database = Database(settings)
+        self._doors = Doors(settings, lambda: self._database.dsn)
         self._asked = (
             LedgerMetrics(self._database),
             SamplingMetrics(self._sampling),
@@ -103,6 +105,7 @@ class Service:
             self._open_journal,
             self._load_kernels,
             self._start_database,
+            self._start_doors,
             self._start_alerts,
             self._start_pipeline,
             self._make_intake,
@@ -146,6 +149,10 @@ class Service:
         self._stack.callback(self._database.stop)
         self._database.start()
 
+    def _start_doors(self) -> None:
+        self._stack.callback(self._doors.stop)
+        self._doors.start()
+
     def _start_alerts(self) -> None:
         """Before the pipeline, and ended after it: what is found while it drains may still be told."""
         sender = AlertSender(
@@ -154,11 +161,16 @@ class Service:
             self._webhooks,
             lambda: (
                 self._settings.public_url
-                or f"http://{self.addresses.get('api', self._settings.api)}"
+                or f"{self.scheme}://{self.addresses.get('api', self._settings.api)}"
             ),
         )
         sender.start()
         self._stack.callback(sender.stop)
+
+    @property
+    def scheme(self) -> str:
+        """Of the two addresses that speak HTTP."""
+        return "http" if self._doors.tls is None else "https"
 
     def _webhooks(self) -> Sequence[Webhook] | None:
         """Those of the settings in force; None until these were read, or where there never were any."""
@@ -216,13 +228,21 @@ class Service:
             detects=here,
             priced=here,
             scanning=scans,
+            access=Access(
+                self._doors.guard("api"), lambda: self._database.dsn, self._settings.cors_origins
+            ),
         )
-        self._listen("api", api_server(app))
+        tls = self._doors.tls
+        self._listen("api", api_server(app, tls=None if tls is None else tls.context))
 
     def _start_receivers(self) -> None:
         intake = _made(self._intake)
-        self._listen("http", WebServer(OtlpHttp(intake), name="otlp-http", http=BoundedHttp))
-        self._listen("grpc", GrpcServer(intake))
+        tls, guard = self._doors.tls, self._doors.ingest_guard
+        otlp = OtlpHttp(intake, guard=guard("http"))
+        context = None if tls is None else tls.context
+        self._listen("http", WebServer(otlp, name="otlp-http", http=BoundedHttp, tls=context))
+        credentials = None if tls is None else tls.grpc_credentials()
+        self._listen("grpc", GrpcServer(intake, guard=guard("grpc"), credentials=credentials))
         _made(self._pipeline).listening()
 
     def _listen(self, name: str, server: WebServer | GrpcServer) -> None:
@@ -347,9 +367,9 @@ def serve(settings: Settings, read_again: Callable[[], Settings]) -> int:
         service.stop()
         log.info("stopped while starting")
         return 0
-    shown = {name: str(address) for name, address in service.addresses.items()}
+    shown, scheme = service.addresses, service.scheme
     print(
-        f"ready grpc={shown['grpc']} http=http://{shown['http']} api=http://{shown['api']}",
+        f"ready grpc={shown['grpc']} http={scheme}://{shown['http']} api={scheme}://{shown['api']}",
         flush=True,
     )
     while _next(signals) == signal.SIGHUP:

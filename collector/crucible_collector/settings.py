@@ -104,6 +104,8 @@ def _origins(value: Any) -> Any:
     return origins
 
 
+LISTENERS = ("grpc", "http", "api")
+
 _Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 _Origins = Annotated[tuple[str, ...], BeforeValidator(_origins)]
 _Kept = Annotated[dict[str, dt.timedelta] | None, BeforeValidator(from_setting)]
@@ -277,11 +279,25 @@ class Settings(BaseModel):
     )
 
     def check_exposure(self) -> None:
-        """Refuse to listen beyond loopback unless told; raises SettingsError."""
-        for key in ("grpc", "http", "api"):
+        """Refuse what would listen beyond loopback in the clear, or half of TLS; raises SettingsError."""
+        if (self.tls_cert is None) != (self.tls_key is None):
+            given, missing = (
+                ("tls_cert", "tls_key") if self.tls_key is None else ("tls_key", "tls_cert")
+            )
+            raise SettingsError(f"{given} = {getattr(self, given)}: TLS takes {missing}, too")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise SettingsError(
+                f"tls_client_ca = {self.tls_client_ca}: TLS takes tls_cert and tls_key, too"
+            )
+        for key in LISTENERS:
             address = parse_address(getattr(self, key))
-            if not address.is_loopback and not self.insecure:
+            if not address.is_loopback and self.tls_cert is None and not self.insecure:
                 raise SettingsError(
-                    f"{key} = {address}: listening beyond loopback has neither TLS nor keys;"
-                    " choose a loopback address, or accept it with --insecure"
+                    f"{key} = {address}: beyond loopback TLS is needed (--tls-cert and --tls-key), and"
+                    " API keys; choose a loopback address, or accept neither with --insecure"
                 )
+
+    def asks_for_keys(self, listener: str) -> bool:
+        """Whether who comes to this one of the three addresses needs an API key."""
+        address = parse_address(getattr(self, listener))
+        return self.require_keys or not (address.is_loopback or self.insecure)

@@ -8,6 +8,7 @@ where the settings are known, and port 0 has its number before anything is print
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -30,9 +31,14 @@ class WebServer:
         name: str,
         stop_grace_s: int = 5,
         on_stop: Callable[[], None] | None = None,
+        tls: ssl.SSLContext | None = None,
         **settings: Any,
     ) -> None:
-        """`on_stop` ends answers that have no end; `settings` go to uvicorn.Config as they are."""
+        """`on_stop` ends answers that have no end; `settings` go to uvicorn.Config as they are.
+
+        `tls` makes it HTTPS.
+        """
+        self._tls = tls
         self._on_stop = on_stop
         self._stop_grace_s = stop_grace_s
         self._settings = settings
@@ -61,6 +67,8 @@ class WebServer:
                 **self._settings,
             },
         )
+        config.load()
+        config.ssl = self._tls  # uvicorn would make one of files, which it reads once
         self._server = uvicorn.Server(config)
         started = threading.Event()
         self._thread = threading.Thread(

@@ -9,12 +9,14 @@ rules that were `in_force`, and `costs` into sums of costs; `tree` puts a trace 
 wrong with them; `feed` tells what happens to anomalies as it happens; `versions` is what questions about
 settings have in common, `jobs` those about what goes on by itself; `paging` and `places` make lists continue where they ended; `registry` is what
 there is to know of events; `failures` gives every refusal one shape; `status` is for probes and scrapers;
+`guard` lets requests in, by keys of which `access` says what is told;
 `site` serves the page. SQL is in `store/queries`.
 """
 
 from crucible_collector.api.app import create_app
+from crucible_collector.api.guard import Access
 from crucible_collector.api.routes.telemetry import TakesEvents
 from crucible_collector.api.serve import api_server
 from crucible_collector.api.status import ComponentStatus, StatusSource
 
-__all__ = ["ComponentStatus", "StatusSource", "TakesEvents", "api_server", "create_app"]
+__all__ = ["Access", "ComponentStatus", "StatusSource", "TakesEvents", "api_server", "create_app"]

@@ -5,19 +5,23 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crucible_collector.api import failures, site
 from crucible_collector.api.exchange import GZIP, Departures, Head
 from crucible_collector.api.feed import Feed
+from crucible_collector.api.guard import CORS, Access, ApiGuard
 from crucible_collector.api.routes.aggregates import aggregates_router
 from crucible_collector.api.routes.anomalies import Changes, anomalies_router, changes_router
+from crucible_collector.api.routes.audit import audit_router
 from crucible_collector.api.routes.cost import cost_router
 from crucible_collector.api.routes.detection import Detects, detection_router
 from crucible_collector.api.routes.events import events_router
 from crucible_collector.api.routes.experiments import experiments_router
 from crucible_collector.api.routes.health import health_router
+from crucible_collector.api.routes.keys import keys_router
 from crucible_collector.api.routes.ledger import ledger_router
 from crucible_collector.api.routes.logs import logs_router
 from crucible_collector.api.routes.prices import Priced, prices_router
@@ -26,6 +30,7 @@ from crucible_collector.api.routes.sampling import Samples, sampling_router
 from crucible_collector.api.routes.scans import Scanning, band_router, scans_router
 from crucible_collector.api.routes.schema import schema_router
 from crucible_collector.api.routes.series import series_router
+from crucible_collector.api.routes.session import session_router
 from crucible_collector.api.routes.simulation import Simulates, simulation_router
 from crucible_collector.api.routes.stream import stream_router
 from crucible_collector.api.routes.telemetry import TakesEvents, telemetry_router
@@ -95,6 +100,7 @@ def create_app(
     detects: Detects | None = None,
     scanning: Scanning | None = None,
     priced: Priced | None = None,
+    access: Access | None = None,
 ) -> FastAPI:
     """The application over a database and a service, both of which outlive it.
 
@@ -104,6 +110,7 @@ def create_app(
     `detects` tells of this process's detection and takes other settings; None where it receives nothing.
     `scanning` has detectors look at what is stored; None where nobody does.
     `priced` tells of this process's prices and takes others; None where it stores nothing.
+    `access` says who may ask; None: everybody may do everything.
     """
     app = FastAPI(
         title="Crucible Telemetry",
@@ -133,6 +140,10 @@ def create_app(
     api.include_router(schema_router())
     if events is not None:
         api.include_router(telemetry_router(events))
+    if access is not None:
+        api.include_router(session_router(access.guard))
+        api.include_router(keys_router(reads, access))
+        api.include_router(audit_router(reads))
     app.include_router(api)
     app.include_router(status_router(status))
     site.install(app)
@@ -141,5 +152,9 @@ def create_app(
     app.add_middleware(Departures)
     app.add_middleware(GZipMiddleware, **GZIP)
     app.add_middleware(Head)
+    if access is not None:
+        app.add_middleware(ApiGuard, guard=access.guard, reads=reads, audit=access.audit)
+        if access.cors_origins:
+            app.add_middleware(CORSMiddleware, allow_origins=access.cors_origins, **CORS)
     app.add_middleware(site.SecurityHeaders)
     return app

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 from fastapi import FastAPI
 
 from crucible_collector.api.feed import Feed
@@ -13,7 +15,9 @@ CONNECTIONS_MAX = 512
 KEEP_ALIVE_S = 15
 
 
-def api_server(app: FastAPI, *, stop_grace_s: int = 5) -> WebServer:
+def api_server(
+    app: FastAPI, *, stop_grace_s: int = 5, tls: ssl.SSLContext | None = None
+) -> WebServer:
     """A server, not yet started, for the application; its end ends what listens to the feed."""
     feed: Feed = app.state.feed
     feed.reopen()
@@ -22,6 +26,7 @@ def api_server(app: FastAPI, *, stop_grace_s: int = 5) -> WebServer:
         name="api",
         on_stop=feed.close,
         stop_grace_s=stop_grace_s,
+        tls=tls,
         limit_concurrency=CONNECTIONS_MAX,
         timeout_keep_alive=KEEP_ALIVE_S,
     )

@@ -7,7 +7,7 @@
 - every FOLD_S: parts of portable roll-ups are folded into minutes, hours and days (see rollups).
 - every RETENTION_S: what is no longer kept goes, once an hour (see retention).
 - every FORGET_S: digests of requests that nobody will resend any more go, and so do old entries of the
-  anomalies' feed and alerts that were dealt with; what is old of the sampling ledger is folded; scans
+  anomalies' feed, alerts that were dealt with and the audit; what is old of the sampling ledger is folded; scans
   whose collector died are said to have failed.
 - every HINTS_S, where due: filters that say in which days a trace has rows (see trace_hints).
 - every STALLS_S: runs that have fallen silent are declared stalled (see stalls), and periods of
@@ -27,7 +27,7 @@ from typing import LiteralString
 import psycopg
 
 from crucible_collector.metrics import UNCAUGHT_ERRORS
-from crucible_collector.store import outbox, states
+from crucible_collector.store import audit, outbox, states
 from crucible_collector.store.partitions import RELATIONS, Connection, Partitions
 from crucible_collector.store.retention import Retention
 from crucible_collector.store.rollups.fold import Folding
@@ -142,6 +142,7 @@ class Maintenance:
             (FORGET_S, self.fold_sampling_ledger),
             (FORGET_S, self.forget_feed),
             (FORGET_S, outbox.forget),
+            (FORGET_S, audit.forget),
             (SCANS_S, fail_scans),
             (SUMMARISE_S, self.summarise),
             (STALLS_S, self._stalls.notice),

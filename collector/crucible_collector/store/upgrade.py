@@ -20,7 +20,7 @@ from crucible_collector.journal.directory import lock
 from crucible_collector.settings import Settings
 from crucible_collector.store.connect import MAINTENANCE, check_understood, connect
 from crucible_collector.store.database import EMBEDDED_DIRECTORY
-from crucible_collector.store.embedded import EmbeddedServer
+from crucible_collector.store.embedded import EmbeddedServer, running_dsn
 from crucible_collector.store.migrate import migrate, migrations
 from crucible_collector.store.partitions import Partitions
 from crucible_collector.store.retention import Retention
@@ -49,6 +49,29 @@ def upgrade(settings: Settings, log: logging.Logger) -> str:
     kind = f" with TimescaleDB {capabilities.timescaledb}" if capabilities.timescaledb else ""
     newest = migrations()[-1].name
     return f"up to date: PostgreSQL {capabilities.server_version}{kind}, schema {newest}"
+
+
+def bring_up_to_date(settings: Settings, dsn: str, log: logging.Logger) -> None:
+    """Migrate a database that was reached. DatabaseError, DatabaseAwayError."""
+    try:
+        migrate(dsn, log, timescaledb=settings.timescaledb, retention=settings.retention)
+    except psycopg.OperationalError as error:
+        raise DatabaseAwayError(f"the database does not answer: {str(error).strip()}") from None
+
+
+@contextmanager
+def reached_anyhow(settings: Settings, log: logging.Logger) -> Iterator[str]:
+    """The DSN of the database, whether a collector runs or not: an embedded one that does not is run meanwhile."""
+    running = None
+    if not settings.database_url:
+        running = running_dsn(settings.data_dir / EMBEDDED_DIRECTORY)
+    if running is not None:
+        yield running
+        return
+    if not settings.database_url:
+        (settings.data_dir / "journal").mkdir(parents=True, exist_ok=True)
+    with _reached(settings, log) as dsn:
+        yield dsn
 
 
 @contextmanager

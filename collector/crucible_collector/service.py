@@ -227,6 +227,7 @@ class Service:
             changes=self._database,
             detects=here,
             priced=here,
+            budgets=self._database,
             scanning=scans,
             access=Access(
                 self._doors.guard("api"), lambda: self._database.dsn, self._settings.cors_origins

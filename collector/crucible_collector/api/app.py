@@ -16,6 +16,7 @@ from crucible_collector.api.guard import CORS, Access, ApiGuard
 from crucible_collector.api.routes.aggregates import aggregates_router
 from crucible_collector.api.routes.anomalies import Changes, anomalies_router, changes_router
 from crucible_collector.api.routes.audit import audit_router
+from crucible_collector.api.routes.budgets import ChangesBudgets, budgets_router
 from crucible_collector.api.routes.cost import cost_router
 from crucible_collector.api.routes.detection import Detects, detection_router
 from crucible_collector.api.routes.events import events_router
@@ -100,6 +101,7 @@ def create_app(
     detects: Detects | None = None,
     scanning: Scanning | None = None,
     priced: Priced | None = None,
+    budgets: ChangesBudgets | None = None,
     access: Access | None = None,
 ) -> FastAPI:
     """The application over a database and a service, both of which outlive it.
@@ -110,6 +112,7 @@ def create_app(
     `detects` tells of this process's detection and takes other settings; None where it receives nothing.
     `scanning` has detectors look at what is stored; None where nobody does.
     `priced` tells of this process's prices and takes others; None where it stores nothing.
+    `budgets` takes what experiments may cost; None where it may not write.
     `access` says who may ask; None: everybody may do everything.
     """
     app = FastAPI(
@@ -135,6 +138,7 @@ def create_app(
     api.include_router(sampling_router(reads, samples))
     api.include_router(detection_router(reads, detects))
     api.include_router(prices_router(reads, priced))
+    api.include_router(budgets_router(reads, budgets))
     if simulates is not None:
         api.include_router(simulation_router(simulates))
     api.include_router(schema_router())

@@ -8,7 +8,7 @@ TimescaleDB; `upgrade` does so without a collector; `connect` opens connections 
 `rollups` has the sums over minutes, hours and days kept, `columnstore` has old rows packed and
 `retention` has dropped what is no longer wanted, `trace_hints` know in which days a trace lies;
 `maintenance` keeps what grows within bounds, and has `stalls` look for runs that have fallen silent;
-such a run is, as one that has `stalled`, an anomaly. `states` are what people make of periods of
+such a run is, as one that has `stalled`, an anomaly, and so is an experiment that is over its `budgets`. `states` are what people make of periods of
 anomalies, and how these end by themselves.
 
 In the order in which a window meets them: `partitions` makes room ahead of it, `window` writes it in

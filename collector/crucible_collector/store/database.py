@@ -25,7 +25,7 @@ from crucible_collector.errors import DatabaseAwayError
 from crucible_collector.rows import WindowRows
 from crucible_collector.sample.rules import Rules
 from crucible_collector.settings import Settings
-from crucible_collector.store import states, versions
+from crucible_collector.store import budgets, states, versions
 from crucible_collector.store.connect import (
     MAINTENANCE,
     alerts_connection,
@@ -181,6 +181,18 @@ class Database:
         told = {"changed_by": changed_by, "reason": reason}
         with self._writing() as connection:
             return kind.put(connection, form, digest, **told, follows=follows)
+
+    def put_budget(
+        self, experiment_id: str, usd_per_day: float, changed_by: str, reason: str
+    ) -> None:
+        """Give an experiment a budget (see `budgets.put`)."""
+        with self._writing() as connection:
+            budgets.put(connection, experiment_id, usd_per_day, changed_by, reason)
+
+    def delete_budget(self, experiment_id: str) -> bool:
+        """Take it away; False where there is none."""
+        with self._writing() as connection:
+            return budgets.delete(connection, experiment_id)
 
     def change_period(self, period_id: UUID, state: str, by: str, reason: str) -> bool:
         """Have a period of anomalies be what a person says (see `states.change_state`)."""

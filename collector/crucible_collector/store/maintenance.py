@@ -10,6 +10,7 @@
   anomalies' feed, alerts that were dealt with and the audit; what is old of the sampling ledger is folded; scans
   whose collector died are said to have failed.
 - every HINTS_S, where due: filters that say in which days a trace has rows (see trace_hints).
+- every BUDGETS_S: experiments that cost more than they may are told of (see budgets).
 - every STALLS_S: runs that have fallen silent are declared stalled (see stalls), and periods of
   anomalies that nobody else will end are resolved (see states).
 """
@@ -28,6 +29,7 @@ import psycopg
 
 from crucible_collector.metrics import UNCAUGHT_ERRORS
 from crucible_collector.store import audit, outbox, states
+from crucible_collector.store.budgets import Budgets
 from crucible_collector.store.partitions import RELATIONS, Connection, Partitions
 from crucible_collector.store.retention import Retention
 from crucible_collector.store.rollups.fold import Folding
@@ -44,6 +46,7 @@ FOLD_S = 60.0
 RETENTION_S = 60.0
 FORGET_S = 3600.0
 STALLS_S = 5.0
+BUDGETS_S = 10.0
 SCANS_S = 60.0
 # Hints have an hour of their own: more often, where days are to be made up for, one each time.
 HINTS_S = 5.0
@@ -116,6 +119,7 @@ class Maintenance:
         self._clock = clock
         self._partitions = Partitions(capabilities, log)
         self._stalls = Stalls(patience, log)
+        self._budgets = Budgets(log)
         self._is_folding = capabilities.rollups == "portable"
         self._folding = Folding(self._partitions, log)
         self._retention = Retention(capabilities, log, past=past)
@@ -147,6 +151,7 @@ class Maintenance:
             (SUMMARISE_S, self.summarise),
             (STALLS_S, self._stalls.notice),
             (STALLS_S, states.end_forsaken),
+            (BUDGETS_S, self._budgets.check),
         ]
         if self._is_folding:
             steps.append((FOLD_S, self._folding.fold))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from crucible_collector.access.principal import principal_of
 from crucible_collector.api.answer import listed, only
 from crucible_collector.api.failures import NOT_FOUND
 from crucible_collector.api.models import Experiment, One, Page
@@ -22,11 +23,12 @@ def experiments_router(reads: Reads) -> APIRouter:
     router = APIRouter(prefix="/experiments", tags=["experiments"])
 
     @router.get("", response_model=Page[Experiment], summary="Experiments, newest first")
-    def experiments(filters: Annotated[ExperimentFilter, Query()]) -> Response:
+    def experiments(filters: Annotated[ExperimentFilter, Query()], request: Request) -> Response:
         cursor = decode_cursor(filters.cursor, *_KEY)
         rows = reads.json_rows(
             "experiments",
             **filters.chosen(),
+            within=principal_of(request.scope).experiment_prefix,
             **after_first_seen(cursor),
             limit=filters.limit + 1,
         )

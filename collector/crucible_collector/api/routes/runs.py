@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from crucible_collector.access.principal import principal_of
 from crucible_collector.api.aggregates import Curve
 from crucible_collector.api.answer import cut_out, listed, single, whole
 from crucible_collector.api.failures import NOT_FOUND
@@ -34,11 +35,12 @@ def runs_router(reads: Reads) -> APIRouter:
     router = APIRouter(prefix="/runs", tags=["runs"])
 
     @router.get("", response_model=Page[Run], summary="Runs, newest first")
-    def runs(filters: Annotated[RunFilter, Query()]) -> Response:
+    def runs(filters: Annotated[RunFilter, Query()], request: Request) -> Response:
         cursor = decode_cursor(filters.cursor, *_RUN_KEY)
         rows = reads.json_rows(
             "runs",
             **filters.chosen(),
+            within=principal_of(request.scope).experiment_prefix,
             **after_first_seen(cursor),
             limit=filters.limit + 1,
         )

@@ -7,6 +7,7 @@ where (%(status)s::text[] is null or e.status = any(%(status)s))
   and (%(tags)s::text[] is null or e.tags @> %(tags)s)
   and (%(owner)s::text is null or e.owner = %(owner)s)
   and (%(prefix)s::text is null or starts_with(e.experiment_id, %(prefix)s))
+  and (%(within)s::text is null or starts_with(e.experiment_id, %(within)s))
   and (
       %(text)s::text is null
       or position(lower(%(text)s) in lower(concat_ws(' ', e.name, e.hypothesis))) > 0

@@ -11,6 +11,7 @@ where (%(experiment)s::text is null or r.experiment_id = %(experiment)s)
   and (%(model)s::text is null or r.model_name = %(model)s)
   and (%(parent)s::text is null or r.parent_run_id = %(parent)s)
   and (%(prefix)s::text is null or starts_with(r.run_id, %(prefix)s))
+  and (%(within)s::text is null or starts_with(r.experiment_id, %(within)s))
   and (%(from)s::timestamptz is null or r.last_seen >= %(from)s)
   and (%(to)s::timestamptz is null or r.first_seen < %(to)s)
   and (

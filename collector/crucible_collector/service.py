@@ -30,6 +30,7 @@ from crucible_collector.access.doors import Doors
 from crucible_collector.alerts.sender import AlertSender
 from crucible_collector.api import Access, api_server, create_app
 from crucible_collector.api.status import ComponentStatus
+from crucible_collector.archive.archives import Archives
 from crucible_collector.cost.price_table import PriceTable
 from crucible_collector.detect import warm as detect_kernels
 from crucible_collector.detect.settings import Detection
@@ -37,6 +38,7 @@ from crucible_collector.detect.webhooks import Webhook
 from crucible_collector.enrich.subscription import Subscription
 from crucible_collector.errors import SettingsError
 from crucible_collector.in_process import InProcess
+from crucible_collector.jobs import Jobs
 from crucible_collector.journal import DeadLetters, Journal
 from crucible_collector.pipeline.checkpoints import Checkpoints
 from crucible_collector.pipeline.detection import DetectionInForce
@@ -215,6 +217,9 @@ class Service:
     def _start_api(self) -> None:
         events = EventsIntake(_made(self._intake))
         simulation = Simulation(lambda: self._database.dsn)
+        jobs = Jobs(lambda: self._database.dsn, self._description)
+        self._stack.callback(jobs.stop)
+        archives = Archives(lambda: self._database.dsn, jobs, self._settings.archive_url)
         scans = Scans(lambda: self._database.dsn, lambda: self._detection.now.settings)
         self._stack.callback(scans.stop)
         here = InProcess(self._database, self._sampling, self._detection, self._prices)
@@ -229,6 +234,7 @@ class Service:
             priced=here,
             budgets=self._database,
             scanning=scans,
+            archiving=archives,
             access=Access(
                 self._doors.guard("api"), lambda: self._database.dsn, self._settings.cors_origins
             ),

@@ -65,6 +65,8 @@ _TABLE: tuple[tuple[str, str, Scope | None, Within], ...] = (
     ("PUT", "/api/v1/detection/**", "admin", "refused"),
     (_ANY, "/api/v1/keys/**", "admin", "refused"),
     ("GET", "/api/v1/audit", "admin", "refused"),
+    ("GET", "/api/v1/archives/**", "read", "refused"),
+    ("POST", "/api/v1/archives/**", "admin", "refused"),
 )
 
 

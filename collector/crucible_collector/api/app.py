@@ -15,6 +15,11 @@ from crucible_collector.api.feed import Feed
 from crucible_collector.api.guard import CORS, Access, ApiGuard
 from crucible_collector.api.routes.aggregates import aggregates_router
 from crucible_collector.api.routes.anomalies import Changes, anomalies_router, changes_router
+from crucible_collector.api.routes.archives import (
+    Archiving,
+    archives_router,
+    archiving_router,
+)
 from crucible_collector.api.routes.audit import audit_router
 from crucible_collector.api.routes.budgets import ChangesBudgets, budgets_router
 from crucible_collector.api.routes.cost import cost_router
@@ -53,6 +58,7 @@ ROUTERS = (
     ledger_router,
     anomalies_router,
     cost_router,
+    archives_router,
 )
 _ABOUT = """
 What experiments did, as the collector stored it.
@@ -103,6 +109,7 @@ def create_app(
     priced: Priced | None = None,
     budgets: ChangesBudgets | None = None,
     access: Access | None = None,
+    archiving: Archiving | None = None,
 ) -> FastAPI:
     """The application over a database and a service, both of which outlive it.
 
@@ -113,6 +120,7 @@ def create_app(
     `scanning` has detectors look at what is stored; None where nobody does.
     `priced` tells of this process's prices and takes others; None where it stores nothing.
     `budgets` takes what experiments may cost; None where it may not write.
+    `archiving` works on archives; None where nobody does.
     `access` says who may ask; None: everybody may do everything.
     """
     app = FastAPI(
@@ -141,6 +149,8 @@ def create_app(
     api.include_router(budgets_router(reads, budgets))
     if simulates is not None:
         api.include_router(simulation_router(simulates))
+    if archiving is not None:
+        api.include_router(archiving_router(reads, archiving))
     api.include_router(schema_router())
     if events is not None:
         api.include_router(telemetry_router(events))

@@ -22,12 +22,14 @@ def verify_there(url: str, archive_id: uuid.UUID, progress: Progress) -> Report:
     return _verify(destination, manifests.read(destination), progress)
 
 
-def verify(dsn: str, archive_id: uuid.UUID, progress: Progress) -> Report:
+def verify(
+    dsn: str, archive_id: uuid.UUID, progress: Progress, *, job_id: uuid.UUID | None = None
+) -> Report:
     """Read all of an archive that the database knows, which then knows that it is right.
 
     ArchiveError, SettingsError, DatabaseAwayError, DatabaseError.
     """
-    with claimed(dsn, archive_id) as conn:
+    with claimed(dsn, archive_id, job_id) as conn:
         kept = known(conn, archive_id)
         destination, read = manifest_of(kept)
         report = _verify(destination, read, progress)

@@ -41,53 +41,72 @@ class NewArchive:
     url: str
     asked: Asked
     asked_by: str = ""
-    job_id: uuid.UUID | None = None
 
 
 def create(
     dsn: str, new: NewArchive, progress: Progress, rows_max: int = slices.ROWS_MAX
 ) -> Report:
-    """Write an archive of what is stored now.
+    """Write an archive of what is stored now: `begin` and `resume`."""
+    begin(dsn, new)
+    return resume(dsn, new.archive_id, progress, rows_max=rows_max)
 
-    ArchiveError where there is nothing of it, or files cannot be written, or read back otherwise;
-    SettingsError, DatabaseAwayError, DatabaseError.
-    """
+
+def begin(dsn: str, new: NewArchive) -> None:
+    """Remember what is asked for. SettingsError, DatabaseAwayError, DatabaseError."""
     destination = Destination(new.url, new.archive_id, makes=True)
-    with claimed(dsn, new.archive_id) as conn:
-        found = list(slices.slices(conn, new.asked, rows_max))
-        if not found:
-            raise ArchiveError("there is nothing to archive: no row is of what was asked for")
-        begun = dt.datetime.now(dt.UTC)
-        kept = KeptArchive(
-            new.archive_id,
-            begun,
-            "writing",
-            destination.url,
-            _told(new.asked),
-            new.asked_by,
-            is_own=True,
-            manifest_sha256=None,
-            has_dropped=False,
-        )
-        with conn.transaction():
-            state.begin(conn, kept, new.job_id)
-            state.plan(conn, new.archive_id, [_planned(n, each) for n, each in enumerate(found)])
-        return _Writing(conn, destination, kept, progress).run()
+    kept = KeptArchive(
+        new.archive_id,
+        dt.datetime.now(dt.UTC),
+        "writing",
+        destination.url,
+        _told(new.asked),
+        new.asked_by,
+        is_own=True,
+        manifest_sha256=None,
+        has_dropped=False,
+    )
+    with state.working(dsn) as conn:
+        state.begin(conn, kept)
 
 
 def resume(
-    dsn: str, archive_id: uuid.UUID, progress: Progress, job_id: uuid.UUID | None = None
+    dsn: str,
+    archive_id: uuid.UUID,
+    progress: Progress,
+    *,
+    job_id: uuid.UUID | None = None,
+    rows_max: int = slices.ROWS_MAX,
 ) -> Report:
-    """Go on with an archive that has no manifest yet. ArchiveError where it is none of those; as `create`."""
-    with claimed(dsn, archive_id) as conn:
+    """Write an archive that was begun, from where it was interrupted.
+
+    ArchiveError where there is nothing of it, where it is finished, or where files cannot be written, or
+    read back otherwise; ChangedMeanwhileError while another works on it; SettingsError, DatabaseAwayError,
+    DatabaseError.
+    """
+    with claimed(dsn, archive_id, job_id) as conn:
         kept = state.find(conn, archive_id)
         if kept is None or not kept.is_own:
             raise ArchiveError(f"this database knows no archive {archive_id} of its own")
-        if kept.state not in {"writing", "failed"}:
+        if kept.manifest_sha256 is not None:
             raise ArchiveError(f"archive {archive_id} is finished: it is {kept.state}")
-        state.go_on(conn, archive_id, "writing", job_id=job_id)
+        state.go_on(conn, archive_id, "writing")
         destination = Destination(kept.url, archive_id, makes=True)
-        return _Writing(conn, destination, kept, progress).run()
+        files = _plan(conn, kept, rows_max)
+        return _Writing(conn, destination, kept, progress).run(files)
+
+
+def _plan(conn: Connection, kept: KeptArchive, rows_max: int) -> list[KeptFile]:
+    """The files of rows by time, as they were planned when it was first written."""
+    archive_id = kept.archive_id
+    with conn.transaction():
+        files = [each for each in state.files(conn, archive_id) if each.relation in RELATIONS]
+        if not files:
+            found = slices.slices(conn, asked_of(kept.asked), rows_max)
+            files = [_planned(number, each) for number, each in enumerate(found)]
+            state.plan(conn, archive_id, files)
+    if not files:
+        raise ArchiveError("there is nothing to archive: no row is of what was asked for")
+    return files
 
 
 def asked_of(told: dict[str, Any]) -> Asked:
@@ -126,13 +145,9 @@ class _Writing:
     entries: list[dict[str, Any]] = field(default_factory=list)
     keys: dict[str, set[Any]] = field(default_factory=lambda: {each: set() for each in KEYS})
 
-    def run(self) -> Report:
+    def run(self, files: Sequence[KeptFile]) -> Report:
+        """Write what is not there yet, and read all of it back."""
         asked = asked_of(self.kept.asked)
-        files = [
-            each
-            for each in state.files(self.conn, self.kept.archive_id)
-            if each.relation in RELATIONS
-        ]
         rows = sum(each.row_count or 0 for each in files)
         steps = Steps(self.progress, rows, passes=2)
         for each in files:
@@ -174,7 +189,7 @@ class _Writing:
     ) -> dict[str, Any]:
         made = parquet.make(path, relation, columns, batches)
         self.destination.write(path, made.data)
-        entry = made.entry | times
+        entry = {**made.entry, **times}
         state.wrote(self.conn, self.kept.archive_id, number, entry)
         return entry
 

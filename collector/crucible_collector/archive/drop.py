@@ -20,7 +20,7 @@ _SHARE_OF_VERIFYING = 0.3
 
 
 def drop(
-    dsn: str, archive_id: uuid.UUID, progress: Progress, job_id: uuid.UUID | None = None
+    dsn: str, archive_id: uuid.UUID, progress: Progress, *, job_id: uuid.UUID | None = None
 ) -> Report:
     """Drop what an archive of this database has; whoever was interrupted is gone on with.
 
@@ -28,15 +28,20 @@ def drop(
     DatabaseError where rows are too young for their roll-ups to be complete; SettingsError,
     DatabaseAwayError.
     """
-    verify(dsn, archive_id, lambda share, _=None: progress(share * _SHARE_OF_VERIFYING))
-    with claimed(dsn, archive_id) as conn:
+    verify(
+        dsn,
+        archive_id,
+        lambda share, report=None: progress(share * _SHARE_OF_VERIFYING, report),
+        job_id=job_id,
+    )
+    with claimed(dsn, archive_id, job_id) as conn:
         kept = known(conn, archive_id)
         destination, _ = manifest_of(kept)
         kind = settling.kind_of(conn)
         files = [each for each in state.files(conn, archive_id) if each.relation in RELATIONS]
         end = max(each.to_time for each in files if each.to_time is not None)
         settling.refuse_unsafe(conn, kind, end)
-        state.go_on(conn, archive_id, "dropping", job_id=job_id)
+        state.go_on(conn, archive_id, "dropping")
         settling.settle(conn, kind, archive_id, end, log)
         rows = sum(each.row_count or 0 for each in files)
         rest = 1 - _SHARE_OF_VERIFYING

@@ -9,11 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import uuid
+from collections.abc import Iterator
 
 from crucible_collector.archive import manifest as manifests
 from crucible_collector.archive import parquet
-from crucible_collector.archive.contents import entries, manifest_of
+from crucible_collector.archive.contents import entries, known, manifest_of
 from crucible_collector.archive.destination import Destination
+from crucible_collector.archive.manifest import Manifest
 from crucible_collector.archive.work import Progress, Report, Steps, claimed
 from crucible_collector.errors import ArchiveError
 from crucible_collector.retention import spelled
@@ -26,30 +28,61 @@ from crucible_collector.store.partitions import Connection
 log = logging.getLogger("crucible.archive")
 
 
-def restore(
-    dsn: str,
-    archive_id: uuid.UUID,
-    progress: Progress,
-    *,
-    url: str | None = None,
-    asked_by: str = "",
-    job_id: uuid.UUID | None = None,
-) -> Report:
-    """Bring back an archive that the database knows, or that lies at `url`.
+def adopt(dsn: str, archive_id: uuid.UUID, url: str | None, asked_by: str = "") -> None:
+    """Know an archive that lies at `url`; nothing where the database knows it already.
 
-    ArchiveError where it is not as it was written; SettingsError, DatabaseAwayError, DatabaseError.
+    ArchiveError where there is none; SettingsError, DatabaseAwayError, DatabaseError.
     """
     with claimed(dsn, archive_id) as conn:
-        kept, destination, is_anew = _found(conn, archive_id, url, asked_by, job_id)
+        if state.find(conn, archive_id) is not None:
+            return
+        if url is None:
+            raise ArchiveError(f"this database knows no archive {archive_id}: say where it lies")
+        destination = Destination(url, archive_id)
+        read = manifests.read(destination)
+        kept = KeptArchive(
+            archive_id,
+            read.manifest.created_at,
+            "written",
+            destination.url,
+            read.manifest.asked,
+            asked_by,
+            is_own=False,
+            manifest_sha256=read.sha256,
+            has_dropped=False,
+        )
+        with conn.transaction():
+            state.begin(conn, kept)
+            state.plan(conn, archive_id, list(_planned(read.manifest)))
+
+
+def _planned(manifest: Manifest) -> Iterator[KeptFile]:
+    for number, (file, entry) in enumerate(entries(manifest)):
+        times = file.from_time, file.to_time
+        yield KeptFile(number, file.relation, "written", file.path, *times, file.row_count, entry)
+
+
+def restore(
+    dsn: str, archive_id: uuid.UUID, progress: Progress, *, job_id: uuid.UUID | None = None
+) -> Report:
+    """Bring back an archive that the database knows.
+
+    ArchiveError where it is not as it was written; ChangedMeanwhileError while another works on it;
+    SettingsError, DatabaseAwayError, DatabaseError.
+    """
+    with claimed(dsn, archive_id, job_id) as conn:
+        kept = known(conn, archive_id)
+        destination, _ = manifest_of(kept)
         kind = settling.kind_of(conn)
-        state.go_on(conn, archive_id, "restoring", job_id=job_id)
+        if kept.state != "restoring":
+            state.begin_to_restore(conn, archive_id)
         files = state.files(conn, archive_id)
         # What rows refer to comes first, so that nobody sees a row without its name.
         files.sort(key=lambda each: each.relation not in KEYS)
         steps = Steps(progress, sum(each.row_count or 0 for each in files))
         restoring = Restoring(conn, kind, archive_id, is_own=kept.is_own)
         for file in files:
-            if is_anew or file.state != "restored":
+            if file.state != "restored":
                 _bring_back(restoring, destination, file)
             steps.did(file.row_count or 0)
         if kept.is_own:
@@ -58,54 +91,6 @@ def restore(
             settling.sum_up(conn, kind)
         state.go_on(conn, archive_id, "restored")
         return _report(conn, archive_id, files)
-
-
-def _found(
-    conn: Connection,
-    archive_id: uuid.UUID,
-    url: str | None,
-    asked_by: str,
-    job_id: uuid.UUID | None,
-) -> tuple[KeptArchive, Destination, bool]:
-    """The archive, its place, and whether all of it is to be looked at: it was not interrupted."""
-    kept = state.find(conn, archive_id)
-    if kept is not None:
-        if kept.manifest_sha256 is None:
-            raise ArchiveError(f"archive {archive_id} was never finished: resume it, or clean up")
-        destination, _ = manifest_of(kept)
-        return kept, destination, kept.state != "restoring"
-    if url is None:
-        raise ArchiveError(f"this database knows no archive {archive_id}: say where it lies")
-    destination = Destination(url, archive_id)
-    read = manifests.read(destination)
-    kept = KeptArchive(
-        archive_id,
-        read.manifest.created_at,
-        "restoring",
-        destination.url,
-        read.manifest.asked,
-        asked_by,
-        is_own=False,
-        manifest_sha256=read.sha256,
-        has_dropped=False,
-    )
-    with conn.transaction():
-        state.begin(conn, kept, job_id)
-        planned = [
-            KeptFile(
-                number,
-                file.relation,
-                "written",
-                file.path,
-                file.from_time,
-                file.to_time,
-                file.row_count,
-                entry,
-            )
-            for number, (file, entry) in enumerate(entries(read.manifest))
-        ]
-        state.plan(conn, archive_id, planned)
-    return kept, destination, False
 
 
 def _bring_back(restoring: Restoring, destination: Destination, file: KeptFile) -> None:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from crucible_collector.errors import CollectorError
-from crucible_collector.jobs import CancelledError
+from crucible_collector.jobs import CancelledError, Progress
 from crucible_collector.store.archives import state
 from crucible_collector.store.partitions import Connection
 
 Report = Mapping[str, Any]
 
-
-class Progress(Protocol):
-    """How work says how far it is (see jobs.Progress)."""
-
-    def __call__(self, share: float, report: Report | None = None) -> None: ...
+__all__ = ["Progress", "Report", "Steps", "claimed"]
 
 
 @dataclass(slots=True)
@@ -40,18 +36,21 @@ class Steps:
 
 @contextmanager
 def claimed(
-    dsn: str, archive_id: uuid.UUID, closing_words: Callable[[], str] = lambda: "cancelled"
+    dsn: str, archive_id: uuid.UUID, job_id: uuid.UUID | None = None
 ) -> Iterator[Connection]:
     """A connection that is the only one to work on an archive; why it stopped is noted.
 
     ChangedMeanwhileError where another works on it; DatabaseAwayError, DatabaseError.
     """
     with state.working(dsn) as connection:
-        state.claim(connection, archive_id)
+        state.claim(connection, archive_id, job_id)
         try:
             yield connection
         except (CollectorError, CancelledError) as error:
             # Where it is the database that went away, this cannot be noted there.
             with suppress(Exception):
-                state.stopped(connection, archive_id, str(error) or closing_words())
+                state.stopped(connection, archive_id, str(error) or "cancelled")
             raise
+        finally:
+            with suppress(Exception):
+                state.release(connection, archive_id)

@@ -14,11 +14,11 @@ from crucible_collector.archive.create import NewArchive, create
 from crucible_collector.archive.drop import drop
 from crucible_collector.archive.restore import restore
 from crucible_collector.store.archives.slices import Asked
-from databases import TestServer
 
 
-def quiet(_share: float, _report: Any = None) -> None:
-    pass
+def quiet(share: float, report: Any = None) -> None:
+    assert 0 <= share <= 1
+    assert report is None
 
 
 def made(dsn: str, folder: Path, asked: Asked | None = None, rows_max: int = 10) -> uuid.UUID:

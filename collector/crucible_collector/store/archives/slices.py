@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+
 from crucible_collector.store.copy_out import copied_out, schema_of
 from crucible_collector.store.partitions import RELATIONS, SCHEMA, Connection
 

@@ -43,9 +43,16 @@ FileState = Literal["planned", "written", "dropped", "restored"]
 
 LOCK = "select pg_try_advisory_lock(hashtextextended(%s, 7))"
 
+UNLOCK = "select pg_advisory_unlock(hashtextextended(%s, 7))"
+
+WORKS = """
+-- Who works on it? The primary key.
+update crucible.archives set job_id = %(job)s, updated_at = now() where archive_id = %(archive)s
+"""
+
 BEGIN = """
-insert into crucible.archives (archive_id, state, url, asked, asked_by, job_id, is_own, manifest_sha256)
-values (%(archive)s, %(state)s, %(url)s, %(asked)s, %(asked_by)s, %(job)s, %(is_own)s, %(sha256)s)
+insert into crucible.archives (archive_id, state, url, asked, asked_by, is_own, manifest_sha256)
+values (%(archive)s, %(state)s, %(url)s, %(asked)s, %(asked_by)s, %(is_own)s, %(sha256)s)
 """
 
 READ = """
@@ -78,7 +85,7 @@ order by created_at desc, archive_id
 GO_ON = """
 -- How far is it? What is not given stays. The primary key.
 update crucible.archives
-set state = %(state)s, error = null, updated_at = now(), job_id = coalesce(%(job)s, job_id),
+set state = %(state)s, error = null, updated_at = now(),
     manifest_sha256 = coalesce(%(sha256)s, manifest_sha256),
     written_at = case when %(state)s = 'written' then now() else written_at end,
     verified_at = case when %(state)s = 'verified' then now() else verified_at end,
@@ -131,6 +138,11 @@ set state = %(state)s,
     dropped_count = coalesce(%(dropped)s, dropped_count),
     restored_count = coalesce(%(restored)s, restored_count)
 where archive_id = %(archive)s and number = %(number)s
+"""
+
+RESTORE_ANEW = """
+-- All files are to be looked at. The primary key.
+update crucible.archive_files set state = 'written', restored_count = null where archive_id = %(archive)s
 """
 
 TOTALS = """
@@ -211,18 +223,20 @@ def working(dsn: str) -> Iterator[Connection]:
         yield connection
 
 
-def claim(conn: Connection, archive_id: uuid.UUID) -> None:
+def claim(conn: Connection, archive_id: uuid.UUID, job_id: uuid.UUID | None) -> None:
     """Be the only one who works on it, until the connection ends. ChangedMeanwhileError."""
     row = conn.execute(LOCK, (str(archive_id),)).fetchone()
     if row is None or not row[0]:
         raise ChangedMeanwhileError(f"archive {archive_id} is being worked on by somebody else")
+    conn.execute(WORKS, {"archive": archive_id, "job": job_id})
 
 
-def begin(
-    conn: Connection,
-    archive: KeptArchive,
-    job_id: uuid.UUID | None = None,
-) -> None:
+def release(conn: Connection, archive_id: uuid.UUID) -> None:
+    """Let others work on it: at once, and not when the server notices that the connection has ended."""
+    conn.execute(UNLOCK, (str(archive_id),))
+
+
+def begin(conn: Connection, archive: KeptArchive) -> None:
     """Remember an archive that is about to be written, or was found elsewhere."""
     conn.execute(
         BEGIN,
@@ -232,7 +246,6 @@ def begin(
             "url": archive.url,
             "asked": Jsonb(archive.asked),
             "asked_by": archive.asked_by,
-            "job": job_id,
             "is_own": archive.is_own,
             "sha256": archive.manifest_sha256,
         },
@@ -243,6 +256,14 @@ def find(conn: Connection, archive_id: uuid.UUID) -> KeptArchive | None:
     """What is known of an archive; None: nothing."""
     with conn.cursor(row_factory=class_row(KeptArchive)) as cursor:
         return cursor.execute(READ, {"archive": archive_id}).fetchone()
+
+
+def job_of(conn: Connection, archive_id: uuid.UUID) -> uuid.UUID | None:
+    """The job that last worked on it; None: none did."""
+    row = conn.execute(
+        "select job_id from crucible.archives where archive_id = %s", (archive_id,)
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 def unfinished(conn: Connection) -> list[KeptArchive]:
@@ -262,11 +283,10 @@ def go_on(
     archive_id: uuid.UUID,
     state: State,
     *,
-    job_id: uuid.UUID | None = None,
     manifest_sha256: str | None = None,
 ) -> None:
     """Say how far it is."""
-    about = {"archive": archive_id, "state": state, "job": job_id, "sha256": manifest_sha256}
+    about = {"archive": archive_id, "state": state, "sha256": manifest_sha256}
     conn.execute(GO_ON, about)
 
 
@@ -335,6 +355,13 @@ def mark_file(
     """Say what became of the rows of a file."""
     about = {"state": state, "dropped": dropped, "restored": restored}
     conn.execute(FILE_STATE, {"archive": archive_id, "number": number, **about})
+
+
+def begin_to_restore(conn: Connection, archive_id: uuid.UUID) -> None:
+    """None of its files is restored yet, whatever became of them before."""
+    with conn.transaction():
+        conn.execute(RESTORE_ANEW, {"archive": archive_id})
+        go_on(conn, archive_id, "restoring")
 
 
 def totals(conn: Connection, archive_id: uuid.UUID) -> Totals:

@@ -1,0 +1,23 @@
+-- How is an archive given to a reader? Its job is told as jobs are.
+-- No index: included in the queries of archives.
+    archive_id,
+    crucible.rfc3339(archives.created_at, 0::smallint) as created_at,
+    crucible.rfc3339(archives.updated_at, 0::smallint) as updated_at,
+    crucible.rfc3339(written_at, 0::smallint) as written_at,
+    crucible.rfc3339(verified_at, 0::smallint) as verified_at,
+    crucible.rfc3339(dropped_at, 0::smallint) as dropped_at,
+    crucible.rfc3339(restored_at, 0::smallint) as restored_at,
+    archives.state,
+    archives.error,
+    archives.asked_by,
+    url,
+    is_own,
+    asked as request,
+    manifest_sha256,
+    file_count,
+    row_count,
+    byte_count,
+    dropped_count,
+    restored_count,
+    row_counts,
+    job

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from crucible_collector.commands import archive, doctor, keys, migrate, sampling, serve
+from crucible_collector.commands import archive, doctor, keys, migrate, prices, sampling, serve
 from crucible_collector.errors import CollectorError, NewerDatabaseError, SettingsError
 from crucible_collector.settings_sources import add_arguments, load
 
@@ -24,6 +24,7 @@ _COMMANDS: dict[str, ModuleType] = {
     "migrate": migrate,
     "doctor": doctor,
     "sampling": sampling,
+    "prices": prices,
     "keys": keys,
     "archive": archive,
 }

@@ -55,6 +55,7 @@ from crucible_collector.receive import (
     Limits,
     OtlpHttp,
 )
+from crucible_collector.reprice.work import Recomputing
 from crucible_collector.sample import warm as sample_kernels
 from crucible_collector.sample.rules import Rules
 from crucible_collector.scan.scans import Scans
@@ -233,6 +234,9 @@ class Service:
             detects=here,
             priced=here,
             budgets=self._database,
+            recomputes=Recomputing(
+                jobs, lambda: self._database.dsn, lambda: self._prices.now.settings
+            ),
             scanning=scans,
             archiving=archives,
             access=Access(

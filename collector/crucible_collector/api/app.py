@@ -31,6 +31,7 @@ from crucible_collector.api.routes.keys import keys_router
 from crucible_collector.api.routes.ledger import ledger_router
 from crucible_collector.api.routes.logs import logs_router
 from crucible_collector.api.routes.prices import Priced, prices_router
+from crucible_collector.api.routes.recompute import Recomputes, recompute_router
 from crucible_collector.api.routes.runs import runs_router
 from crucible_collector.api.routes.sampling import Samples, sampling_router
 from crucible_collector.api.routes.scans import Scanning, band_router, scans_router
@@ -108,6 +109,7 @@ def create_app(
     scanning: Scanning | None = None,
     priced: Priced | None = None,
     budgets: ChangesBudgets | None = None,
+    recomputes: Recomputes | None = None,
     access: Access | None = None,
     archiving: Archiving | None = None,
 ) -> FastAPI:
@@ -119,7 +121,8 @@ def create_app(
     `detects` tells of this process's detection and takes other settings; None where it receives nothing.
     `scanning` has detectors look at what is stored; None where nobody does.
     `priced` tells of this process's prices and takes others; None where it stores nothing.
-    `budgets` takes what experiments may cost; None where it may not write.
+    `budgets` takes what experiments may cost; None where it may not write. `recomputes` computes costs anew;
+    None where nobody does.
     `archiving` works on archives; None where nobody does.
     `access` says who may ask; None: everybody may do everything.
     """
@@ -147,6 +150,7 @@ def create_app(
     api.include_router(detection_router(reads, detects))
     api.include_router(prices_router(reads, priced))
     api.include_router(budgets_router(reads, budgets))
+    api.include_router(recompute_router(reads, recomputes))
     if simulates is not None:
         api.include_router(simulation_router(simulates))
     if archiving is not None:

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field
 from crucible_collector.api.aggregates import Interval
 from crucible_collector.api.models import Model, Time
 from crucible_collector.api.parameters import Paged, Period, Text, parted
+from crucible_collector.api.parameters import Time as AskedTime
 
 _INTERVAL = (
     "95 % interval of what sampling leaves open; of no width where all was kept. An upper end that is null: "
@@ -179,12 +180,16 @@ class BudgetChange(Model):
 
 
 class RecomputeRequest(Model):
-    """Which costs are to be computed anew."""
+    """Which costs are to be computed anew: of calls that began in a period, whose cost nobody told."""
 
-    from_time: Annotated[dt.datetime | None, Field(alias="from")] = None
-    to_time: Annotated[dt.datetime | None, Field(alias="to")] = None
-    experiment: Text | None = None
-    dry_run: bool = False
+    from_time: AskedTime | None = Field(
+        None, alias="from", description="Calls that began then or later; default: all."
+    )
+    to_time: AskedTime | None = Field(
+        None, alias="to", description="Calls that began before this; default: now."
+    )
+    experiment: Text | None = Field(None, description="Only those of this experiment.")
+    dry_run: bool = Field(False, description="Only tell what would be changed.")
 
 
 class RecomputedRequest(Model):

@@ -103,17 +103,26 @@ class Pricing:
         return None
 
     def costs(
-        self, names: Sequence[CallNames], of: I64, time_ns: I64, tokens: Tokens
+        self,
+        names: Sequence[CallNames],
+        of: I64,
+        time_ns: I64,
+        tokens: Tokens,
+        *,
+        look_up_all: bool = False,
     ) -> tuple[F64, Bool]:
         """What each call costs in US dollars, 0 where it has no price, and whether it has one.
 
-        `of` says which of `names` each call has, `time_ns` when it was made.
+        `of` says which of `names` each call has, `time_ns` when it was made. Beyond NEW_NAMES_MAX names
+        that were not seen before have no price, unless `look_up_all`.
         """
         rates: list[Rate] = []
         rate = np.full(len(of), _NONE, np.int64)
-        new_left = NEW_NAMES_MAX
+        new_left = len(names) * 2 if look_up_all else NEW_NAMES_MAX
+        order = np.argsort(of, kind="stable")
+        ends = np.searchsorted(of[order], np.arange(len(names) + 1))
         for place, each in enumerate(names):
-            rows = np.flatnonzero(of == place) if len(names) > 1 else np.arange(len(of))
+            rows = order[ends[place] : ends[place + 1]]
             for model in each.models:
                 if (each.provider, model) not in self._known:
                     new_left -= 1

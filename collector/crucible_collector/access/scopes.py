@@ -63,6 +63,7 @@ _TABLE: tuple[tuple[str, str, Scope | None, Within], ...] = (
     ("PUT", "/api/v1/sampling", "admin", "refused"),
     ("GET", "/api/v1/detection/**", "read", "refused"),
     ("PUT", "/api/v1/detection/**", "admin", "refused"),
+    ("POST", "/api/v1/compare", "read", "free"),  # asks for runs of those only
     (_ANY, "/api/v1/keys/**", "admin", "refused"),
     ("GET", "/api/v1/audit", "admin", "refused"),
     ("GET", "/api/v1/archives/**", "read", "refused"),

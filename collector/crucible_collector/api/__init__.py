@@ -9,6 +9,8 @@ rules that were `in_force`, and `costs` into sums of costs; `tree` puts a trace 
 wrong with them; `feed` tells what happens to anomalies as it happens; `versions` is what questions about
 settings have in common, `jobs` those about what goes on by itself; `paging` and `places` make lists continue where they ended; `registry` is what
 there is to know of events; `failures` gives every refusal one shape; `status` is for probes and scrapers;
+`compared` puts together what is compared: `comparison` is the question and the answer, `sides` and their numbers,
+`measured` by runs or `requested`, come from the database;
 `guard` lets requests in, by keys of which `access` says what is told;
 `site` serves the page. SQL is in `store/queries`.
 """

@@ -22,6 +22,7 @@ from crucible_collector.api.routes.archives import (
 )
 from crucible_collector.api.routes.audit import audit_router
 from crucible_collector.api.routes.budgets import ChangesBudgets, budgets_router
+from crucible_collector.api.routes.compare import compare_router
 from crucible_collector.api.routes.cost import cost_router
 from crucible_collector.api.routes.detection import Detects, detection_router
 from crucible_collector.api.routes.events import events_router
@@ -58,6 +59,7 @@ ROUTERS = (
     logs_router,
     ledger_router,
     anomalies_router,
+    compare_router,
     cost_router,
     archives_router,
 )

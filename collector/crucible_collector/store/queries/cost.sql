@@ -2,7 +2,34 @@
 -- Leans on the roll-ups of spans; raw rows answer less than a minute at either end of the period. Conditions
 -- are those of runs, by their primary key. Groups are of what told tokens or a cost, and without a cost not
 -- of what agents and tools tell again of the calls within them, which the collector does not price either.
-with sums as (
+with buckets as (
+    -- Rows of a portable roll-up may come in several parts, of which one may have the cost of another's calls.
+    select
+        time, experiment_id, run_id, event_name, model,
+        sum(row_count) as row_count,
+        sum(count) as count,
+        sum(usage_count) as usage_count,
+        sum(count_trace_variance) as count_trace_variance,
+        min(probability_min) as probability_min,
+        sum(uncertain_traces) as uncertain_traces,
+        sum(input_token_sum) as input_token_sum,
+        sum(input_token_unseen) as input_token_unseen,
+        sum(input_token_trace_variance) as input_token_trace_variance,
+        max(input_token_max) as input_token_max,
+        sum(output_token_sum) as output_token_sum,
+        sum(output_token_unseen) as output_token_unseen,
+        sum(output_token_trace_variance) as output_token_trace_variance,
+        max(output_token_max) as output_token_max,
+        sum(cost_sum_usd) as cost_sum_usd,
+        sum(cost_unseen_usd) as cost_unseen_usd,
+        sum(cost_trace_variance) as cost_trace_variance,
+        max(cost_max_usd) as cost_max_usd
+    from (
+-- each sums: span_usage
+    ) lying
+    group by 1, 2, 3, 4, 5
+),
+sums as (
     select
         date_bin(%(width)s::interval, pieces.time, timestamptz '2000-01-01 00:00:00+00') as time,
         case when %(by_experiment)s::bool then pieces.experiment_id end as experiment_id,
@@ -33,9 +60,7 @@ with sums as (
         coalesce(sum(cost_unseen_usd), 0) as cost_unseen_usd,
         coalesce(sum(cost_trace_variance), 0) as cost_variance,
         coalesce(max(cost_max_usd), 0) as cost_max_usd
-    from (
--- each sums: span_usage
-    ) pieces
+    from buckets pieces
     left join crucible.runs on %(with_runs)s::bool and runs.run_id = pieces.run_id
     where (%(condition)s::text is null or runs.condition = %(condition)s)
       and (cost_max_usd is not null

@@ -24,6 +24,7 @@ import httpx
 import pytest
 
 import flagged
+import priced
 import varied
 from databases import TestServer
 from harness import Collector, collector, eventually
@@ -89,6 +90,8 @@ def examples(begin: Begin, series: dict[str, str]) -> Iterator[Asked]:
     yield from of_sampling(begin)
     yield from of_detection()
     for path, places, parameters in flagged.questions(begin):
+        yield asked(path, places, **parameters)
+    for path, places, parameters in priced.questions(begin):
         yield asked(path, places, **parameters)
 
 
@@ -362,6 +365,8 @@ def pair(
             for relation, batch in flagged.well(found.begin).items():
                 put(dsn, relation, batch)
             execute(dsn, flagged.scans(found.begin))
+            put(dsn, "spans", priced.calls(found.begin))
+            execute(dsn, priced.rows(found.begin))
         yield found
 
 

@@ -130,6 +130,29 @@ class Stored:
         self.insert("spans", {**row, **values})
         return f"{span_id & (1 << 64) - 1:016x}"
 
+    def spans(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Many at once, each with the same columns; `name` is the event's, too."""
+        whole = [
+            {
+                "span_id": next(self._numbers),
+                "event_name": row["name"],
+                "resource_id": RESOURCE,
+                "scope_id": SCOPE,
+                **row,
+            }
+            for row in rows
+        ]
+        names = list(whole[0])
+        statement = sql.SQL("insert into crucible.spans ({}) values ({})").format(
+            sql.SQL(", ").join(map(sql.Identifier, names)),
+            sql.SQL(", ").join([sql.Placeholder()] * len(names)),
+        )
+        with self.conn.cursor() as cursor:
+            cursor.executemany(
+                statement, [[_adapted(row[name]) for name in names] for row in whole]
+            )
+        self._add_parts("spans", whole)
+
     def log(self, **values: Any) -> None:
         row = {"time": at(0), "resource_id": RESOURCE, "scope_id": SCOPE}
         self.insert("logs", {**row, **values})

@@ -12,6 +12,8 @@ there is to know of events; `failures` gives every refusal one shape; `status` i
 `compared` puts together what is compared: `comparison` is the question and the answer, `sides` and their numbers,
 `measured` by runs or `requested`, come from the database;
 `guard` lets requests in, by keys of which `access` says what is told;
+any number of events is put by `questions` (with conditions, `where`), answered by `asking`, or by `points_asked` where it
+has series, as groups of `numbers`, and told as `aggregated`;
 `site` serves the page. SQL is in `store/queries`.
 """
 

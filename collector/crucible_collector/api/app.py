@@ -33,6 +33,7 @@ from crucible_collector.api.routes.ledger import ledger_router
 from crucible_collector.api.routes.logs import logs_router
 from crucible_collector.api.routes.prices import Priced, prices_router
 from crucible_collector.api.routes.recompute import Recomputes, recompute_router
+from crucible_collector.api.routes.numbers import numbers_router
 from crucible_collector.api.routes.runs import runs_router
 from crucible_collector.api.routes.sampling import Samples, sampling_router
 from crucible_collector.api.routes.scans import Scanning, band_router, scans_router
@@ -56,6 +57,7 @@ ROUTERS = (
     traces_router,
     series_router,
     aggregates_router,
+    numbers_router,
     logs_router,
     ledger_router,
     anomalies_router,

@@ -192,14 +192,14 @@ class Spread:
 
 
 def interval_of_percentile(
-    spread: Spread, fraction: float, probability_min: float = 1.0
+    spread: Spread, fraction: float, probability_min: float = 1.0, least: float = 0.0
 ) -> Interval:
     """95 % interval of the duration that this fraction of the spans does not exceed (Woodruff 1952).
 
     The durations at as much less and more than the fraction as the share of what does not exceed the
     percentile is uncertain, with the variance ((1 - q)² V(below) + q² V(above))/N². Where too little was
-    kept on either side to tell, as for p99 of a hundred, it is from 0 to infinity; so it is where all that
-    was kept is certain, but others were kept with `probability_min`.
+    kept on either side to tell, as for p99 of a hundred, it is from `least` to infinity; so it is where all
+    that was kept is certain, but others were kept with `probability_min`.
 
     What lies above a high percentile is little, and of the rows there the heaviest are the rarest: unless all
     are certain their variance is taken to be no less than its share of the tail's that is ten times as long.
@@ -221,11 +221,11 @@ def interval_of_percentile(
     if margin == 0 and probability_min >= 1:
         return Interval(duration, duration)
     if margin == 0:
-        return Interval(0.0, math.inf)
+        return Interval(least, math.inf)
     if min(_effective(upto, of_below), _effective(total - upto, of_above)) < BEYOND_MIN:
-        return Interval(0.0, math.inf)
-    least, most = fraction * total - margin, fraction * total + margin
-    low = float(spread.duration_ms[_first_at_least(below, least)]) if least > 0 else 0.0
+        return Interval(least, math.inf)
+    fewest, most = fraction * total - margin, fraction * total + margin
+    low = float(spread.duration_ms[_first_at_least(below, fewest)]) if fewest > 0 else least
     high = float(spread.duration_ms[_first_at_least(below, most)]) if most < total else math.inf
     return Interval(min(low, duration), high)
 

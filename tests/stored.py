@@ -30,6 +30,7 @@ from crucible_collector.enrich.partials import partials
 from crucible_collector.store import rollups
 from crucible_collector.store.connect import ingest_connection, reader_pool
 from crucible_collector.store.copy import copy, encode
+from crucible_collector.store.experiments import Experiments
 from crucible_collector.store.read import Reader
 from crucible_collector.store.states import change_state
 from rolled import OF_SAMPLED
@@ -308,7 +309,8 @@ class Served:
 
     def __init__(self) -> None:
         self.reads, self.health, self.changes = Switched(), Health(), Changing()
-        app = create_app(self.reads, self.health, changes=self.changes)
+        leads = Experiments(lambda: ingest_connection(self.changes.dsn))
+        app = create_app(self.reads, self.health, changes=self.changes, leads=leads)
         self.server = api_server(app, stop_grace_s=1)
         host, port = self.server.start("127.0.0.1", 0)
         self.url = f"http://{host}:{port}"

@@ -231,6 +231,7 @@ class Service:
             here,
             simulation,
             changes=self._database,
+            leads=self._database.experiments,
             detects=here,
             priced=here,
             budgets=self._database,

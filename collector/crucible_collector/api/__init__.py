@@ -2,7 +2,7 @@
 
 `serve` listens and `app` puts it together; `routes` has a module for each kind of thing that is asked
 for; `parameters` says what a question may contain and `bodies` reads what is sent with one; `models`,
-`aggregates`, `anomalies`, `cost`, `detection`, `scanned`, `sampling`, `simulated` and `telemetry` say what answers
+`aggregates`, `anomalies`, `experiments`, `cost`, `detection`, `scanned`, `sampling`, `simulated` and `telemetry` say what answers
 look like and `answer` writes them, its `row_sets` as the request is to `accept` them: as JSON or as `arrow`
 (`exchange` has what holds of every request); `estimates` puts the `intervals` of what was sampled into them, by the
 rules that were `in_force`, and `costs` into sums of costs; `tree` puts a trace in order; `health` judges runs and `sentences` says what is

@@ -29,6 +29,7 @@ from crucible_collector.api.routes.events import events_router
 from crucible_collector.api.routes.experiments import experiments_router
 from crucible_collector.api.routes.health import health_router
 from crucible_collector.api.routes.keys import keys_router
+from crucible_collector.api.routes.leading import Leads, leading_router
 from crucible_collector.api.routes.ledger import ledger_router
 from crucible_collector.api.routes.logs import logs_router
 from crucible_collector.api.routes.prices import Priced, prices_router
@@ -109,6 +110,7 @@ def create_app(
     simulates: Simulates | None = None,
     *,
     changes: Changes | None = None,
+    leads: Leads | None = None,
     detects: Detects | None = None,
     scanning: Scanning | None = None,
     priced: Priced | None = None,
@@ -121,7 +123,8 @@ def create_app(
 
     `events` takes what is posted, `samples` tells of this process's sampling and takes other rules;
     None where it receives nothing. `simulates` tries rules on what is stored; None where nobody does.
-    `changes` takes what people make of periods of anomalies; None where it may not write.
+    `changes` takes what people make of periods of anomalies, `leads` what they make of experiments; None
+    where it may not write.
     `detects` tells of this process's detection and takes other settings; None where it receives nothing.
     `scanning` has detectors look at what is stored; None where nobody does.
     `priced` tells of this process's prices and takes others; None where it stores nothing.
@@ -150,6 +153,8 @@ def create_app(
     api.include_router(stream_router(app.state.feed))
     if changes is not None:
         api.include_router(changes_router(reads, changes))
+    if leads is not None:
+        api.include_router(leading_router(reads, leads))
     api.include_router(sampling_router(reads, samples))
     api.include_router(detection_router(reads, detects))
     api.include_router(prices_router(reads, priced))

@@ -28,9 +28,13 @@ async def json_object(request: Request) -> dict[str, Any]:
         if len(body) > BODY_BYTES_MAX:
             raise TooLargeError(f"the body is larger than {BODY_BYTES_MAX} bytes")
     try:
-        found = json.loads(body)
+        found = json.loads(body, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"the body is not JSON: {error}") from None
     if not isinstance(found, dict):
         raise MalformedError("the body is not a JSON object")
     return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"there is no {constant} in JSON")

@@ -73,6 +73,14 @@ class NotFoundError(Exception):
         super().__init__(f"no {kind} {name!r}")
 
 
+class ConflictError(Exception):
+    """It cannot be done with what there is as it is now; `code` says why in a word."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 def failure(
     status: int, code: str, message: str, details: Any = None, headers: dict[str, str] | None = None
 ) -> Response:
@@ -92,6 +100,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(CursorError, _bad_cursor)
     app.add_exception_handler(NotFoundError, _not_found)
+    app.add_exception_handler(ConflictError, _conflict)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(DatabaseAwayError, _database_away)
     app.add_exception_handler(QueryTooSlowError, _too_slow)
@@ -136,6 +145,11 @@ async def _bad_cursor(_: Request, error: Exception) -> Response:
 
 async def _not_found(_: Request, error: Exception) -> Response:
     return failure(404, "not_found", str(error))
+
+
+async def _conflict(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ConflictError)
+    return failure(409, error.code, str(error))
 
 
 async def _http(request: Request, error: Exception) -> Response:

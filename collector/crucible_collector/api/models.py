@@ -92,7 +92,11 @@ class Experiment(Model):
     owner: str | None
     experiment_type: str | None = Field(examples=["ablation"])
     metadata: dict[str, Any]
-    pause_count: int | None
+    sample_size: int | None = Field(description="Runs or samples that are planned.")
+    status_at: Time | None = Field(description="Since when it has its status; null: nothing told.")
+    pause_count: int = Field(
+        description="Pauses of its newest stretch of work, and those over REST."
+    )
     pause_reason: str | None = Field(description="Null unless it is paused.")
     active_duration_ms: float | None = Field(
         description="Milliseconds that its newest stretch of work went on, pauses left out."

@@ -9,7 +9,7 @@ TimescaleDB; `upgrade` does so without a collector; `connect` opens connections 
 `retention` has dropped what is no longer wanted, `trace_hints` know in which days a trace lies;
 `maintenance` keeps what grows within bounds, and has `stalls` look for runs that have fallen silent;
 such a run is, as one that has `stalled`, an anomaly, and so is an experiment that is over its `budgets`. `states` are what people make of periods of
-anomalies, and how these end by themselves.
+anomalies, and how these end by themselves; `experiments` what they make of those.
 
 In the order in which a window meets them: `partitions` makes room ahead of it, `window` writes it in
 one transaction (its statements are in `ingest`), moves the journal's `positions` with it, says by `outcomes`

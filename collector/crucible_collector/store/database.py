@@ -35,6 +35,7 @@ from crucible_collector.store.connect import (
     reader_pool,
 )
 from crucible_collector.store.embedded import EmbeddedServer
+from crucible_collector.store.experiments import Experiments
 from crucible_collector.store.maintenance import Maintenance
 from crucible_collector.store.migrate import migrate
 from crucible_collector.store.partitions import Partitions, days_of
@@ -65,6 +66,7 @@ class Database:
         )
         self._partitions: Partitions | None = None
         self.capabilities: Capabilities | None = None  # None until it was brought up to date
+        self.experiments = Experiments(self._writing)
         self.dsn = settings.database_url or ""
         check_understood(self.dsn)
 

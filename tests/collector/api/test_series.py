@@ -17,7 +17,7 @@ def test_experiments_come_newest_first_with_the_number_of_their_runs(
     new, old = api.ask("/experiments")
     assert (new["experiment_id"], new["run_count"], new["tags"]) == ("new", 0, [])
     assert (old["name"], old["run_count"], old["tags"]) == ("Old", 2, ["a", "b"])
-    assert api.ask("/experiments/old") == old
+    assert api.ask("/experiments/old").items() >= old.items()
     assert api.ask("/experiments", status="archived") == [old]
     assert [len(page) for page in api.pages("/experiments", limit=1)] == [1, 1]
     assert api.get("/api/v1/experiments/another").status_code == 404

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo serve up down test integrations check format generate fuzz bench bench-sdk bench-peers bench-sampling bench-storage bench-anomalies nab clean
+.PHONY: help setup demo serve up down test integrations check format generate fuzz bench bench-sdk bench-peers bench-sampling bench-storage bench-query bench-anomalies nab clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -34,7 +34,7 @@ down: ## end them; their data stay in Docker's volumes
 	@docker compose down
 
 test: $(STAMP) ## every test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 integrations: $(STAMP) ## the libraries that the SDK has adapters for, so that make test tries them, too (1.1 GB)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group integrations
@@ -68,6 +68,9 @@ bench-storage: $(STAMP) ## how fast a filled database answers (20 million spans;
 
 bench-sampling: $(STAMP) ## what sampling costs, lets in and keeps true (ARGS=--parts ingest,accuracy,cost,memory)
 	@$(BIN)/python tests/benchmarks/sampling.py $(ARGS)
+
+bench-query: $(STAMP) ## how fast rows are taken away, and how soon answered while spans come in (ARGS="--parts export,readers")
+	@$(BIN)/python tests/benchmarks/query.py $(ARGS)
 
 bench-anomalies: $(STAMP) ## what detection costs, finds and takes for anomalies (ARGS="--parts nab --corpus DIR")
 	@$(BIN)/python tests/benchmarks/anomalies.py $(ARGS)

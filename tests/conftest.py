@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,9 @@ from databases import Servers, TestServer
 _numbers = itertools.count()
 
 SERVERS = pytest.StashKey[Servers]()
+OF_WORKERS = pytest.StashKey[dict[str, str]]()
 FURTHER = pytest.StashKey[tuple[str, ...]]()
+TOLD = "database servers"
 NO_TIMESCALEDB = (
     "no TimescaleDB: install it, start Docker or set"
     f" {databases.URL_VARIABLE} or {databases.BIN_VARIABLE}"
@@ -34,6 +37,7 @@ KINDS = ("plain", "timescale")
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "conformance: the store's promises, on every server found")
     config.stash[SERVERS] = Servers()
+    config.stash[OF_WORKERS] = {}
     try:
         config.stash[FURTHER] = tuple(databases.further_servers())
     except ValueError as error:
@@ -54,12 +58,27 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker("conformance")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker tells which servers it used to the process that prints the summary."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told[TOLD] = session.config.stash[SERVERS].sources()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Of a worker that crashed nothing is known."""
+    node.config.stash[OF_WORKERS].update(getattr(node, "workeroutput", {}).get(TOLD, {}))
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
     missed = sum(NO_TIMESCALEDB in str(report.longrepr) for report in skipped)
-    for name, source in sorted(config.stash[SERVERS].sources().items()):
+    sources = config.stash[OF_WORKERS] | config.stash[SERVERS].sources()
+    for name, source in sorted(sources.items()):
         says = source or f"NONE FOUND, {missed} tests skipped"
         terminalreporter.write_line(f"database server ({name}): {says}")
 

@@ -15,7 +15,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -119,6 +119,7 @@ def kept(
     say: Callable[[str], None],
     *,
     refill: bool = False,
+    settings: Mapping[str, str] = QUIET,
 ) -> Iterator[Kept]:
     """Start the server of the filled database, which is filled first where it is not there."""
     own = directory / kind
@@ -128,7 +129,7 @@ def kept(
             _fill(kind, scale, own, say)
         note = json.loads((own / NOTE).read_text())
         story = Story(scale, dt.datetime.fromisoformat(note["end"]))
-        server = EmbeddedServer(own, installed(kind), LOG, settings={**_preload(kind), **QUIET})
+        server = EmbeddedServer(own, installed(kind), LOG, settings={**_preload(kind), **settings})
         try:
             dsn = server.start()
             yield Kept(

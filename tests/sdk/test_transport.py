@@ -125,7 +125,7 @@ def test_http_statuses_mean_what_the_specification_says(status: int) -> None:
         ("-3", 0.0),
         ("86400", 300.0),
         ("soon", None),
-        (formatdate(time.time() + 3600, usegmt=True), 300.0),
+        pytest.param(formatdate(time.time() + 3600, usegmt=True), 300.0, id="in an hour"),
         (formatdate(0, usegmt=True), 0.0),
     ],
 )

@@ -111,7 +111,8 @@ TIMES = [
 ]
 
 
-@pytest.mark.parametrize(("time_ns", "reason"), TIMES)
+# By number: the times are of now, and names of tests are the same wherever they are collected.
+@pytest.mark.parametrize(("time_ns", "reason"), TIMES, ids=map(str, range(len(TIMES))))
 def test_a_span_without_duration_is_near_its_receipt(time_ns: int, reason: Reason | None) -> None:
     one = span(start_time_unix_nano=time_ns, end_time_unix_nano=time_ns)
     assert verdict_on_span(one) == reason
@@ -127,7 +128,8 @@ def test_a_span_that_ended_now_may_have_begun_a_year_ago(days: int, reason: Reas
     assert verdict_on_span(span(start_time_unix_nano=NOW_NS - days * DAY_NS)) == reason
 
 
-@pytest.mark.parametrize(("time_ns", "reason"), TIMES)
+# By number: the times are of now, and names of tests are the same wherever they are collected.
+@pytest.mark.parametrize(("time_ns", "reason"), TIMES, ids=map(str, range(len(TIMES))))
 def test_the_end_of_a_long_span_is_near_its_receipt(time_ns: int, reason: Reason | None) -> None:
     one = span(start_time_unix_nano=NOW_NS - 200 * DAY_NS, end_time_unix_nano=time_ns)
     assert verdict_on_span(one) == (reason if time_ns else Reason.TIME_OUT_OF_RANGE)
@@ -143,17 +145,20 @@ def test_a_wider_window_is_wider_for_starts_too(past_days: int, reason: Reason |
     assert found.get(0) == reason
 
 
-@pytest.mark.parametrize(("time_ns", "reason"), TIMES)
+# By number: the times are of now, and names of tests are the same wherever they are collected.
+@pytest.mark.parametrize(("time_ns", "reason"), TIMES, ids=map(str, range(len(TIMES))))
 def test_the_time_of_a_point_is_near_its_receipt(time_ns: int, reason: Reason | None) -> None:
     assert verdict_on_metric(gauge(point(time_unix_nano=time_ns))) == reason
 
 
-@pytest.mark.parametrize(("time_ns", "reason"), TIMES)
+# By number: the times are of now, and names of tests are the same wherever they are collected.
+@pytest.mark.parametrize(("time_ns", "reason"), TIMES, ids=map(str, range(len(TIMES))))
 def test_the_time_of_a_log_record_is_near_its_receipt(time_ns: int, reason: Reason | None) -> None:
     assert verdict_on_log(time_unix_nano=time_ns) == reason
 
 
-@pytest.mark.parametrize(("time_ns", "reason"), TIMES)
+# By number: the times are of now, and names of tests are the same wherever they are collected.
+@pytest.mark.parametrize(("time_ns", "reason"), TIMES, ids=map(str, range(len(TIMES))))
 def test_without_a_time_that_of_observation_is_judged(time_ns: int, reason: Reason | None) -> None:
     assert verdict_on_log(time_unix_nano=0, observed_time_unix_nano=time_ns) == reason
 

@@ -104,8 +104,7 @@ def mixed(story: Story, count: int) -> list[Asked]:
     kinds = len(QUESTIONS) + len(FURTHER)
     found: list[Asked] = []
     while len(found) < count:
-        for number in random.permutation(kinds):
-            found.append(_drawn(story, int(number), random))
+        found += [_drawn(story, int(number), random) for number in random.permutation(kinds)]
     return found[:count]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,7 @@ ARGUMENTS = (
 def test_every_question_is_asked_equally_often_and_the_same_ones_each_time() -> None:
     kinds = len(QUESTIONS) + len(FURTHER)
     asked = mixed(STORY, 3 * kinds)
-    assert {name: 3 for name in {each.name for each in asked}} == {
-        name: sum(each.name == name for each in asked) for name in {each.name for each in asked}
-    }
+    assert set(Counter(each.name for each in asked).values()) == {3}
     assert len({each.name for each in asked}) == kinds
     assert asked == mixed(STORY, 3 * kinds)
 

@@ -11,7 +11,6 @@ import json
 import secrets
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 
 import grpc
@@ -21,6 +20,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from crucible_collector.candidates import THRESHOLD_MAX
+from crucible_collector.dial import API_KEY, Dial
+from crucible_collector.errors import SettingsError
 from crucible_collector.findings import Finding
 from crucible_collector.settings import Address, Settings, parse_address
 
@@ -32,6 +33,7 @@ POLL_S = 0.1
 KEPT_FOR_SURE = f"ot=rv:{THRESHOLD_MAX - 1:014x}"
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not to listen there, to ask there
 _MESSAGE_CHARS_MAX = 300
+_KEY_REMEDY = f"put an API key for ingest and read, of all experiments, into {API_KEY}"
 
 
 def check_collector(settings: Settings, *, sends: bool) -> Iterator[Finding]:
@@ -43,10 +45,16 @@ def check_collector(settings: Settings, *, sends: bool) -> Iterator[Finding]:
         remedy = "give the addresses that the running collector prints when it is ready"
         yield Finding("collector", "skipped", says, remedy)
         return
-    ready = _ask_ready(addresses["api"])
-    yield ready
-    if sends and "unreachable" not in ready.facts:
-        yield from _canary(addresses)
+    dial = Dial(settings, ASK_TIMEOUT_S)
+    try:
+        ready = _ask_ready(dial, addresses["api"])
+        yield ready
+        if sends and "unreachable" not in ready.facts:
+            yield from _canary(dial, addresses)
+    except SettingsError as error:
+        yield Finding(
+            "collector", "wrong", str(error), "see how it is asked over TLS, in the guide"
+        )
 
 
 def _reachable(text: str) -> Address:
@@ -54,9 +62,9 @@ def _reachable(text: str) -> Address:
     return Address(_ANYWHERE.get(address.host, address.host), address.port)
 
 
-def _ask_ready(api: Address) -> Finding:
+def _ask_ready(dial: Dial, api: Address) -> Finding:
     try:
-        _get(f"http://{api}/readyz")
+        dial.get(api, "/readyz")
     except urllib.error.HTTPError as error:
         says = f"the collector at {api} is not ready: {_said(error)}"
         return Finding("collector", "wrong", says, "see its log; what it says here names the part")
@@ -67,11 +75,11 @@ def _ask_ready(api: Address) -> Finding:
     return Finding("collector", "ok", f"the collector at {api} is ready")
 
 
-def _canary(addresses: dict[str, Address]) -> Iterator[Finding]:
+def _canary(dial: Dial, addresses: dict[str, Address]) -> Iterator[Finding]:
     trace_id = secrets.token_bytes(16)
     ways: dict[str, Callable[[bytes], None]] = {
-        "grpc": lambda body: _send_grpc(addresses["grpc"], body),
-        "http": lambda body: _send_http(addresses["http"], body),
+        "grpc": lambda body: _send_grpc(dial, addresses["grpc"], body),
+        "http": lambda body: _send_http(dial, addresses["http"], body),
     }
     began = time.monotonic()
     sent: list[str] = []
@@ -81,22 +89,29 @@ def _canary(addresses: dict[str, Address]) -> Iterator[Finding]:
         except (OSError, grpc.RpcError) as error:
             says = f"a span over {name} to {addresses[name]} was not taken: {_reason(error)}"
             remedy = f"see the collector's log, and whether --{name} is its address"
+            if _wants_key(error):
+                remedy = _KEY_REMEDY
             yield Finding("canary", "wrong", says, remedy)
         else:
             sent.append(name)
     acknowledged_s = time.monotonic() - began
     if sent:
-        yield _read_back(addresses["api"], trace_id.hex(), sent, acknowledged_s)
+        yield _read_back(dial, addresses["api"], trace_id.hex(), sent, acknowledged_s)
 
 
-def _read_back(api: Address, trace_id: str, sent: list[str], acknowledged_s: float) -> Finding:
-    timeout_s = VISIBLE_TIMEOUT_S + _wait_s(api)
+def _read_back(
+    dial: Dial, api: Address, trace_id: str, sent: list[str], acknowledged_s: float
+) -> Finding:
+    timeout_s = VISIBLE_TIMEOUT_S + _wait_s(dial, api)
     began = time.monotonic()
     found = 0
     while time.monotonic() - began < timeout_s:
         try:
-            found = _get(f"http://{api}/api/v1/traces/{trace_id}").count(SERVICE.encode())
-        except (OSError, ValueError):
+            found = dial.get(api, f"/api/v1/traces/{trace_id}").count(SERVICE.encode())
+        except (OSError, ValueError) as error:
+            if _wants_key(error):
+                says = f"spans were taken, and {api} does not tell of them: {_reason(error)}"
+                return Finding("canary", "wrong", says, _KEY_REMEDY)
             found = 0
         if found >= len(sent):
             visible_s = time.monotonic() - began
@@ -119,10 +134,10 @@ def _read_back(api: Address, trace_id: str, sent: list[str], acknowledged_s: flo
     return Finding("canary", "wrong", says, remedy, {"trace_id": trace_id})
 
 
-def _wait_s(api: Address) -> float:
+def _wait_s(dial: Dial, api: Address) -> float:
     """How long sampling may have spans wait for the rest of their trace or window; 0 without rules."""
     try:
-        rules = json.loads(_get(f"http://{api}/api/v1/sampling"))["data"]["settings"]
+        rules = dial.get_json(api, "/api/v1/sampling")["data"]["settings"]
         windows = [each.get("window_s", 0.0) for each in rules["rules"]]
         windows += [each.get("otherwise", {}).get("window_s", 0.0) for each in rules["rules"]]
         return float(max(rules["decision_wait_s"], *windows)) if windows else 0.0
@@ -147,28 +162,28 @@ def _request(trace_id: bytes, way: str) -> bytes:
     return request.SerializeToString()
 
 
-def _send_grpc(address: Address, body: bytes) -> None:
-    with grpc.insecure_channel(str(address)) as channel:
+def _send_grpc(dial: Dial, address: Address, body: bytes) -> None:
+    with dial.channel(address) as channel:
         export = channel.unary_unary(
             EXPORT,
             request_serializer=bytes,
             response_deserializer=ExportTraceServiceResponse.FromString,
         )
-        export(body, timeout=ASK_TIMEOUT_S)
+        export(body, timeout=ASK_TIMEOUT_S, metadata=dial.metadata)
 
 
-def _send_http(address: Address, body: bytes) -> None:
-    request = urllib.request.Request(
-        f"http://{address}/v1/traces", body, {"Content-Type": "application/x-protobuf"}
-    )
-    with urllib.request.urlopen(request, timeout=ASK_TIMEOUT_S):  # noqa: S310 - http, above
-        pass
+def _send_http(dial: Dial, address: Address, body: bytes) -> None:
+    dial.post(address, "/v1/traces", body, "application/x-protobuf")
 
 
-def _get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=ASK_TIMEOUT_S) as answer:  # noqa: S310 - http, above
-        body: bytes = answer.read()
-    return body
+def _wants_key(error: Exception) -> bool:
+    """Whether that is what is wrong: no key, one that is not valid, or one for something else."""
+    if isinstance(error, grpc.RpcError):
+        return error.code() in {
+            grpc.StatusCode.UNAUTHENTICATED,
+            grpc.StatusCode.PERMISSION_DENIED,
+        }
+    return isinstance(error, urllib.error.HTTPError) and error.code in {401, 403}
 
 
 def _said(error: urllib.error.HTTPError) -> str:

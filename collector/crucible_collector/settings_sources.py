@@ -26,6 +26,7 @@ _OTHERS = frozenset(
         "CRUCIBLE_CONFIG",
         "CRUCIBLE_TELEMETRY",
         "CRUCIBLE_API_URL",
+        "CRUCIBLE_API_KEY",
         "CRUCIBLE_SPOOL_DIR",
         "CRUCIBLE_SPOOL_BYTES_MAX",
         "CRUCIBLE_USER_IDS",

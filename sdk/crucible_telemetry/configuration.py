@@ -60,6 +60,7 @@ def configure(
     protocol: str | None = None,
     headers: Mapping[str, str] | None = None,
     api: str | None = None,
+    api_key: str | None = None,
     resource_attributes: Mapping[str, Any] | None = None,
     tracer_provider: AnyTracerProvider | None = None,
     batches_to_provider: bool = True,
@@ -88,6 +89,8 @@ def configure(
     protocol: "grpc" (default) or "http/protobuf".
     api: where the collector answers questions, for `training.should_stop()`; by default on the
         endpoint's host, port 8080. "" asks nobody.
+    api_key: what the collector knows this process by, where it asks for keys; an `authorization` in
+        `headers` wins over it.
     resource_attributes: what else is true of this process, beside service and host.
     tracer_provider: record into this provider instead of one of our own; delivery, resource and
         ids are then its business, and our spans become parents of the spans made within them.
@@ -118,6 +121,7 @@ def configure(
         endpoint=endpoint,
         headers=headers,
         api=api,
+        api_key=api_key,
         queue_spans_max=queue_spans_max,
         export_interval_s=export_interval_s,
         exit_timeout_s=exit_timeout_s,

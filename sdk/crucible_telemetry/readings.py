@@ -91,6 +91,11 @@ def anything(text: str) -> str:
     return text
 
 
+def api_key(text: str) -> str:
+    """Refuses nothing: what is said of a wrong value repeats it."""
+    return text.strip()
+
+
 def web_address(text: str) -> str:
     parts = urlsplit(text)
     if text and (parts.scheme not in {"http", "https"} or not parts.hostname):

@@ -30,6 +30,7 @@ from crucible_telemetry.readings import (
     ConfigurationError,
     Setting,
     anything,
+    api_key,
     count,
     milliseconds,
     one_of,
@@ -46,6 +47,7 @@ __all__ = ["ConfigurationError", "Settings", "is_switched_off", "resolve"]
 
 CRUCIBLE_TELEMETRY = "CRUCIBLE_TELEMETRY"
 CRUCIBLE_API_URL = "CRUCIBLE_API_URL"
+CRUCIBLE_API_KEY = "CRUCIBLE_API_KEY"
 CRUCIBLE_SPOOL_DIR = "CRUCIBLE_SPOOL_DIR"
 CRUCIBLE_SPOOL_BYTES_MAX = "CRUCIBLE_SPOOL_BYTES_MAX"
 CRUCIBLE_EVENTS_ALLOW = "CRUCIBLE_EVENTS_ALLOW"
@@ -109,6 +111,7 @@ SETTINGS: Mapping[str, Setting[Any]] = {
         one_of(*PROTOCOLS), GRPC, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL, OTEL_EXPORTER_OTLP_PROTOCOL
     ),
     "api": setting(web_address, None, CRUCIBLE_API_URL),
+    "api_key": setting(api_key, "", CRUCIBLE_API_KEY),
     "queue_spans_max": setting(count, QUEUE_SPANS_MAX, OTEL_BSP_MAX_QUEUE_SIZE),
     "batch_spans_max": setting(count, BATCH_SPANS_MAX, OTEL_BSP_MAX_EXPORT_BATCH_SIZE),
     "export_interval_s": Setting(
@@ -159,12 +162,19 @@ def resolve(
     told_dir = os.environ.get(CRUCIBLE_SPOOL_DIR) if spool_dir is None else os.fsdecode(spool_dir)
     return Settings(
         endpoint=endpoint,
-        headers=headers,
+        headers=_with_key(headers, decided.pop("api_key")),
         spool_dir=told_dir,
         policy=_policy(redact, arguments),
         hardware_s=decided.pop("hardware"),
         **decided,
     )
+
+
+def _with_key(headers: Mapping[str, str] | None, key: str) -> Mapping[str, str] | None:
+    """The headers, with the key where they have no authorization of their own."""
+    if not key or any(name.lower() == "authorization" for name in headers or {}):
+        return headers
+    return {**(headers or {}), "authorization": f"Bearer {key}"}
 
 
 def _policy(redact: Callable[[str, Any], Any] | None, arguments: Mapping[str, Any]) -> Policy:

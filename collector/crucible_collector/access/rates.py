@@ -75,8 +75,9 @@ class Buckets:
         if limit is None:
             return None
         with self._lock:
-            bucket = self._bucket(who, "requests", limit / MINUTE_S, limit)
-            wait_s = bucket.wait_s(1, self._clock())
+            now = self._clock()
+            bucket = self._bucket(who, "requests", limit / MINUTE_S, limit, now)
+            wait_s = bucket.wait_s(1, now)
             if wait_s:
                 raise TooFastError(f"{limit} requests a minute are the limit", wait_s)
             bucket.take(1)
@@ -97,7 +98,7 @@ class Buckets:
             for kind, per_s, count, noun in wanted:
                 if per_s is None or not count:
                     continue
-                bucket = self._bucket(who, kind, per_s, per_s * BURST_S)
+                bucket = self._bucket(who, kind, per_s, per_s * BURST_S, now)
                 wait_s = bucket.wait_s(count, now)
                 if wait_s:
                     raise TooFastError(f"{per_s} {noun} a second are the limit", wait_s)
@@ -106,10 +107,10 @@ class Buckets:
                 for bucket, count in taken:
                     bucket.take(count)
 
-    def _bucket(self, who: str, kind: str, per_s: float, capacity: float) -> Bucket:
+    def _bucket(self, who: str, kind: str, per_s: float, capacity: float, now: float) -> Bucket:
         bucket = self._buckets.get((who, kind))
         if bucket is None or not bucket.fits(per_s):
-            bucket = self._buckets[who, kind] = Bucket(per_s, capacity, self._clock())
+            bucket = self._buckets[who, kind] = Bucket(per_s, capacity, now)
         self._buckets.move_to_end((who, kind))
         if len(self._buckets) > BUCKETS_MAX:
             self._buckets.popitem(last=False)

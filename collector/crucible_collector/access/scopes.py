@@ -22,8 +22,6 @@ Within = Literal["free", "named", "body", "refused"]
 
 _ANY = "GET|POST|PUT|PATCH|DELETE"
 _CHANGE = "POST|PUT|PATCH|DELETE"
-_NAMES = ("experiment", "run", "series", "period", "scan", "job")
-
 # methods, path (a name in braces is a part, ** the rest, if any), scope, within
 _TABLE: tuple[tuple[str, str, Scope | None, Within], ...] = (
     # Files of the page and what probes ask need no key; neither does who is about to give one.
@@ -48,6 +46,27 @@ _TABLE: tuple[tuple[str, str, Scope | None, Within], ...] = (
     ("GET", "/api/v1/series/{series}/**", "read", "named"),
     ("GET", "/api/v1/events/**", "read", "named"),
     ("GET", "/api/v1/logs", "read", "named"),
+    ("GET", "/api/v1/aggregate", "read", "named"),
+    ("GET", "/api/v1/histograms/**", "read", "named"),
+    ("GET", "/api/v1/checkpoints", "read", "named"),
+    ("GET", "/api/v1/models/**", "read", "named"),
+    ("GET", "/api/v1/reliability", "read", "named"),
+    ("GET", "/api/v1/curves", "read", "named"),
+    ("GET", "/api/v1/live", "read", "named"),
+    ("GET", "/api/v1/cost/prices/**", "read", "free"),
+    ("PUT", "/api/v1/cost/prices", "admin", "refused"),
+    ("GET", "/api/v1/cost/budgets", "read", "refused"),
+    ("PUT|DELETE", "/api/v1/cost/budgets", "admin", "refused"),
+    ("GET", "/api/v1/cost/budgets/{experiment}", "read", "named"),
+    ("PUT|DELETE", "/api/v1/cost/budgets/{experiment}", "write", "named"),
+    ("GET", "/api/v1/cost/recompute/**", "read", "refused"),
+    ("POST|DELETE", "/api/v1/cost/recompute/**", "admin", "refused"),
+    ("GET", "/api/v1/cost/models", "read", "refused"),
+    ("GET", "/api/v1/cost/**", "read", "named"),
+    ("GET", "/api/v1/exports", "read", "refused"),
+    ("POST", "/api/v1/exports", "write", "body"),
+    ("GET", "/api/v1/exports/{job}/**", "read", "named"),
+    (_CHANGE, "/api/v1/exports/{job}/**", "write", "named"),
     ("GET", "/api/v1/traces/**", "read", "refused"),
     ("GET", "/api/v1/correlations/**", "read", "refused"),
     ("GET", "/api/v1/ledger", "read", "refused"),
@@ -57,15 +76,19 @@ _TABLE: tuple[tuple[str, str, Scope | None, Within], ...] = (
     ("DELETE", "/api/v1/anomalies/scan/{scan}", "write", "named"),
     ("GET", "/api/v1/anomalies/periods/{period}", "read", "named"),
     ("POST", "/api/v1/anomalies/periods/{period}/state", "write", "named"),
+    ("GET", "/api/v1/anomalies/settings/**", "read", "refused"),
+    ("PUT", "/api/v1/anomalies/settings", "admin", "refused"),
     ("GET", "/api/v1/anomalies/**", "read", "named"),
     ("GET", "/api/v1/sampling/**", "read", "refused"),
     ("POST", "/api/v1/sampling/simulate", "read", "body"),
     ("PUT", "/api/v1/sampling", "admin", "refused"),
-    ("GET", "/api/v1/detection/**", "read", "refused"),
-    ("PUT", "/api/v1/detection/**", "admin", "refused"),
     ("POST", "/api/v1/compare", "read", "free"),  # asks for runs of those only
     (_ANY, "/api/v1/keys/**", "admin", "refused"),
     ("GET", "/api/v1/audit", "admin", "refused"),
+    ("GET", "/api/v1/exports", "read", "refused"),
+    ("GET", "/api/v1/exports/{job}/**", "read", "named"),
+    ("POST", "/api/v1/exports", "read", "body"),
+    ("DELETE", "/api/v1/exports/{job}", "read", "named"),
     ("GET", "/api/v1/archives/**", "read", "refused"),
     ("POST", "/api/v1/archives/**", "admin", "refused"),
 )

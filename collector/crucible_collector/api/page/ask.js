@@ -1,5 +1,7 @@
 // Asks the API. What is thrown has a message that a person can read.
 
+import { askForKey } from "./key.js";
+
 const TIMEOUT_MS = 10_000;
 
 export function ask(path, parameters = {}) {
@@ -22,6 +24,7 @@ async function answered(path, options = {}) {
   }
   const answer = await response.json().catch(() => null);
   if (response.ok && answer) return answer;
+  if (response.status === 401) askForKey();
   const failure = new Error(answer?.error?.message ?? `the collector answered ${response.status}`);
   failure.status = response.status;
   throw failure;

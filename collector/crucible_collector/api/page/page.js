@@ -1,6 +1,7 @@
 // The page at /: asks every second, says when it cannot, and shows the run that its address names.
 
 import { element } from "./dom.js";
+import { offerToForget } from "./key.js";
 import { Run } from "./run.js";
 import { Runs } from "./runs.js";
 
@@ -68,4 +69,5 @@ addEventListener("hashchange", route);
 document.addEventListener("visibilitychange", () => document.hidden || tick());
 for (const wish of ["curve-in-view", "ask-now"]) document.addEventListener(wish, tick);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => run?.recolour());
+offerToForget(document.querySelector("header"));
 route();

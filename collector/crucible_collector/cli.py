@@ -13,7 +13,16 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from crucible_collector.commands import archive, doctor, keys, migrate, prices, sampling, serve
+from crucible_collector.commands import (
+    archive,
+    doctor,
+    export,
+    keys,
+    migrate,
+    prices,
+    sampling,
+    serve,
+)
 from crucible_collector.errors import CollectorError, NewerDatabaseError, SettingsError
 from crucible_collector.settings_sources import add_arguments, load
 
@@ -27,6 +36,7 @@ _COMMANDS: dict[str, ModuleType] = {
     "prices": prices,
     "keys": keys,
     "archive": archive,
+    "export": export,
 }
 
 

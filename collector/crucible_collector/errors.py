@@ -11,6 +11,7 @@
     │       └── TooFastError   the sender's, who is over a limit: come back likewise
     ├── ChangedMeanwhileError  a change of settings follows a version that is not in force any more
     ├── NotComparableError     a comparison that would mean nothing; the message says why
+    ├── ExportError            an export cannot be written: no room for it, or the disk's fault
     ├── ArchiveError           an archive's files cannot be reached, or are not what was written
     ├── JournalError           the journal directory cannot be used
     │   └── JournalLockedError another collector holds it
@@ -89,6 +90,10 @@ class ChangedMeanwhileError(CollectorError):
 
 class NotComparableError(CollectorError):
     """What is to be compared cannot be, so that an answer would mean nothing; the message says why."""
+
+
+class ExportError(CollectorError):
+    """An export cannot be written where it should go."""
 
 
 class ArchiveError(CollectorError):

@@ -37,6 +37,7 @@ from crucible_collector.detect.settings import Detection
 from crucible_collector.detect.webhooks import Webhook
 from crucible_collector.enrich.subscription import Subscription
 from crucible_collector.errors import SettingsError
+from crucible_collector.export.exports import Exports
 from crucible_collector.in_process import InProcess
 from crucible_collector.jobs import Jobs
 from crucible_collector.journal import DeadLetters, Journal
@@ -221,6 +222,16 @@ class Service:
         jobs = Jobs(lambda: self._database.dsn, self._description)
         self._stack.callback(jobs.stop)
         archives = Archives(lambda: self._database.dsn, jobs, self._settings.archive_url)
+        exports = Exports(
+            lambda: self._database.dsn,
+            jobs,
+            self._description,
+            self._settings.data_dir / "exports",
+            bytes_max=self._settings.exports_bytes_max,
+            keep_s=self._settings.exports_keep_s,
+        )
+        exports.begin()
+        self._stack.callback(exports.stop)
         scans = Scans(lambda: self._database.dsn, lambda: self._detection.now.settings)
         self._stack.callback(scans.stop)
         here = InProcess(self._database, self._sampling, self._detection, self._prices)
@@ -240,6 +251,7 @@ class Service:
             ),
             scanning=scans,
             archiving=archives,
+            exporting=exports,
             access=Access(
                 self._doors.guard("api"), lambda: self._database.dsn, self._settings.cors_origins
             ),

@@ -13,6 +13,7 @@ from crucible_collector.api import failures, site
 from crucible_collector.api.exchange import GZIP, Departures, Head
 from crucible_collector.api.feed import Feed
 from crucible_collector.api.guard import CORS, Access, ApiGuard
+from crucible_collector.api.live import Live
 from crucible_collector.api.routes.aggregates import aggregates_router
 from crucible_collector.api.routes.anomalies import Changes, anomalies_router, changes_router
 from crucible_collector.api.routes.archives import (
@@ -24,17 +25,20 @@ from crucible_collector.api.routes.audit import audit_router
 from crucible_collector.api.routes.budgets import ChangesBudgets, budgets_router
 from crucible_collector.api.routes.compare import compare_router
 from crucible_collector.api.routes.cost import cost_router
+from crucible_collector.api.routes.curves import curves_router
 from crucible_collector.api.routes.detection import Detects, detection_router
 from crucible_collector.api.routes.events import events_router
 from crucible_collector.api.routes.experiments import experiments_router
+from crucible_collector.api.routes.exports import Exporting, exports_router
 from crucible_collector.api.routes.health import health_router
 from crucible_collector.api.routes.keys import keys_router
 from crucible_collector.api.routes.leading import Leads, leading_router
 from crucible_collector.api.routes.ledger import ledger_router
+from crucible_collector.api.routes.live import live_router
 from crucible_collector.api.routes.logs import logs_router
 from crucible_collector.api.routes.prices import Priced, prices_router
-from crucible_collector.api.routes.recompute import Recomputes, recompute_router
 from crucible_collector.api.routes.numbers import numbers_router
+from crucible_collector.api.routes.recompute import Recomputes, recompute_router
 from crucible_collector.api.routes.runs import runs_router
 from crucible_collector.api.routes.sampling import Samples, sampling_router
 from crucible_collector.api.routes.scans import Scanning, band_router, scans_router
@@ -59,6 +63,7 @@ ROUTERS = (
     series_router,
     aggregates_router,
     numbers_router,
+    curves_router,
     logs_router,
     ledger_router,
     anomalies_router,
@@ -118,6 +123,7 @@ def create_app(
     recomputes: Recomputes | None = None,
     access: Access | None = None,
     archiving: Archiving | None = None,
+    exporting: Exporting | None = None,
 ) -> FastAPI:
     """The application over a database and a service, both of which outlive it.
 
@@ -131,6 +137,7 @@ def create_app(
     `budgets` takes what experiments may cost; None where it may not write. `recomputes` computes costs anew;
     None where nobody does.
     `archiving` works on archives; None where nobody does.
+    `exporting` takes rows away as files; None where nobody does.
     `access` says who may ask; None: everybody may do everything.
     """
     app = FastAPI(
@@ -151,6 +158,8 @@ def create_app(
         api.include_router(router(reads))
     app.state.feed = Feed(reads)
     api.include_router(stream_router(app.state.feed))
+    app.state.live = Live(reads)
+    api.include_router(live_router(app.state.live))
     if changes is not None:
         api.include_router(changes_router(reads, changes))
     if leads is not None:
@@ -164,6 +173,8 @@ def create_app(
         api.include_router(simulation_router(simulates))
     if archiving is not None:
         api.include_router(archiving_router(reads, archiving))
+    if exporting is not None:
+        api.include_router(exports_router(reads, exporting))
     api.include_router(schema_router())
     if events is not None:
         api.include_router(telemetry_router(events))

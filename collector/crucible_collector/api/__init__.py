@@ -13,7 +13,7 @@ there is to know of events; `failures` gives every refusal one shape; `status` i
 `measured` by runs or `requested`, come from the database;
 `guard` lets requests in, by keys of which `access` says what is told;
 any number of events is put by `questions` (with conditions, `where`), answered by `asking`, or by `points_asked` where it
-has series, as groups of `numbers`, and told as `aggregated`;
+has series, as groups of `numbers`, and told as `aggregated`; `curves` are few points that draw the same lines;
 `site` serves the page. SQL is in `store/queries`.
 """
 

@@ -295,9 +295,9 @@ Group = Literal["experiment", "run", "event", "model", "status"]
 
 
 class EventAggregateFilter(Paged, Period):
-    interval: Literal["1m", "1h", "1d", "none"] = Field(
+    interval: Literal["1m", "5m", "15m", "1h", "6h", "1d", "none"] = Field(
         "none",
-        description="A row for each minute, hour or day (UTC), or one for all of the period.",
+        description="A row for each minute, hour, day or so (UTC), or one for all of the period.",
     )
     group_by: Annotated[list[Group], BeforeValidator(parted)] = Field(
         [],
@@ -314,7 +314,7 @@ class EventAggregateFilter(Paged, Period):
     percentiles: bool | None = Field(
         None,
         description="Percentiles of durations. Without it: where roll-ups answer, that is unless a run or "
-        "a minute is asked for; those read every event of the period.",
+        "less than an hour is asked for; those read every event of the period.",
     )
 
     @property
@@ -340,8 +340,8 @@ class EventAggregateFilter(Paged, Period):
 
 
 class PointAggregateFilter(Paged, Period):
-    interval: Literal["1m", "1h", "1d"] = Field(
-        "1h", description="A row for each minute, hour or day (UTC)."
+    interval: Literal["1m", "5m", "15m", "1h", "6h", "1d"] = Field(
+        "1h", description="A row for each minute, hour, day or so (UTC)."
     )
 
 

@@ -47,7 +47,8 @@ _PERCENTILE = re.compile(r"p(\d{1,2}(?:[._]\d{1,6})?)", re.ASCII)
 _COUNTED = {"count": ("count", "sum"), "errors": ("count", "sum"), "error_rate": ("avg",)}
 
 
-def _parted(value: Any) -> Any:
+def as_list(value: Any) -> Any:
+    """For a BeforeValidator: what is given once or repeatedly, with or without commas."""
     given = value if isinstance(value, list) else [value]
     return [part for text in given for part in parts_of(str(text))]
 
@@ -91,7 +92,7 @@ def _checked(value: str) -> str:
     return value
 
 
-Texts = Annotated[list[Text], BeforeValidator(_parted)]
+Texts = Annotated[list[Text], BeforeValidator(as_list)]
 Conditions = Annotated[list[Annotated[Text, AfterValidator(_checked)]], Field(max_length=WHERE_MAX)]
 
 
@@ -107,14 +108,14 @@ class Chosen(BaseModel):
     condition: Texts = _any_of("Condition of the experiment")
     event: Texts = _any_of("Event name")
     model: Texts = _any_of("Model that was asked or that answered")
-    status: Annotated[list[Literal["unset", "ok", "error"]], BeforeValidator(_parted)] = _any_of(
+    status: Annotated[list[Literal["unset", "ok", "error"]], BeforeValidator(as_list)] = _any_of(
         "Span status"
     )
     service: Texts = _any_of("`service.name` of the resource")
     correlation: Texts = _any_of("Correlation id, as it was set")
     kind: Annotated[
         list[Literal["internal", "server", "client", "producer", "consumer"]],
-        BeforeValidator(_parted),
+        BeforeValidator(as_list),
     ] = _any_of("Span kind")
     where: Conditions = Field(
         [],
@@ -153,7 +154,7 @@ class AggregateFilter(Paged, Period, Chosen):
         examples=["duration"],
     )
     agg: Annotated[
-        list[Annotated[str, AfterValidator(parse_aggregation)]], BeforeValidator(_parted)
+        list[Annotated[str, AfterValidator(parse_aggregation)]], BeforeValidator(as_list)
     ] = Field(
         [],
         max_length=AGGREGATIONS_MAX,
@@ -162,7 +163,7 @@ class AggregateFilter(Paged, Period, Chosen):
         examples=[["avg", "p95"]],
     )
     group_by: Annotated[
-        list[Annotated[Text, AfterValidator(parse_group)]], BeforeValidator(_parted)
+        list[Annotated[Text, AfterValidator(parse_group)]], BeforeValidator(as_list)
     ] = Field(
         [],
         max_length=GROUPS_MAX,

@@ -15,7 +15,14 @@ from stored import T0, Api, Stored, at
 
 Row = dict[str, Any]
 DAY_S, HOUR_S, MINUTE_S = 86_400, 3_600, 60
-WIDTHS = {"1m": MINUTE_S, "1h": HOUR_S, "1d": DAY_S}
+WIDTHS = {
+    "1m": MINUTE_S,
+    "5m": 5 * MINUTE_S,
+    "15m": 15 * MINUTE_S,
+    "1h": HOUR_S,
+    "6h": 6 * HOUR_S,
+    "1d": DAY_S,
+}
 GROUPS = {
     "experiment": "experiment_id",
     "run": "run_id",
@@ -109,7 +116,7 @@ def cases() -> list[tuple[Row, str, list[str], float | None, float | None]]:
         ends = sorted(chance.sample(OFFSETS_S, 2))
         start, end = (chance.choice([None, ends[0]]), chance.choice([None, ends[1]]))
         filters = [{}, {"run": "run-1"}, {"experiment": "sweep"}, {"event": "a"}, {"model": "tiny"}]
-        interval = ("none", "1m", "1h", "1d")[number % 4]
+        interval = ("none", *WIDTHS)[number % (1 + len(WIDTHS))]
         group_by = chance.sample(list(GROUPS), chance.choice([0, 1, 2, 5]))
         found.append(
             (chance.choice([*filters, {"status": "error"}]), interval, group_by, start, end)

@@ -7,7 +7,7 @@ list like others: since time is first in its order, what comes after a cursor is
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from fastapi.responses import Response
 
 from crucible_collector.api.aggregates import EventAggregate, PointAggregate
 from crucible_collector.api.answer import compact, listed, single
+from crucible_collector.api.asking import LEVELS, WIDTHS
 from crucible_collector.api.estimates import Guess, Row, completed, nothing_kept
 from crucible_collector.api.failures import NOT_FOUND
 from crucible_collector.api.in_force import Asked
@@ -31,15 +32,8 @@ from crucible_collector.api.parameters import (
 from crucible_collector.api.places import GROUP, TIME_KEY, after_group, group_key
 from crucible_collector.store.pieces import Pieces, cut, rimmed
 from crucible_collector.store.read import Reads
-from crucible_collector.store.rollups.family import DAY, HOUR, MINUTE, Level
+from crucible_collector.store.rollups.family import MINUTE, Level
 
-_WIDTHS = {"1m": timedelta(minutes=1), "1h": timedelta(hours=1), "1d": timedelta(days=1)}
-_LEVELS: dict[str, tuple[Level, ...]] = {
-    "1m": (MINUTE,),
-    "1h": (HOUR, MINUTE),
-    "1d": (DAY, HOUR, MINUTE),
-    "none": (DAY, HOUR, MINUTE),
-}
 _GROUPS = ("experiment", "run", "event", "model", "status")
 
 
@@ -67,7 +61,7 @@ def _add_events(router: APIRouter, reads: Reads) -> None:
         """
         cursor = decode_cursor(filters.cursor, "group")
         after = after_group(cursor)
-        start, levels = _from(filters.from_time, after["last_key"]), _LEVELS[filters.interval]
+        start, levels = _from(filters.from_time, after["last_key"]), LEVELS[filters.interval]
         rows: list[str] = []
         if sums := cut(start, filters.to_time, levels):
             asked = _parameters(filters, _latencies(filters, start, levels))
@@ -94,7 +88,7 @@ def _parameters(filters: EventAggregateFilter, latencies: Pieces) -> dict[str, A
     """Of all questions that are asked for one answer."""
     return {
         "latencies": latencies,
-        "width": _WIDTHS.get(filters.interval),
+        "width": WIDTHS.get(filters.interval),
         **{f"by_{group}": group in filters.group_by for group in _GROUPS},
         **filters.chosen(),
     }
@@ -115,12 +109,12 @@ def _add_points(router: APIRouter, reads: Reads) -> None:
         cursor = decode_cursor(filters.cursor, *TIME_KEY)
         start = _from(filters.from_time, cursor.key[0] if cursor else None)
         rows: list[str] = []
-        if sums := cut(start, filters.to_time, _LEVELS[filters.interval]):
+        if sums := cut(start, filters.to_time, LEVELS[filters.interval]):
             rows = reads.json_rows(
                 "series_aggregate",
                 series=series_id,
                 sums=sums,
-                width=_WIDTHS[filters.interval],
+                width=WIDTHS[filters.interval],
                 skip=cursor.skip if cursor else 0,
                 limit=filters.limit + 1,
             )
@@ -182,7 +176,8 @@ def _latencies(
     filters: EventAggregateFilter, start: datetime | None, levels: tuple[Level, ...]
 ) -> Pieces:
     """What percentiles are made of; nothing where they are not wanted."""
-    is_raw = filters.run is not None or "run" in filters.group_by or filters.interval == "1m"
+    is_fine = filters.interval in ("1m", "5m", "15m")
+    is_raw = filters.run is not None or "run" in filters.group_by or is_fine
     is_wanted = not is_raw if filters.percentiles is None else filters.percentiles
     if not is_wanted:
         return ()

@@ -6,15 +6,19 @@ points, nanoseconds, rows that are equal to the last bit.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
+import pytest
 from psycopg import sql
 
+from crucible_collector.archive.create import NewArchive, create
+from crucible_collector.cli import main
+from crucible_collector.store.archives.slices import Asked
 from crucible_collector.store.connect import MAINTENANCE, connect
 from crucible_collector.store.servers import relations_are_hypertables
 from stored import Stored
@@ -102,6 +106,26 @@ def _logs(stored: Stored, day: int, whose: dict[str, Any]) -> None:
         stored.log(time=at, severity_number=9 + number, body=body, trace_id=None, **whose)
 
 
+def quiet(share: float, report: Any = None) -> None:
+    """Progress that nobody follows."""
+    assert 0 <= share <= 1
+    assert report is None
+
+
+def made(dsn: str, url: str, asked: Asked | None = None, rows_max: int = 10) -> uuid.UUID:
+    """An archive at `url`, of everything unless asked otherwise, in files of so many rows."""
+    archive_id = uuid.uuid4()
+    create(dsn, NewArchive(archive_id, url, asked or Asked()), quiet, rows_max)
+    return archive_id
+
+
+def command(capsys: pytest.CaptureFixture[str], dsn: str, action: str, *arguments: str) -> Any:
+    """What `crucible-collector archive` says, as JSON; where it fails, its words."""
+    code = main(["archive", action, "--database-url", dsn, "--json", *arguments])
+    said = capsys.readouterr()
+    return json.loads(said.out) if code == 0 else said.err
+
+
 def contents(dsn: str, relations: tuple[str, ...] = BY_TIME + REFERRED_TO) -> dict[str, list[Row]]:
     """Every value of every row as PostgreSQL's text, sorted; relation by relation."""
     found: dict[str, list[Row]] = {}
@@ -125,7 +149,10 @@ def sums(dsn: str) -> dict[str, list[Row]]:
 
 
 def _told(value: Any) -> str:
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    # Of numbers that small the order of adding them up decides all digits, and of zeros the sign.
+    return "0" if abs(value) < 1e-300 else f"{value:.12g}"
 
 
 def refresh(dsn: str) -> None:
@@ -175,6 +202,3 @@ def parts(dsn: str, relation: str) -> int:
             row = (row[0] - 1,) if row else None
     assert row is not None
     return int(row[0])
-
-
-Connection = psycopg.Connection[Any]

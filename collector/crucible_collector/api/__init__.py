@@ -2,11 +2,13 @@
 
 `serve` listens and `app` puts it together; `routes` has a module for each kind of thing that is asked
 for; `parameters` says what a question may contain and `bodies` reads what is sent with one; `models`,
-`aggregates`, `anomalies`, `experiments`, `cost`, `detection`, `scanned`, `sampling`, `simulated` and `telemetry` say what answers
+`aggregates`, `anomalies`, `archives`, `experiments`, `cost`, `detection`, `scanned`, `sampling`, `simulated` and `telemetry` say what answers
 look like and `answer` writes them, its `row_sets` as the request is to `accept` them: as JSON or as `arrow`
 (`exchange` has what holds of every request); `estimates` puts the `intervals` of what was sampled into them, by the
 rules that were `in_force`, and `costs` into sums of costs; `tree` puts a trace in order; `health` judges runs and `sentences` says what is
-wrong with them; `feed` tells what happens to anomalies as it happens; `versions` is what questions about
+wrong with them; `feed` tells what happens to anomalies as it happens; `live` tells
+all that is stored as it is committed, as `live_rows` from `place` to `place`, and `server_sent` is how either is
+sent; `versions` is what questions about
 settings have in common, `jobs` those about what goes on by itself; `paging` and `places` make lists continue where they ended; `registry` is what
 there is to know of events; `failures` gives every refusal one shape; `status` is for probes and scrapers;
 `compared` puts together what is compared: `comparison` is the question and the answer, `sides` and their numbers,

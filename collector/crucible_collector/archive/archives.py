@@ -127,7 +127,10 @@ class Archives:
         self, kind: Kind, archive_id: uuid.UUID, work: _Work, asked_by: str, **asked: Any
     ) -> None:
         request = {"archive_id": str(archive_id), **asked}
-        self._jobs.start(kind, request, work, asked_by)
+        job_id = self._jobs.start(kind, request, work, asked_by)
+        # The work says so, too, as soon as it begins; who asks before that is not to see the last job.
+        with state.working(self._dsn()) as conn:
+            state.works(conn, archive_id, job_id)
 
 
 def _part(progress: Progress, start: float) -> Progress:

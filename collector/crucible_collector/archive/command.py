@@ -33,7 +33,9 @@ _REDRAW_S = 0.1
 class Bar:
     """How far it is, as a line that is drawn anew; nothing where nobody looks on."""
 
-    def __init__(self, label: str, out: TextIO = sys.stderr) -> None:
+    def __init__(self, label: str, out: TextIO | None = None) -> None:
+        """On standard error unless told otherwise."""
+        out = out or sys.stderr
         self._label = label
         self._out = out if out.isatty() else None
         self._due = 0.0

@@ -33,9 +33,10 @@ def adopt(dsn: str, archive_id: uuid.UUID, url: str | None, asked_by: str = "") 
 
     ArchiveError where there is none; SettingsError, DatabaseAwayError, DatabaseError.
     """
-    with claimed(dsn, archive_id) as conn:
+    with state.working(dsn) as conn:
         if state.find(conn, archive_id) is not None:
             return
+    with claimed(dsn, archive_id) as conn:
         if url is None:
             raise ArchiveError(f"this database knows no archive {archive_id}: say where it lies")
         destination = Destination(url, archive_id)

@@ -228,6 +228,11 @@ def claim(conn: Connection, archive_id: uuid.UUID, job_id: uuid.UUID | None) -> 
     row = conn.execute(LOCK, (str(archive_id),)).fetchone()
     if row is None or not row[0]:
         raise ChangedMeanwhileError(f"archive {archive_id} is being worked on by somebody else")
+    works(conn, archive_id, job_id)
+
+
+def works(conn: Connection, archive_id: uuid.UUID, job_id: uuid.UUID | None) -> None:
+    """Say which job works on it; None: a command."""
     conn.execute(WORKS, {"archive": archive_id, "job": job_id})
 
 

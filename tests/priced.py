@@ -12,6 +12,7 @@ from flagged import Question
 
 JOB = "07070707-0707-0707-0707-070707070707"
 _MODELS = ("our-lora", "our-llama")
+_RUN = "0192f0c1-5d0c-7a9e-b7a4-0c1f6a1b2c3d"  # of the registry's examples, with their condition
 
 
 def calls(begin: datetime) -> pa.RecordBatch:
@@ -30,7 +31,7 @@ def calls(begin: datetime) -> pa.RecordBatch:
             "name": ["chat"] * count,
             "event_name": ["chat"] * count,
             "status_code": pa.array([1] * count, pa.int16()),
-            "run_id": ["run-1"] * count,
+            "run_id": [_RUN] * count,
             "experiment_id": ["sweep"] * count,
             "model": [_MODELS[n % 2] for n in range(count)],
             "input_tokens": pa.array([100] * count, pa.int64()),
@@ -57,7 +58,7 @@ def rows(begin: datetime) -> str:
             '{{"call_count": 3, "changed_count": 1, "unpriced_count": 0, "before_usd": 1.5, "after_usd": 2.0,
                 "difference_usd": 0.5, "weighted_difference_usd": 1.0, "done_until": "{at}"}}'
         from generate_series(7, 8) number
-    """  # noqa: S608 - of this module's own texts
+    """
 
 
 def questions(begin: datetime) -> Iterator[Question]:
@@ -78,7 +79,7 @@ def questions(begin: datetime) -> Iterator[Question]:
         ("experiment", "sweep"),
         ("model", "large"),
         ("event", event),
-        ("run", "run-1"),
+        ("run", _RUN),
         ("condition", "lr=1e-3"),
     ):
         yield cost, {}, {name: value}

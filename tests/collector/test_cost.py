@@ -44,7 +44,10 @@ def send(to: Collector, model: str, count: int, tokens: int = 1_000_000) -> None
         span = batch_span(number)
         span.name = "chat"
         del span.attributes[:]
-        told = {"gen_ai.request.model": model, "crucible.experiment.id": "sweep"}
+        told: dict[str, str | int] = {
+            "gen_ai.request.model": model,
+            "crucible.experiment.id": "sweep",
+        }
         told |= {"gen_ai.usage.input_tokens": tokens, "gen_ai.usage.output_tokens": tokens}
         span.attributes.extend(key_value(key, value) for key, value in told.items())
         span.trace_id, span.span_id = os.urandom(16), os.urandom(8)

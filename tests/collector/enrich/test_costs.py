@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -181,9 +181,9 @@ def test_samplers_and_error_bars_know_computed_costs(prepared: Callable[..., Win
 class Listening(Sampler):
     """Keeps everything, and what it was asked to decide about."""
 
-    seen: list[Candidates]
+    seen: Sequence[Candidates]
 
-    def decide(self, candidates: list[Candidates], end: int) -> list[Decided]:
+    def decide(self, candidates: Sequence[Candidates], end: int) -> list[Decided]:
         self.seen = candidates
         return super().decide(candidates, end)
 

@@ -13,6 +13,7 @@ import contextlib
 import json
 import logging
 from collections import deque
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,7 +109,8 @@ class Feed:
         if self._task is None:
             self._place = self._recent_from = newest
             self._loop = asyncio.get_running_loop()
-            self._task = asyncio.create_task(self._follow(), name="anomaly-feed")
+            # In no request's context: its questions end when that request's reader leaves.
+            self._task = asyncio.create_task(self._follow(), name="anomaly-feed", context=Context())
         return listener
 
     def leave(self, listener: Listener) -> None:

@@ -9,6 +9,7 @@
 - every FORGET_S: digests of requests that nobody will resend any more go, and so do old entries of the
   anomalies' feed, alerts that were dealt with and the audit; what is old of the sampling ledger is folded; scans
   whose collector died are said to have failed.
+- every LIVE_S: what transactions have touched is forgotten (see live).
 - every HINTS_S, where due: filters that say in which days a trace has rows (see trace_hints).
 - every BUDGETS_S: experiments that cost more than they may are told of (see budgets).
 - every STALLS_S: runs that have fallen silent are declared stalled (see stalls), and periods of
@@ -28,7 +29,7 @@ from typing import LiteralString
 import psycopg
 
 from crucible_collector.metrics import UNCAUGHT_ERRORS
-from crucible_collector.store import audit, outbox, states
+from crucible_collector.store import audit, live, outbox, states
 from crucible_collector.store.budgets import Budgets
 from crucible_collector.store.partitions import RELATIONS, Connection, Partitions
 from crucible_collector.store.retention import Retention
@@ -50,6 +51,7 @@ BUDGETS_S = 10.0
 SCANS_S = 60.0
 # Hints have an hour of their own: more often, where days are to be made up for, one each time.
 HINTS_S = 5.0
+LIVE_S = 60.0
 RETRY_S = 5.0
 # Stock clients resend for minutes; forwarders with a queue on disk, after a weekend's outage.
 REQUESTS_KEPT = dt.timedelta(days=7)
@@ -148,6 +150,7 @@ class Maintenance:
             (FORGET_S, outbox.forget),
             (FORGET_S, audit.forget),
             (SCANS_S, fail_scans),
+            (LIVE_S, live.forget),
             (SUMMARISE_S, self.summarise),
             (STALLS_S, self._stalls.notice),
             (STALLS_S, states.end_forsaken),

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from psycopg.rows import class_row
 
 from crucible_collector.metrics import STALLED_RUNS
+from crucible_collector.store import live
 from crucible_collector.store.partitions import Connection
 from crucible_collector.store.stalled import StalledRun, StalledRuns
 
@@ -92,6 +93,7 @@ class Stalls:
                     },
                 ).fetchall()
             kept = self._stalled.write(conn, found)
+            live.note(conn, (), sorted(run.run_id for run in found), is_exact=True)
         kept.count()
         stalled = sorted(run.run_id for run in found)
         for run_id in stalled:

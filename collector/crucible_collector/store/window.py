@@ -21,7 +21,7 @@ import pyarrow as pa
 from crucible_collector.batch import Reason
 from crucible_collector.candidates import Counted
 from crucible_collector.rows import Phase, SetAside, Table, WindowRows
-from crucible_collector.store import merge, rollups
+from crucible_collector.store import live, merge, rollups
 from crucible_collector.store.anomalies import Kept, write_found
 from crucible_collector.store.copy import Stream, copy, copy_what_fits, encode
 from crucible_collector.store.ingest import statement, timestamp
@@ -147,6 +147,9 @@ class WindowWriter:
                     parts = parts_of(stored.table) if stored.parts is None else stored.parts
                     copy_parts(connection, parts, careful=careful)
             note_late(connection, copied, late_before)
+            live.note(
+                connection, copied, sorted(rows.runs) if is_first else (), is_exact=not careful
+            )
             if is_first:
                 merge.dimensions(connection, rows, careful=careful)
                 merge.facts(connection, rows, careful=careful)

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from crucible_collector.api import api_server, create_app
+from crucible_collector.api import api_server, create_app, server_sent
 from crucible_collector.api.feed import Entry, Feed, Gap
 from crucible_collector.api.routes import stream
 from crucible_collector.errors import DatabaseAwayError, OverloadedError
@@ -141,7 +141,7 @@ def test_a_question_that_is_wrong_is_refused(api: Api, parameters: dict[str, Any
 def test_a_comment_tells_that_nothing_happened(
     stored: Stored, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(server_sent, "HEARTBEAT_S", 0.05)
     newest = stored.fed()
     with listening(api.client) as heard:
         heard.begin()
@@ -288,7 +288,7 @@ def test_a_database_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_whoever_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "SEND_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(server_sent, "SEND_TIMEOUT_S", 0.02)
 
     async def run() -> None:
         feed = Feed(Rows([1]), poll_s=0.01)

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.types import Message, Receive, Scope, Send
 
+from crucible_collector.api import server_sent
 from crucible_collector.api.anomalies import Severity, at_least
 from crucible_collector.api.answer import compact
 from crucible_collector.api.feed import Entry, Feed, Gap, Listener
 from crucible_collector.api.models import Failure
 from crucible_collector.api.parameters import Text
+from crucible_collector.api.server_sent import RETRY_MS, ServerSentEvents
 
-# Less than the idle time after which proxies and load balancers cut a connection: 60 s for most.
-HEARTBEAT_S = 15.0
-# Whoever takes nothing for so long is let go, and resumes by id.
-SEND_TIMEOUT_S = 30.0
-# What browsers wait before they come back; some wait for a time of their own choice otherwise.
-RETRY_MS = 2000
 _ID_MAX = (1 << 63) - 1
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     503: {
@@ -56,57 +50,24 @@ class StreamFilter(BaseModel):
         )
 
 
-class EventStream(Response):
+class EventStream(ServerSentEvents):
     """Writes what a listener hears until either side ends it."""
 
-    media_type = "text/event-stream"
-
     def __init__(self, listener: Listener, wanted: StreamFilter) -> None:
-        # Some proxies would collect a buffer's worth of events first.
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        del self.headers["content-length"]
+        super().__init__()
         self._listener = listener
         self._wanted = wanted
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        telling = asyncio.create_task(self._tell(send))
-        leaving = asyncio.create_task(_left(receive))
-        try:
-            await asyncio.wait({telling, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self._listener.leave()
-            leaving.cancel()
-            telling.cancel()
-            await asyncio.wait({telling, leaving})
-        if not telling.cancelled():
-            with contextlib.suppress(TimeoutError):  # it takes nothing: the server hangs up
-                telling.result()
+    def leave(self) -> None:
+        self._listener.leave()
 
-    async def _tell(self, send: Send) -> None:
-        start: Message = {
-            "type": "http.response.start",
-            "status": self.status_code,
-            "headers": self.raw_headers,
-        }
-        await send(start)
+    async def texts(self) -> AsyncIterator[str]:
         listener, gap = self._listener, self._listener.gap
-        first = f"retry: {RETRY_MS}\n" + (_gap(gap) if gap else _place(listener.place))
-        await _send(send, first)
-        while (entries := await listener.next(HEARTBEAT_S)) is not None:
+        yield f"retry: {RETRY_MS}\n" + (_gap(gap) if gap else _place(listener.place))
+        while (entries := await listener.next(server_sent.HEARTBEAT_S)) is not None:
             text = "".join(_event(entry) for entry in entries if self._wanted.wants(entry))
             # What was left out moves the place, too: nobody resumes before what is kept.
-            await _send(send, text or f": nothing new\n{_place(listener.place)}")
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _send(send: Send, text: str) -> None:
-    async with asyncio.timeout(SEND_TIMEOUT_S):
-        await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+            yield text or f": nothing new\n{_place(listener.place)}"
 
 
 def _event(entry: Entry) -> str:

@@ -1,0 +1,4 @@
+-- Which spans did these transactions write? Leans on what is included.
+-- include live_events_of
+-- include live_rows_new
+-- include live_events_told

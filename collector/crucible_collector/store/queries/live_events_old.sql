@@ -1,0 +1,4 @@
+-- Which spans of more than a day ago may these transactions have written? Leans on what is included.
+-- include live_events_of
+-- include live_rows_old
+-- include live_events_told

@@ -1,0 +1,4 @@
+-- Which points did these transactions write? Leans on what is included.
+-- include live_points_of
+-- include live_rows_new
+-- include live_points_told

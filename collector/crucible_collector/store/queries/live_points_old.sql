@@ -1,0 +1,4 @@
+-- Which points of more than a day ago may these transactions have written? Leans on what is included.
+-- include live_points_of
+-- include live_rows_old
+-- include live_points_told

@@ -25,6 +25,7 @@ import pytest
 
 import flagged
 import priced
+import put_away
 import varied
 from databases import TestServer
 from harness import Collector, collector, eventually
@@ -89,7 +90,7 @@ def examples(begin: Begin, series: dict[str, str]) -> Iterator[Asked]:
     yield from of_traces(begin)
     yield from of_sampling(begin)
     yield from of_detection()
-    for path, places, parameters in flagged.questions(begin):
+    for path, places, parameters in (*flagged.questions(begin), *put_away.questions()):
         yield asked(path, places, **parameters)
     for path, places, parameters in priced.questions(begin):
         yield asked(path, places, **parameters)
@@ -365,6 +366,7 @@ def pair(
             for relation, batch in flagged.well(found.begin).items():
                 put(dsn, relation, batch)
             execute(dsn, flagged.scans(found.begin))
+            execute(dsn, put_away.archives(found.begin))
             put(dsn, "spans", priced.calls(found.begin))
             execute(dsn, priced.rows(found.begin))
         yield found

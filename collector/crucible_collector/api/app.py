@@ -12,7 +12,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from crucible_collector.api import described, failures, site
 from crucible_collector.api.exchange import GZIP, Departures, Head
 from crucible_collector.api.feed import Feed
-from crucible_collector.api.live import Live
 from crucible_collector.api.guard import CORS, Access, ApiGuard
 from crucible_collector.api.live import Live
 from crucible_collector.api.routes.aggregates import aggregates_router
@@ -35,7 +34,6 @@ from crucible_collector.api.routes.health import health_router
 from crucible_collector.api.routes.keys import keys_router
 from crucible_collector.api.routes.leading import Leads, leading_router
 from crucible_collector.api.routes.ledger import ledger_router
-from crucible_collector.api.routes.live import live_router
 from crucible_collector.api.routes.live import live_router
 from crucible_collector.api.routes.logs import logs_router
 from crucible_collector.api.routes.prices import Priced, prices_router
@@ -160,8 +158,6 @@ def create_app(
         api.include_router(router(reads))
     app.state.feed = Feed(reads)
     api.include_router(stream_router(app.state.feed))
-    app.state.live = Live(reads)
-    api.include_router(live_router(app.state.live))
     app.state.live = Live(reads)
     api.include_router(live_router(app.state.live))
     if changes is not None:

@@ -15,6 +15,7 @@ import crucible_schema
 from crucible_collector.api.comparison import MetricAsked
 from crucible_collector.api.sides import RunFound, Side, Sides
 from crucible_collector.compare import Sample, lower_is_better
+from crucible_collector.compare.samples import SIZE_MAX
 from crucible_collector.errors import NotComparableError
 from crucible_collector.store.pieces import cut
 from crucible_collector.store.read import Reads
@@ -105,6 +106,11 @@ def _used(reads: Reads, metric: MetricAsked, sides: Sides) -> Measured:
             f"events were sampled, so that the {metric.metric} of a run is an estimate: its error is part of the"
             " spread between runs"
         )
+    unpriced = sum(row["unpriced_call_count"] for row in used.values())
+    if metric.metric == "cost" and unpriced:
+        made.warnings.append(
+            f"about {unpriced:.0f} calls have no known price, and are not in the costs: see /cost?unpriced=true"
+        )
     return made
 
 
@@ -127,7 +133,7 @@ def _collected(
                 left_out["is a pipeline, and trainings are compared"].append(run.run_id)
             elif found.value is None:
                 left_out[found.reason].append(run.run_id)
-            elif not math.isfinite(found.value):
+            elif not abs(found.value) <= SIZE_MAX:  # nor is NaN
                 left_out[f"gave a {metric.metric} that is not finite"].append(run.run_id)
             else:
                 kept.append((run, found.value))

@@ -6,7 +6,6 @@ them together.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -21,9 +20,6 @@ from crucible_collector.compare.means import Alternative, Effect, Tested
 from crucible_collector.compare.pairs import Bootstrap, Pair, compare_pair, settled
 from crucible_collector.compare.samples import Sample, check_testable
 from crucible_collector.errors import NotComparableError
-
-# Powers of what is much larger, or smaller than its inverse, are no doubles any more.
-_SIZE_MAX = 1e50
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +74,19 @@ def compare(samples: Sequence[Sample], asked: Asked) -> Compared:
     NotComparableError with the reason where that would mean nothing. What `settle` gives is the answer.
     """
     check_testable(samples, asked.unit)
-    factor = _factor(samples)
-    scaled = [sample.mapped(lambda values: values / factor) for sample in samples]
-    scale, warnings = _scale(scaled, asked)
+    scale, warnings = _scale(samples, asked)
     wanted = Wanted(asked.test, asked.pairs, asked.alternative, asked.alpha)
     pairs = [
         compare_pair(a, b, asked.kind, scale, wanted, asked.confidence, asked.bootstrap)
-        for a, b in _sides(scaled, asked)
+        for a, b in _sides(samples, asked)
     ]
     found = Compared(
         asked,
         scale,
         tuple(samples),
-        tuple(_multiplied(_mean(sample, asked), factor) for sample in scaled),
-        _omnibus(scaled, scale, asked, pairs),
-        tuple(_rescaled(pair, factor) for pair in pairs),
+        tuple(_mean(sample, asked) for sample in samples),
+        _omnibus(samples, scale, asked, pairs),
+        tuple(pairs),
         tuple(warnings),
     )
     return replace(found, warnings=found.warnings + tuple(_doubts(found)))
@@ -127,14 +121,6 @@ def _sides(samples: Sequence[Sample], asked: Asked) -> list[tuple[Sample, Sample
     if asked.against == "all":
         return list(combinations(samples, 2))
     return [(samples[0], other) for other in samples[1:]]
-
-
-def _factor(samples: Sequence[Sample]) -> float:
-    """What values are divided by, so that their squares are doubles; 1 for all ordinary ones."""
-    largest = max(float(np.abs(sample.values).max()) for sample in samples)
-    if largest == 0 or 1 / _SIZE_MAX <= largest <= _SIZE_MAX:
-        return 1.0
-    return float(2.0 ** math.frexp(largest)[1] / 2)
 
 
 def _scale(samples: Sequence[Sample], asked: Asked) -> tuple[Scale, list[str]]:
@@ -174,25 +160,6 @@ def _omnibus(
         return None
     on_scale = [sample.mapped(np.log) for sample in samples] if scale == "log" else samples
     return means.welch_anova(on_scale)
-
-
-def _rescaled(pair: Pair, factor: float) -> Pair:
-    if factor == 1:
-        return pair
-    sides = (pair.baseline, pair.candidate)
-    a, b = (side.mapped(lambda values: values * factor) for side in sides)
-    return replace(
-        pair,
-        baseline=a,
-        candidate=b,
-        mean_difference=_multiplied(pair.mean_difference, factor),
-        bootstrap=pair.bootstrap and _multiplied(pair.bootstrap, factor),
-    )
-
-
-def _multiplied(effect: Effect, factor: float) -> Effect:
-    bounds = (None if bound is None else bound * factor for bound in (effect.lower, effect.upper))
-    return Effect(effect.value * factor, *bounds)
 
 
 # Below so many units a t-test leans on values that are distributed nearly normally.

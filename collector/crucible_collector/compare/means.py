@@ -14,8 +14,9 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from crucible_collector.compare.samples import Sample
+from crucible_collector.compare.samples import EFFECTIVE_MIN, Sample
 
+_DF_MIN = EFFECTIVE_MIN - 1
 Alternative = Literal["two-sided", "greater", "less"]
 
 
@@ -59,18 +60,14 @@ def mean_interval(sample: Sample, confidence: float) -> Effect:
     """Of a mean by itself."""
     if sample.size < 2:
         return Effect(sample.mean, None, None)
-    df = max(sample.effective_size - 1, ROUNDED_DF)
+    df = max(sample.effective_size - 1, _DF_MIN)
     reach = float(stats.t.ppf((1 + confidence) / 2, df)) * _error(sample)
     return Effect(sample.mean, sample.mean - reach, sample.mean + reach)
 
 
-# Two units of unequal weight are effectively a little less than two.
-ROUNDED_DF = 0.5
-
-
 def one_sample_t(differences: Sample, alternative: Alternative) -> Tested:
     """Is the mean of the differences of pairs another than 0? They have a spread."""
-    df = max(differences.effective_size - 1, ROUNDED_DF)
+    df = max(differences.effective_size - 1, _DF_MIN)
     statistic = differences.mean / _error(differences)
     return Tested("paired_t", statistic, (df,), _t_tail(statistic, df, alternative))
 
@@ -84,7 +81,7 @@ def welch_anova(samples: Sequence[Sample]) -> Tested:
     if (errors == 0).any():
         return Tested("welch_anova", None, None, None)
     means = np.array([sample.mean for sample in samples])
-    free = np.maximum([sample.effective_size - 1 for sample in samples], ROUNDED_DF)
+    free = np.maximum([sample.effective_size - 1 for sample in samples], _DF_MIN)
     weights = np.square(errors.min() / errors)
     shares = weights / weights.sum()
     k = len(samples)
@@ -113,7 +110,6 @@ def _welch_df(a: Sample, b: Sample) -> float:
     """Welch and Satterthwaite's, by shares of the variance: squares of squares may be no doubles."""
     whole = math.hypot(_error(a), _error(b))
     terms = (
-        (_error(sample) / whole) ** 4 / max(sample.effective_size - 1, ROUNDED_DF)
-        for sample in (a, b)
+        (_error(sample) / whole) ** 4 / max(sample.effective_size - 1, _DF_MIN) for sample in (a, b)
     )
     return 1 / sum(terms)

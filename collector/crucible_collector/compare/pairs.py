@@ -10,7 +10,7 @@ import numpy as np
 from crucible_collector.compare import effects, means, power, ranks, rates, resampling
 from crucible_collector.compare.choice import Choice, Kind, Scale, Wanted, choose
 from crucible_collector.compare.means import Effect, Tested
-from crucible_collector.compare.samples import ROUNDING, Sample, paired
+from crucible_collector.compare.samples import ROUNDING, Sample, check_testable, paired
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ def compare_pair(
         if left_out:
             notes = (f"{len(choice.pair_ids)} pairs; up to {left_out} a side have no partner",)
         a, b = paired(a, b, choice.pair_ids)
+        check_testable((a, b), "pair")
     if kind == "rate":
         made = _rates(a, b, choice, wanted, confidence)
     else:

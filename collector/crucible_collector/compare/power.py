@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
+from scipy import special, stats
 from scipy.optimize import brentq
+
+from crucible_collector.compare.samples import EFFECTIVE_MIN
 
 POWER = 0.8
 # Above it the noncentral t is as good as normal.
@@ -51,13 +53,13 @@ def power_of_d(d: float, per_unit: float, df: float, alpha: float, is_two_sided:
     """How often a t-test finds an effect of d; `per_unit`: standard errors in a standard deviation."""
     tail = alpha / 2 if is_two_sided else alpha
     critical, centre = float(stats.t.isf(tail, df)), d * per_unit
-    found = float(stats.nct.sf(critical, df, centre))
+    found = 1 - share_below(critical, df, centre)
     return found + (share_below(-critical, df, centre) if is_two_sided else 0.0)
 
 
 def share_below(t: float, df: float, noncentrality: float) -> float:
     """What lies below t of the noncentral t distribution; far out scipy has NaN for 0 and for 1."""
-    share = float(stats.nct.cdf(t, df, noncentrality))
+    share = float(special.nctdtr(df, noncentrality, t))  # stats.nct asks it, too, 50 µs later
     if math.isnan(share):
         return 0.0 if noncentrality > t else 1.0
     return share
@@ -67,7 +69,7 @@ def _least(per_unit: float, df: float, alpha: float, is_two_sided: bool) -> floa
     tail = alpha / 2 if is_two_sided else alpha
     if df > _NORMAL_FROM_DF:
         return float(stats.norm.isf(tail) + stats.norm.ppf(POWER)) / per_unit
-    if df <= 0:
+    if df < EFFECTIVE_MIN - 1:
         return None
 
     def missing(d: float) -> float:

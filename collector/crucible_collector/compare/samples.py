@@ -17,13 +17,17 @@ from numpy.typing import NDArray
 from crucible_collector.errors import NotComparableError
 
 Floats = NDArray[np.float64]
+# Squares of larger ones would soon be no doubles any more; no metric means anything there.
+SIZE_MAX = 1e100
+# Two units of unequal weight are effectively a little less than two.
+EFFECTIVE_MIN = 1.5
 # Numbers that differ by no more than rounding are the same: a spread of theirs says nothing.
 ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class Sample:
-    """`values`: (n,) finite float64. `weights`: (n,), 1/p of each unit; None: every unit was kept.
+    """`values`: (n,) float64, none beyond SIZE_MAX. `weights`: (n,), 1/p of each unit; None: every unit was kept.
 
     `pair_ids`: what a unit may share with one of another condition (a seed, a sample id), or None.
     """
@@ -100,11 +104,13 @@ def check_testable(samples: Sequence[Sample], unit: str) -> None:
                 f"{sample.name!r} has {had} to compare by: at least 2 are needed in each, since one says"
                 " nothing about how much they differ among themselves"
             )
-        if sample.effective_size < 2 - 1e-6 and sample.size > 2:
+        if sample.effective_size < EFFECTIVE_MIN:
             raise NotComparableError(
                 f"{sample.name!r} has {sample.size} {unit}s, but sampling gave one of them nearly all of the"
                 f" weight: they say as much as {sample.effective_size:.1f}"
             )
+        if not (np.abs(sample.values) <= SIZE_MAX).all():
+            raise NotComparableError(f"{sample.name!r} has values that are beyond {SIZE_MAX:g}")
 
 
 def shared_ids(a: Sample, b: Sample) -> list[str]:

@@ -233,6 +233,22 @@ def test_durations_costs_and_success_are_those_of_whole_runs(stored: Stored, api
     assert tokens["groups"][0]["values"][0]["value"] == 45
 
 
+def test_calls_without_a_price_are_told_of_and_an_agents_calls_count_once(
+    stored: Stored, api: Api
+) -> None:
+    for number in range(6):
+        run_id = f"{'ab'[number % 2]}-{number}"
+        stored.run(run_id, condition=run_id[0], experiment_id="sweep", status="completed")
+        call = {"run_id": run_id, "experiment_id": "sweep", "input_tokens": 10, "model": "m"}
+        stored.span(event_name="chat m", **call, cost_usd=1.0 + number)
+        stored.span(event_name="chat unknown", **{**call, "model": "unknown"})
+        stored.span(event_name="invoke_agent boss", **call)
+    cost, tokens = compare(api, experiment="sweep", metrics=["cost", "tokens"])["metrics"]
+    assert any("about 6 calls have no known price" in each for each in cost["warnings"])
+    assert [each["value"] for each in tokens["groups"][0]["values"]] == [20, 20, 20]
+    assert tokens["comparisons"][0]["conclusion"] == "identical"
+
+
 def requests(stored: Stored, seed: int, probability: float = 1.0, count: int = 60) -> None:
     """Inferences of two conditions: b takes 1.5 times as long, and one in six of its fails."""
     chance = random.Random(seed)

@@ -85,7 +85,9 @@ RECORDS: list[tuple[Record, tuple[Any, ...], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("record", "args", "kwargs", "name"), RECORDS, ids=lambda value: getattr(value, "__name__", str(value))[:40]
+    ("record", "args", "kwargs", "name"),
+    RECORDS,
+    ids=lambda value: getattr(value, "__name__", str(value))[:40],
 )
 def test_a_record_is_what_the_registry_says_it_should_be(
     record: Record, args: tuple[Any, ...], kwargs: dict[str, Any], name: str
@@ -100,7 +102,9 @@ def test_a_record_is_what_the_registry_says_it_should_be(
 
 
 @pytest.mark.parametrize(
-    ("record", "args", "kwargs", "name"), RECORDS, ids=lambda value: getattr(value, "__name__", str(value))[:40]
+    ("record", "args", "kwargs", "name"),
+    RECORDS,
+    ids=lambda value: getattr(value, "__name__", str(value))[:40],
 )
 def test_a_record_in_a_run_is_a_part_of_it(
     record: Record, args: tuple[Any, ...], kwargs: dict[str, Any], name: str
@@ -117,7 +121,9 @@ def test_a_record_in_a_run_is_a_part_of_it(
 
 
 @pytest.mark.parametrize(
-    ("record", "args", "kwargs", "name"), RECORDS, ids=lambda value: getattr(value, "__name__", str(value))[:40]
+    ("record", "args", "kwargs", "name"),
+    RECORDS,
+    ids=lambda value: getattr(value, "__name__", str(value))[:40],
 )
 def test_a_record_that_is_given_nonsense_is_sent_without_it(
     record: Record, args: tuple[Any, ...], kwargs: dict[str, Any], name: str

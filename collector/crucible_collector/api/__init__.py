@@ -19,10 +19,33 @@ has series, as groups of `numbers`, and told as `aggregated`; `curves` are few p
 `site` serves the page. SQL is in `store/queries`.
 """
 
-from crucible_collector.api.app import create_app
-from crucible_collector.api.guard import Access
-from crucible_collector.api.routes.telemetry import TakesEvents
-from crucible_collector.api.serve import api_server
-from crucible_collector.api.status import ComponentStatus, StatusSource
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crucible_collector.api.app import create_app
+    from crucible_collector.api.guard import Access
+    from crucible_collector.api.routes.telemetry import TakesEvents
+    from crucible_collector.api.serve import api_server
+    from crucible_collector.api.status import ComponentStatus, StatusSource
 
 __all__ = ["Access", "ComponentStatus", "StatusSource", "TakesEvents", "api_server", "create_app"]
+
+# Looked up when asked for: a command that only wants to know what a time or an export's request is would else
+# hold all routes, scipy and the detectors, 130 MB.
+_PLACES = {
+    "Access": "guard",
+    "ComponentStatus": "status",
+    "StatusSource": "status",
+    "TakesEvents": "routes.telemetry",
+    "api_server": "serve",
+    "create_app": "app",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

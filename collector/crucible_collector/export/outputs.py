@@ -27,7 +27,7 @@ from crucible_collector.export.shown import Shown
 from crucible_collector.export.writers import ParquetWriter, writer
 
 OPEN_MAX = 64
-WAITING_BYTES_MAX = 48 * 1024 * 1024
+WAITING_BYTES_MAX = 24 * 1024 * 1024
 NO_EXPERIMENT = "__HIVE_DEFAULT_PARTITION__"
 _NAME_BYTES_MAX = 255  # of a directory, on common file systems
 _DAY_US = 86_400_000_000

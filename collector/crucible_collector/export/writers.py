@@ -1,6 +1,6 @@
 """The formats: what takes batches and writes a file.
 
-Parquet is written in row groups of 131,072 rows or some 24 MB of columns, with statistics and zstd of level 1, and
+Parquet is written in row groups of 65,536 rows or some 12 MB of columns, with statistics and zstd of level 1, and
 holds no more than one of these. CSV is that of RFC 4180 with line feeds alone: texts are quoted, null is
 nothing, an empty text "". Cells that a spreadsheet would take for a formula are left as they are: what is
 read back has to be what was stored.
@@ -18,8 +18,11 @@ import pyarrow.parquet as pq
 from crucible_collector.api.exports import ExportFormat
 from crucible_collector.export.json_lines import lines
 
-ROW_GROUP_ROWS = 131_072
-ROW_GROUP_BYTES = 24 * 1024 * 1024
+ROW_GROUP_ROWS = 65_536
+ROW_GROUP_BYTES = 12 * 1024 * 1024
+PAGE_BYTES = (
+    256 * 1024
+)  # of data or of a dictionary; each column has one of either while it is written
 ZSTD_LEVEL = 1
 
 SUFFIXES: dict[ExportFormat, str] = {
@@ -68,7 +71,13 @@ class ParquetWriter:
 
     def __init__(self, file: IO[bytes] | RawIOBase, schema: pa.Schema) -> None:
         self._file = pq.ParquetWriter(
-            file, schema, compression="zstd", compression_level=ZSTD_LEVEL, version="2.6"
+            file,
+            schema,
+            compression="zstd",
+            compression_level=ZSTD_LEVEL,
+            version="2.6",
+            data_page_size=PAGE_BYTES,
+            dictionary_pagesize_limit=PAGE_BYTES,
         )
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0

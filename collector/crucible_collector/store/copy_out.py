@@ -23,8 +23,8 @@ from crucible_collector.store.partitions import Connection
 from crucible_collector.store.replay import understood
 
 # What a batch is made of: small enough to be few megabytes, large enough that making columns of it is cheap.
-PIECE_BYTES = 4 * 1024 * 1024
-PIECE_ROWS = 32_768
+PIECE_BYTES = 2 * 1024 * 1024
+PIECE_ROWS = 16_384
 _TRAILER_BYTES = 2  # and each row has at least four more: it has a column
 
 COPY_OUT = replace(

@@ -15,7 +15,8 @@ there is to know of events; `failures` gives every refusal one shape; `status` i
 `measured` by runs or `requested`, come from the database;
 `guard` lets requests in, by keys of which `access` says what is told;
 any number of events is put by `questions` (with conditions, `where`), answered by `asking`, or by `points_asked` where it
-has series, as groups of `numbers`, and told as `aggregated`; `curves` are few points that draw the same lines;
+has series, as groups of `numbers`, and told as `aggregated`; `group_places` is where such a
+list continues; `curves` are few points that draw the same lines; `outcomes` of requests make their `reliability`;
 `site` serves the page. SQL is in `store/queries`.
 """
 

@@ -39,6 +39,7 @@ from crucible_collector.api.routes.logs import logs_router
 from crucible_collector.api.routes.prices import Priced, prices_router
 from crucible_collector.api.routes.numbers import numbers_router
 from crucible_collector.api.routes.recompute import Recomputes, recompute_router
+from crucible_collector.api.routes.reliability import reliability_router
 from crucible_collector.api.routes.runs import runs_router
 from crucible_collector.api.routes.sampling import Samples, sampling_router
 from crucible_collector.api.routes.scans import Scanning, band_router, scans_router
@@ -64,6 +65,7 @@ ROUTERS = (
     aggregates_router,
     numbers_router,
     curves_router,
+    reliability_router,
     logs_router,
     ledger_router,
     anomalies_router,

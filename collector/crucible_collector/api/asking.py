@@ -16,11 +16,12 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 
 from crucible_collector.api.answer import compact
+from crucible_collector.api.group_places import Place
 from crucible_collector.api.in_force import LATE, Asked, Known, in_force
 from crucible_collector.api.intervals import Spread
 from crucible_collector.api.numbers import Group, Told, Variances, percentiles_of, spread_of
 from crucible_collector.api.questions import GROUPS_MAX, Chosen, fraction_of
-from crucible_collector.api.where import RESOURCE, attribute_of
+from crucible_collector.api.where import RESOURCE, attribute_of, other_names
 from crucible_collector.store.pieces import Pieces, cut, rimmed
 from crucible_collector.store.read import Reads
 from crucible_collector.store.rollups.family import DAY, HOUR, MINUTE, Level
@@ -98,13 +99,14 @@ class Question:
         by_run = self.chosen.run or "run" in self.group_by
         return not by_run and self.interval in ("1h", "6h", "1d", "none")
 
-    def dimensions(self) -> dict[str, str | None]:
+    def dimensions(self) -> dict[str, Any]:
         """What is grouped by, as parameters of queries."""
-        found: dict[str, str | None] = {}
+        found: dict[str, Any] = {}
         for number in range(1, GROUPS_MAX + 1):
             given = self.group_by[number - 1] if number <= len(self.group_by) else None
             kind, name = _dimension(given)
             found |= {f"group_{number}": kind, f"name_{number}": name}
+            found[f"others_{number}"] = list(other_names(name or "")) or None
         return found
 
     def asked(self) -> Asked:
@@ -124,15 +126,6 @@ def _dimension(given: str | None) -> tuple[str | None, str | None]:
         return "resource", given.removeprefix(RESOURCE)
     attribute = attribute_of(given)
     return ("attribute", attribute) if attribute is not None else (given, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a page begins: at a group, of whose rows some were given."""
-
-    key: Sequence[str | None] | None = None
-    skip: int = 0
-    limit: int = 1000
 
 
 def told_groups(
@@ -188,9 +181,12 @@ Answered = tuple[list[Group], Mapping[tuple[str | None, ...], Spread]]
 
 def _raw(reads: Reads, question: Question, place: Place) -> Answered:
     sorts = bool(question.fractions)
+    others = other_names(question.attribute or "")
     parameters = {
         "metric": question.metric,
         "attribute": question.attribute,
+        "others": list(others) or None,
+        "scales": list(others.values()),
         "width": WIDTHS.get(question.interval),
         "from_time": question.start,
         "to_time": question.end,

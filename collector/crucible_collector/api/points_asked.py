@@ -17,10 +17,10 @@ from crucible_collector.api.asking import (
     LEVELS,
     ROWS_MAX,
     WIDTHS,
-    Place,
     Question,
     too_much,
 )
+from crucible_collector.api.group_places import Place
 from crucible_collector.api.numbers import Group
 from crucible_collector.api.paging import time_and_rest
 from crucible_collector.api.where import RESOURCE, attribute_of

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from crucible_schema.aliases import ATTRIBUTE_ALIASES, MEASUREMENT_ALIASES, MEASUREMENT_SCALES
+
 # Columns of spans that can be compared, as the query has them in a document of their own.
 COLUMNS = ("duration", "cost", "input_tokens", "output_tokens", "step", "epoch", "name")
 ATTRIBUTE, RESOURCE, MEASUREMENT = "attribute.", "resource.", "measurement."
@@ -54,6 +56,25 @@ def attribute_of(name: str) -> str | None:
     if name.startswith(ATTRIBUTE) and name != ATTRIBUTE:
         return name.removeprefix(ATTRIBUTE)
     return None
+
+
+def other_names(attribute: str) -> dict[str, float]:
+    """Under which names others than the registry send an attribute, and what a number is multiplied by then.
+
+    >>> other_names("crucible.measurement.time_to_first_token_ms")
+    {'gen_ai.response.time_to_first_chunk': 1000.0}
+    """
+    found = {
+        other: alias.unit_scale
+        for other, alias in ATTRIBUTE_ALIASES.items()
+        if alias.key == attribute
+    }
+    for (event, other), name in MEASUREMENT_ALIASES.items():
+        if MEASURED + name == attribute:
+            found.setdefault(
+                MEASURED + other if event else other, MEASUREMENT_SCALES.get(other, 1.0)
+            )
+    return found
 
 
 def parse_condition(text: str) -> Condition:

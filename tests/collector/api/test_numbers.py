@@ -300,6 +300,21 @@ def test_a_metric_without_points_is_a_measurement_of_events(stored: Stored, api:
     assert api.ask("/aggregate", metric="reward", source="events") == []
 
 
+def test_other_names_of_what_is_carried_are_known(stored: Stored, api: Api) -> None:
+    """As instrumentations send them, in their own units."""
+    first_token, provider = "gen_ai.response.time_to_first_chunk", "gen_ai.provider.name"
+    stored.span(attributes={first_token: 0.25, "gen_ai.system": "openai"})
+    stored.span(attributes={"crucible.measurement.time_to_first_token_ms": 750, provider: "openai"})
+    (row,) = asked(
+        api,
+        metric="measurement.time_to_first_token_ms",
+        group_by=f"attribute.{provider}",
+        agg="min,max,count",
+    )
+    assert row["values"] == {"min": 250, "max": 750, "count": 2}
+    assert row["group"] == {f"attribute.{provider}": "openai"}
+
+
 @pytest.mark.parametrize(
     ("parameters", "told"),
     [

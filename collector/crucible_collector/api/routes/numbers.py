@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from crucible_collector.api.aggregated import AggregatedPage, told_row
 from crucible_collector.api.answer import compact, cut_out
-from crucible_collector.api.asking import Place, Question, told_groups
+from crucible_collector.api.asking import Question, told_groups
+from crucible_collector.api.group_places import Place, key_text, place_of
 from crucible_collector.api.numbers import Told
-from crucible_collector.api.paging import (
-    Cursor,
-    CursorError,
-    Key,
-    cut,
-    decode_cursor,
-    is_storable,
-    time_and_rest,
-)
+from crucible_collector.api.paging import Cursor, cut, decode_cursor
 from crucible_collector.api.points_asked import SeriesOf, is_of_points, point_groups, series_of
-from crucible_collector.api.questions import BUILT_IN, GROUPS_MAX, AggregateFilter
+from crucible_collector.api.questions import BUILT_IN, AggregateFilter
 from crucible_collector.api.where import MEASURED, attribute_of
 from crucible_collector.store.read import Reads
 
@@ -46,13 +37,12 @@ def numbers_router(reads: Reads) -> APIRouter:
         """
         cursor = decode_cursor(filters.cursor, "source", "key")
         question, source, series = _question(reads, filters, cursor)
-        place = _place(cursor, filters.limit + 1)
-        if place.key and place.key[0] is not None:
-            time, _ = time_and_rest(place.key[0])
-            start = time if question.start is None else max(time, question.start)
-            question = replace(question, start=start)
+        place = place_of(cursor, filters.limit + 1)
+        question = replace(question, start=place.start(question.start))
         rows = _rows(reads, question, series, place)
-        page = cut(rows, filters.limit, lambda row: _key(row, source, filters.group_by), cursor)
+        page = cut(
+            rows, filters.limit, lambda row: (source, key_text(row, filters.group_by)), cursor
+        )
         return cut_out(page, filters.limit, metric=filters.metric, source=source)
 
     return router
@@ -106,24 +96,3 @@ def _rows(reads: Reads, question: Question, series: SeriesOf | None, place: Plac
         )
         for group, told in found
     ]
-
-
-def _key(row: dict[str, Any], source: str, group_by: Sequence[str]) -> Key:
-    values = [row["time"], *(row["group"][name] for name in group_by)]
-    padded = values + [None] * (GROUPS_MAX - len(group_by))
-    return source, json.dumps(padded, separators=(",", ":"))
-
-
-def _place(cursor: Cursor | None, limit: int) -> Place:
-    if cursor is None:
-        return Place(None, 0, limit)
-    try:
-        key = json.loads(cursor.key[1])
-    except (ValueError, RecursionError) as error:
-        raise CursorError("not a cursor of this list") from error
-    is_key = isinstance(key, list) and len(key) == GROUPS_MAX + 1
-    if not is_key or not all(
-        part is None or (isinstance(part, str) and is_storable(part)) for part in key
-    ):
-        raise CursorError("not a cursor of this list")
-    return Place(key, cursor.skip, limit)

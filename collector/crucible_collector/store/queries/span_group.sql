@@ -16,7 +16,13 @@
                 when 'step' then s.step::text
                 when 'name' then s.name
                 when 'rank' then coalesce(s.attributes ->> 'crucible.rank', r.attributes ->> 'crucible.rank')
-                when 'attribute' then s.attributes ->> %(name_1)s::text
+                when 'attribute' then coalesce(
+                    s.attributes ->> %(name_1)s::text,
+                    case when %(others_1)s::text[] is not null then
+                        (select s.attributes ->> other from unnest(%(others_1)s::text[]) other
+                         where s.attributes ? other limit 1)
+                    end
+                )
                 when 'resource' then r.attributes ->> %(name_1)s::text
             end,
             case %(group_2)s::text
@@ -34,7 +40,13 @@
                 when 'step' then s.step::text
                 when 'name' then s.name
                 when 'rank' then coalesce(s.attributes ->> 'crucible.rank', r.attributes ->> 'crucible.rank')
-                when 'attribute' then s.attributes ->> %(name_2)s::text
+                when 'attribute' then coalesce(
+                    s.attributes ->> %(name_2)s::text,
+                    case when %(others_2)s::text[] is not null then
+                        (select s.attributes ->> other from unnest(%(others_2)s::text[]) other
+                         where s.attributes ? other limit 1)
+                    end
+                )
                 when 'resource' then r.attributes ->> %(name_2)s::text
             end,
             case %(group_3)s::text
@@ -52,7 +64,13 @@
                 when 'step' then s.step::text
                 when 'name' then s.name
                 when 'rank' then coalesce(s.attributes ->> 'crucible.rank', r.attributes ->> 'crucible.rank')
-                when 'attribute' then s.attributes ->> %(name_3)s::text
+                when 'attribute' then coalesce(
+                    s.attributes ->> %(name_3)s::text,
+                    case when %(others_3)s::text[] is not null then
+                        (select s.attributes ->> other from unnest(%(others_3)s::text[]) other
+                         where s.attributes ? other limit 1)
+                    end
+                )
                 when 'resource' then r.attributes ->> %(name_3)s::text
             end,
             case %(group_4)s::text
@@ -70,6 +88,12 @@
                 when 'step' then s.step::text
                 when 'name' then s.name
                 when 'rank' then coalesce(s.attributes ->> 'crucible.rank', r.attributes ->> 'crucible.rank')
-                when 'attribute' then s.attributes ->> %(name_4)s::text
+                when 'attribute' then coalesce(
+                    s.attributes ->> %(name_4)s::text,
+                    case when %(others_4)s::text[] is not null then
+                        (select s.attributes ->> other from unnest(%(others_4)s::text[]) other
+                         where s.attributes ? other limit 1)
+                    end
+                )
                 when 'resource' then r.attributes ->> %(name_4)s::text
             end

@@ -1,7 +1,8 @@
 -- Which numbers of which spans are asked for, in which group is each, and how sure was it to be kept?
 -- Leans on spans_run where runs are given, on spans_event where events are, on spans_model where models are,
 -- else on spans_time. Included as the first of several common table expressions. A number that is beyond 1e100
--- either way, or none, is null here: its square would leave float8's range.
+-- either way, or none, is null here: its square would leave float8's range. `others` are the names under which
+-- others than the registry send the attribute, with what makes its unit of theirs.
 with told as (
     select
         array[
@@ -25,7 +26,16 @@ with told as (
                 when 'cost' then cost_usd
                 when 'input_tokens' then input_tokens::float8
                 when 'output_tokens' then output_tokens::float8
-                when 'attribute' then crucible.number_of(attributes -> %(attribute)s::text)
+                when 'attribute' then coalesce(
+                    crucible.number_of(attributes -> %(attribute)s::text),
+                    case when %(others)s::text[] is not null then (
+                        select crucible.number_of(attributes -> other) * scale
+                        from unnest(%(others)s::text[], %(scales)s::float8[]) with ordinality o (other, scale, place)
+                        where attributes ? other
+                        order by place
+                        limit 1
+                    ) end
+                )
             end as value
         from crucible.spans
         where (%(from_time)s::timestamptz is null or time >= %(from_time)s)

@@ -61,16 +61,22 @@ def resource_of(records: Records) -> I64:
 
 
 @remembered
-def _slots(records: Records) -> tuple[I32, list[bool]]:
-    """The records' slots, one contiguous row a key, and which keys any record has."""
-    by_key = np.ascontiguousarray(records.slots.T)
-    return by_key, [bool(most >= 0) for most in by_key.max(axis=1, initial=-1)]
+def _slots(records: Records) -> tuple[I32, I32]:
+    """The slots that any record has, one contiguous row a key; and the row of each slot, -1: none has it.
+
+    Few keys are there at a time: to turn all of them costs 0.1 µs a span.
+    """
+    there = np.flatnonzero(records.slots.max(axis=0, initial=-1) >= 0)
+    place = np.full(records.slots.shape[1], -1, np.int32)
+    place[there] = np.arange(len(there), dtype=np.int32)
+    return np.ascontiguousarray(records.slots[:, there].T), place
 
 
 def _slot(records: Records, key: str) -> I32 | None:
     """Where each record's attribute of that key is in the table; None where no record has one."""
-    by_key, is_there = _slots(records)
-    return by_key[SLOT[key]] if is_there[SLOT[key]] else None
+    by_key, place = _slots(records)
+    at = place[SLOT[key]]
+    return None if at < 0 else by_key[at]
 
 
 def _spelled(keys: tuple[str, ...]) -> Iterator[str]:

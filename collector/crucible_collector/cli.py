@@ -12,6 +12,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 from crucible_collector.commands import (
     archive,
@@ -24,6 +25,7 @@ from crucible_collector.commands import (
     serve,
 )
 from crucible_collector.errors import CollectorError, NewerDatabaseError, SettingsError
+from crucible_collector.settings import Settings
 from crucible_collector.settings_sources import add_arguments, load
 
 EXIT_SETTINGS = 2
@@ -52,11 +54,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     _log_to_stderr("warning" if getattr(command, "IS_QUIET", False) else settings.log_level)
     try:
         code: int = command.run(settings, arguments)
+        if code == 0 and hasattr(command, "changes"):
+            _write_down(settings, command.changes(arguments))
     except CollectorError as error:
         print(f"crucible-collector: {error}", file=sys.stderr)
         is_final = isinstance(error, SettingsError | NewerDatabaseError)
         return EXIT_SETTINGS if is_final else EXIT_FAILED
     return code
+
+
+def _write_down(settings: Settings, change: tuple[str, dict[str, Any]] | None) -> None:
+    """What a command has changed goes into the audit, as what is changed over REST does."""
+    if change is not None:
+        from crucible_collector.access.command import write_down  # noqa: PLC0415 - takes time
+
+        write_down(settings, *change)
 
 
 def _parser() -> argparse.ArgumentParser:

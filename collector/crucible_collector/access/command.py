@@ -12,7 +12,7 @@ from typing import Any
 
 from crucible_collector.access import making
 from crucible_collector.access.changes import user_of_command
-from crucible_collector.errors import SettingsError
+from crucible_collector.errors import CollectorError, SettingsError
 from crucible_collector.settings import Settings
 from crucible_collector.store import audit
 from crucible_collector.store.audit import Change
@@ -88,6 +88,15 @@ def revoke(settings: Settings, key: str) -> int:
         _write_down(dsn, "keys revoke", {"key_id": key_id, "name": name})
     print(f"revoked {key_id} {name}")
     return 0
+
+
+def write_down(settings: Settings, command: str, summary: dict[str, Any]) -> None:
+    """Have the audit tell of a command that has changed something; where it cannot, the log does."""
+    try:
+        with _reached(settings) as dsn:
+            _write_down(dsn, command, summary)
+    except CollectorError as error:
+        log.warning("not in the audit: %s by %s: %s", command, user_of_command(), error)
 
 
 def _write_down(dsn: str, command: str, summary: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 from crucible_collector.settings import Settings
 
@@ -59,3 +60,10 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
     from crucible_collector.archive.command import run_action  # noqa: PLC0415
 
     return run_action(settings, arguments)
+
+
+def changes(arguments: argparse.Namespace) -> tuple[str, dict[str, Any]] | None:
+    if arguments.action in {"list", "verify"}:
+        return None
+    named = {name: getattr(arguments, name, None) for name in ("archive", "experiment", "drop")}
+    return f"archive {arguments.action}", {name: told for name, told in named.items() if told}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from crucible_collector.settings import Settings
 
@@ -20,3 +21,7 @@ def run(settings: Settings, _: argparse.Namespace) -> int:
 
     print(upgrade(settings, logging.getLogger("crucible.migrate")))
     return 0
+
+
+def changes(_: argparse.Namespace) -> tuple[str, dict[str, Any]] | None:
+    return "migrate", {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 from crucible_collector.settings import Settings
 
@@ -48,3 +49,9 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
         dry_run=arguments.dry_run,
         as_json=arguments.json,
     )
+
+
+def changes(arguments: argparse.Namespace) -> tuple[str, dict[str, Any]] | None:
+    if arguments.action != "recompute" or arguments.dry_run:
+        return None
+    return "prices recompute", {}

@@ -29,7 +29,7 @@ ARCHIVE = Intent(
         "client_min_messages": "warning",
         "lock_timeout": "30s",
         "jit": "off",
-        # A slice of some 100,000 rows is sorted, and its digests are compared, in memory.
+        # A slice of some 50,000 rows is sorted, and its digests are compared, in memory.
         "work_mem": "64MB",
         # Deleting from the columnstore unpacks what it looks at; a slice bounds that, not the server's limit.
         "timescaledb.max_tuples_decompressed_per_dml_transaction": "0",

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from crucible_collector import metrics
+from crucible_collector.batch import SPELLINGS
 from crucible_collector.candidates import Candidates, Decided
 from crucible_collector.cost.price_table import PriceTable
 from crucible_collector.cost.pricing import Pricing
@@ -103,6 +104,28 @@ def test_what_the_sender_told_stays(prepared: Callable[..., WindowRows]) -> None
         {**CALL, COST: 7.5}, {**CALL, "llm.cost.total": 0}, {**CALL, COST: "free"}, CALL
     )
     assert costs(told) == pytest.approx([7.5, 0.0, PAID, PAID])
+
+
+# Which value of each changes what a call costs, and to what.
+PRICED: dict[str, tuple[str | int, float | None]] = {
+    "gen_ai.provider.name": ("vllm", None),
+    "gen_ai.operation.name": ("invoke_agent", None),
+    "gen_ai.usage.cache_read.input_tokens": (1000, (1000 * 0.3 + 100 * 15) / 1e6),
+    "gen_ai.usage.cache_creation.input_tokens": (1000, (1000 * 3.75 + 100 * 15) / 1e6),
+    "gen_ai.usage.reasoning.output_tokens": (200, (1000 * 3 + 300 * 15) / 1e6),
+}
+
+
+@pytest.mark.parametrize("key", PRICED)
+def test_what_decides_about_a_price_is_read_from_every_spelling(
+    prepared: Callable[..., WindowRows], key: str
+) -> None:
+    value, expected = PRICED[key]
+    claude = {**CALL, MODEL: "claude-3-5-sonnet-20241022"}
+    spellings = SPELLINGS[key]
+    assert len(spellings) > 1
+    found = costs(prepared(claude, *(claude | {each: value} for each in spellings)))
+    assert found == pytest.approx([(1000 * 3 + 100 * 15) / 1e6, *[expected] * len(spellings)])
 
 
 def test_without_prices_costs_are_what_was_told(prepared: Callable[..., WindowRows]) -> None:

@@ -22,7 +22,8 @@ The map, in the order in which data meet the modules:
 - `api` answers over REST and serves the page, by the questions in `store/queries`.
 - `simulate` tries sampling rules on what is stored, `scan` detectors; `compare` says which condition is
   better, `cost` what calls of models cost, `export` takes rows away, `archive` puts them away and brings
-  them back; what of it takes long is one of the `jobs`, and so is `reprice`, which computes costs anew. `access` says who may.
+  them back; what of it takes long is one of the `jobs`, and so is `reprice`, which computes costs anew. `access` says who may,
+  and `tls` has the certificates.
 
 `kernels` is how the loops of `decode`, `detect`, `sample` and `store.binary_copy` are compiled, and where
 their machine code is kept; `mixing` is how they hash.

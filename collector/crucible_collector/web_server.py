@@ -67,8 +67,6 @@ class WebServer:
                 **self._settings,
             },
         )
-        config.load()
-        config.ssl = self._tls  # uvicorn would make one of files, which it reads once
         self._server = uvicorn.Server(config)
         started = threading.Event()
         self._thread = threading.Thread(
@@ -103,6 +101,8 @@ class WebServer:
         # uvicorn has a flag to poll but no event to wait for.
         server.startup = startup_then_tell  # type: ignore[method-assign]
         try:
+            server.config.load()
+            server.config.ssl = self._tls  # uvicorn would make one of files, which it reads once
             server.run(sockets=[bound])
         except BaseException as error:  # noqa: BLE001 - a thread's end: kept for whoever waits
             self._failure = error

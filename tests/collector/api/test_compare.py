@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
+import re
 import uuid
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -100,6 +103,17 @@ def test_conditions_are_compared_by_the_last_number_of_each_run(stored: Stored, 
     assert pair["verdict"].startswith(
         "lr=1e-2 is better than lr=1e-3: val_accuracy is higher by 0.031"
     )
+
+
+def test_the_guides_question_is_answered_with_the_guides_verdict(stored: Stored, api: Api) -> None:
+    guide = (Path(__file__).parents[3] / "collector" / "README.md").read_text()
+    section = guide.partition("## Comparing conditions")[2].partition("\n## ")[0]
+    [body] = re.findall(r"-d '(\{.*?\})'", section)
+    runs(stored, "a", [0.80, 0.81, 0.79, 0.80, 0.80], experiment_id="lr-sweep")
+    runs(stored, "b", [0.83, 0.84, 0.83, 0.82, 0.83], experiment_id="lr-sweep")
+    [pair] = metric(api, **json.loads(body))["comparisons"]
+    [told] = re.findall(r'\*"(lr=1e-2 is better .*?)"\*', section, re.DOTALL)
+    assert pair["verdict"].startswith(" ".join(told.split()))
 
 
 def test_sides_are_all_conditions_of_an_experiment_experiments_or_named_runs(

@@ -4,7 +4,7 @@
 for; `parameters` says what a question may contain and `bodies` reads what is sent with one; `models`,
 `aggregates`, `anomalies`, `archives`, `experiments`, `cost`, `detection`, `scanned`, `sampling`, `simulated` and `telemetry` say what answers
 look like and `answer` writes them, its `row_sets` as the request is to `accept` them: as JSON or as `arrow`
-(`exchange` has what holds of every request, and it is `described` with them); `estimates` puts the `intervals` of what was sampled into them, by the
+(`exchange` has what holds of every request, and `openapi` tells of it); `estimates` puts the `intervals` of what was sampled into them, by the
 rules that were `in_force`, and `costs` into sums of costs; `tree` puts a trace in order; `health` judges runs and `sentences` says what is
 wrong with them; `feed` tells what happens to anomalies as it happens; `live` tells
 all that is stored as it is committed, as `live_rows` from `place` to `place`, and `server_sent` is how either is

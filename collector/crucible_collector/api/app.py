@@ -9,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from crucible_collector.api import described, failures, site
+from crucible_collector.api import failures, openapi, site
 from crucible_collector.api.exchange import GZIP, Departures, Head
 from crucible_collector.api.feed import Feed
 from crucible_collector.api.guard import CORS, Access, ApiGuard
@@ -188,7 +188,7 @@ def create_app(
     app.include_router(status_router(status))
     site.install(app)
     failures.install(app)
-    described.install(app)
+    openapi.install(app)
     app.add_middleware(PathAsSent)
     app.add_middleware(Departures)
     app.add_middleware(GZipMiddleware, **GZIP)

@@ -14,6 +14,7 @@ from crucible_collector.api.aggregates import Interval
 from crucible_collector.api.models import Model, Time
 from crucible_collector.api.parameters import Paged, Period, Text, parted
 from crucible_collector.api.parameters import Time as AskedTime
+from crucible_collector.cost.price_table import FIRST_DAY, LAST_DAY
 
 _INTERVAL = (
     "95 % interval of what sampling leaves open; of no width where all was kept. An upper end that is null: "
@@ -156,7 +157,9 @@ class ModelFilter(Model):
     provider: Text | None = Field(
         None, description="As calls name it; without one the model's name alone tells."
     )
-    day: dt.date | None = Field(None, description="Day (UTC) of the call; default: today.")
+    day: dt.date | None = Field(
+        None, ge=FIRST_DAY, le=LAST_DAY, description="Day (UTC) of the call; default: today."
+    )
 
 
 class Budget(Model):

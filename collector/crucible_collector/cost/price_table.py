@@ -29,6 +29,8 @@ from crucible_collector.tables import (
 
 MODELS_MAX = 1000
 _USD_MAX = 1e6
+# Times are 64 bits of nanoseconds since 1970.
+FIRST_DAY, LAST_DAY = dt.date(1970, 1, 1), dt.date(2261, 12, 31)
 
 
 def _usd(description: str, default: Any = ...) -> Any:
@@ -45,10 +47,17 @@ class PricedModel(Table):
         None, description="as calls name it; default: whoever, also where they name none"
     )
     from_day: dt.date | None = Field(
-        None, alias="from", description="the first day (UTC); default: ever since"
+        None,
+        alias="from",
+        ge=FIRST_DAY,
+        le=LAST_DAY,
+        description="the first day (UTC); default: ever since",
     )
     until: dt.date | None = Field(
-        None, description="the day (UTC) after the last; default: for good"
+        None,
+        ge=FIRST_DAY,
+        le=LAST_DAY,
+        description="the day (UTC) after the last; default: for good",
     )
     input_usd: float = _usd("US dollars a million tokens of prompts")
     output_usd: float = _usd("US dollars a million tokens of answers")

@@ -49,7 +49,8 @@ KeyPath = Annotated[
     Path(description="The key's id, or its name.", examples=["ci-trainer"]),
 ]
 _CONFLICT: dict[int | str, dict[str, Any]] = {
-    422: {"model": Failure, "description": "There cannot be such a key: see the message."}
+    400: {"model": Failure, "description": "The body is not JSON."},
+    422: {"model": Failure, "description": "There cannot be such a key: see the message."},
 }
 
 

@@ -98,7 +98,7 @@ def filled_plain(plain_database: str) -> str:
     return plain_database
 
 
-def ignored(_share: float, _report: Report | None = None) -> None:
+def ignored(share: float, report: Report | None = None) -> None:
     """A jobs.Progress that nobody follows."""
 
 

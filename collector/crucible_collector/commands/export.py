@@ -66,7 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> Sequence[argparse.Argument
         action="append",
         default=[],
         metavar="NAME",
-        help="hash such attributes, with the key in CRUCIBLE_EXPORT_HASH_KEY, else a random one",
+        help="put hashes in place of what such attributes hold",
+    )
+    parser.add_argument(
+        "--hash-key-file",
+        metavar="FILE",
+        help="what hashes are made with, for exports to be joined (default: a random key)",
     )
     parser.add_argument(
         "--anonymise", metavar="PRESETS", help="users, texts, or both with a comma between"

@@ -27,7 +27,6 @@ from crucible_collector.jobs import Report
 from crucible_collector.reach import dsn_of
 from crucible_collector.settings import Settings
 
-KEY_VARIABLE = "CRUCIBLE_EXPORT_HASH_KEY"  # not an argument, which others of the machine can read
 STANDARD_OUTPUT = "-"
 _BAR_WIDTH = 30
 _BAR_EVERY_S = 0.2
@@ -68,7 +67,7 @@ def _asked(arguments: Namespace) -> ExportRequest:
         "drop": arguments.drop,
         "hash": arguments.hash,
         "presets": [each for each in (arguments.anonymise or "").split(",") if each],
-        "key": os.environ.get(KEY_VARIABLE),
+        "key": _key(arguments.hash_key_file),
     }
     try:
         asked = ExportRequest.model_validate(
@@ -81,6 +80,16 @@ def _asked(arguments: Namespace) -> ExportRequest:
             "format: parquet cannot be written to standard output; csv, jsonl or arrow can"
         )
     return asked
+
+
+def _key(path: str | None) -> str | None:
+    """The key of hashes, from a file: arguments are what others of the machine can read. SettingsError."""
+    if path is None:
+        return None
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"hash-key-file: {path} cannot be read: {error}") from None
 
 
 def _format_of(out: str) -> ExportFormat:

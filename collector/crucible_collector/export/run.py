@@ -69,12 +69,15 @@ def run(
             output.write(shown.batch(raw), raw)
             row_count += raw.num_rows
             told(share())
-            if bytes_max is not None and output.byte_count > bytes_max:
-                raise ExportError(
-                    f"the export is more than the {bytes_max} bytes that there is room for"
-                )
+            _check_room(output, bytes_max)
         output.close()
+        _check_room(output, bytes_max)
         return _finished(told(1.0), output)
+
+
+def _check_room(output: Output, bytes_max: int | None) -> None:
+    if bytes_max is not None and output.byte_count > bytes_max:
+        raise ExportError(f"the export is more than the {bytes_max} bytes that there is room for")
 
 
 def _names(asked: ExportRequest, picked: Chosen) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ sorts is asked twice a second whether it still wants to.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from queue import Empty, Full, Queue
 from typing import TypeAlias
@@ -31,7 +31,7 @@ def copied_ahead(
     parameters: Parameters | None,
     schema: pa.Schema,
     waited: Callable[[], object],
-) -> Iterator[pa.RecordBatch]:
+) -> Generator[pa.RecordBatch, None, None]:
     """As `copied_out`; the connection is the thread's until this has ended.
 
     `waited` is called each half second in which nothing came. What it raises ends the statement, as whatever

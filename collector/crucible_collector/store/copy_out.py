@@ -8,7 +8,7 @@ is its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -95,7 +95,7 @@ def copied_out(
     statement: str,
     parameters: Parameters | None = None,
     schema: pa.Schema | None = None,
-) -> Iterator[pa.RecordBatch]:
+) -> Generator[pa.RecordBatch, None, None]:
     """The rows of a statement in its order, batch by batch; `schema` is `schema_of` it, where that is known.
 
     Every value bit for bit. A batch has at most `PIECE_ROWS` rows, of about `PIECE_BYTES` unless one row is

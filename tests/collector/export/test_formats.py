@@ -103,7 +103,7 @@ def test_duckdb_pandas_and_polars_read_a_parquet_file_alike(filled: str, tmp_pat
     exported(filled, path, of="points")
     frame = pd.read_parquet(path)
     table = pl.read_parquet(path)
-    duck = duckdb.sql(
+    duck = duckdb.execute(
         f"select metric, run_id, step, value, value_int, epoch_us(time), time_ns_rest, series_id from '{path}'"
     ).fetchall()
     assert str(frame["time"].dtype).startswith("datetime64[us, UTC")

@@ -47,6 +47,7 @@ from crucible_collector.api.routes.schema import schema_router
 from crucible_collector.api.routes.series import series_router
 from crucible_collector.api.routes.session import session_router
 from crucible_collector.api.routes.simulation import Simulates, simulation_router
+from crucible_collector.api.routes.statistics import statistics_router
 from crucible_collector.api.routes.stream import stream_router
 from crucible_collector.api.routes.telemetry import TakesEvents, telemetry_router
 from crucible_collector.api.routes.traces import traces_router
@@ -66,6 +67,7 @@ ROUTERS = (
     numbers_router,
     curves_router,
     reliability_router,
+    statistics_router,
     logs_router,
     ledger_router,
     anomalies_router,

@@ -69,6 +69,7 @@ class Question:
     interval: str = "none"
     start: datetime | None = None
     end: datetime | None = None
+    is_read: bool = False  # raw rows answer, whatever roll-ups know
 
     @property
     def fractions(self) -> list[float]:
@@ -87,7 +88,8 @@ class Question:
         known = _ROLLED.get(self.metric, set())
         plain = {each for each in self.aggregations if fraction_of(each) is None}
         return (
-            one_of_each
+            not self.is_read
+            and one_of_each
             and not any(others)
             and set(self.group_by) <= _ROLLED_GROUPS
             and plain <= known

@@ -108,6 +108,11 @@ class Told:
         self.is_estimated = self._least < 1
         self.is_reliable = not self.is_estimated or group.trace_count >= TRACES_MIN
 
+    @property
+    def spread(self) -> Spread | None:
+        """How the numbers lie, where that was asked for."""
+        return self._spread
+
     def value(self, aggregation: str, fraction: float | None) -> float | None:
         group = self._group
         if fraction is not None:

@@ -158,6 +158,7 @@ MetricPath = Annotated[
 EventNamePath = Annotated[
     _Unescaped, _segment("crucible_train.epoch.stop", "Name of an event, or an alias.")
 ]
+ModelPath = Annotated[_Unescaped, _segment("gpt-4o", "Model; a slash in its name as %2F.")]
 CorrelationIdPath = Annotated[
     _Unescaped, _segment("order-4711", "Correlation id; where none was set it is the trace id.")
 ]

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from crucible_schema.aliases import ATTRIBUTE_ALIASES, MEASUREMENT_ALIASES, MEASUREMENT_SCALES
+from crucible_schema.lookup import measurement_scale, spellings
 
 # Columns of spans that can be compared, as the query has them in a document of their own.
 COLUMNS = ("duration", "cost", "input_tokens", "output_tokens", "step", "epoch", "name")
@@ -64,17 +64,7 @@ def other_names(attribute: str) -> dict[str, float]:
     >>> other_names("crucible.measurement.time_to_first_token_ms")
     {'gen_ai.response.time_to_first_chunk': 1000.0}
     """
-    found = {
-        other: alias.unit_scale
-        for other, alias in ATTRIBUTE_ALIASES.items()
-        if alias.key == attribute
-    }
-    for (event, other), name in MEASUREMENT_ALIASES.items():
-        if MEASURED + name == attribute:
-            found.setdefault(
-                MEASURED + other if event else other, MEASUREMENT_SCALES.get(other, 1.0)
-            )
-    return found
+    return {each: measurement_scale(each) for each in spellings(attribute) if each != attribute}
 
 
 def parse_condition(text: str) -> Condition:

@@ -23,6 +23,7 @@ from urllib.parse import quote, urlencode
 import httpx
 import pytest
 
+import admitted
 import flagged
 import priced
 import put_away
@@ -47,6 +48,7 @@ DIFFERING = (
         for field in ("series_count", "memory_bytes", "value_count", "late_count")
     ),
     ("detail", "/readyz", "versions of the server, and what the collector has just done"),
+    ("happened_at", "/audit", "when somebody changed something there"),
     ("checked_at", "/health", "the time of asking"),
     ("period_id", "/health", "random"),
 )
@@ -90,7 +92,11 @@ def examples(begin: Begin, series: dict[str, str]) -> Iterator[Asked]:
     yield from of_traces(begin)
     yield from of_sampling(begin)
     yield from of_detection()
-    for path, places, parameters in (*flagged.questions(begin), *put_away.questions()):
+    for path, places, parameters in (
+        *flagged.questions(begin),
+        *put_away.questions(),
+        *admitted.questions(),
+    ):
         yield asked(path, places, **parameters)
     for path, places, parameters in priced.questions(begin):
         yield asked(path, places, **parameters)
@@ -367,6 +373,7 @@ def pair(
                 put(dsn, relation, batch)
             execute(dsn, flagged.scans(found.begin))
             execute(dsn, put_away.archives(found.begin))
+            execute(dsn, admitted.keys(found.begin))
             put(dsn, "spans", priced.calls(found.begin))
             execute(dsn, priced.rows(found.begin))
         yield found

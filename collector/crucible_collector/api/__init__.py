@@ -13,7 +13,7 @@ settings have in common, `jobs` those about what goes on by itself; `paging` and
 there is to know of events; `failures` gives every refusal one shape; `status` is for probes and scrapers;
 `compared` puts together what is compared: `comparison` is the question and the answer, `sides` and their numbers,
 `measured` by runs or `requested`, come from the database;
-`guard` lets requests in, by keys of which `access` says what is told;
+what a run saved are `checkpoints`; `guard` lets requests in, by keys of which `access` says what is told;
 any number of events is put by `questions` (with conditions, `where`), answered by `asking`, or by `points_asked` where it
 has series, as groups of `numbers`, and told as `aggregated`; `group_places` is where such a
 list continues; `curves` are few points that draw the same lines; `outcomes` of requests make their `reliability`;

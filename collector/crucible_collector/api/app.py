@@ -23,6 +23,7 @@ from crucible_collector.api.routes.archives import (
 )
 from crucible_collector.api.routes.audit import audit_router
 from crucible_collector.api.routes.budgets import ChangesBudgets, budgets_router
+from crucible_collector.api.routes.checkpoints import checkpoints_router
 from crucible_collector.api.routes.compare import compare_router
 from crucible_collector.api.routes.cost import cost_router
 from crucible_collector.api.routes.curves import curves_router
@@ -59,6 +60,7 @@ PREFIX = "/api/v1"
 ROUTERS = (
     experiments_router,
     runs_router,
+    checkpoints_router,
     health_router,
     events_router,
     traces_router,

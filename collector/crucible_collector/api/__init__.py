@@ -9,7 +9,7 @@ rules that were `in_force`, and `costs` into sums of costs; `tree` puts a trace 
 wrong with them; `feed` tells what happens to anomalies as it happens; `live` tells
 all that is stored as it is committed, as `live_rows` from `place` to `place`, and `server_sent` is how either is
 sent; `versions` is what questions about
-settings have in common, `jobs` those about what goes on by itself; `paging` and `places` make lists continue where they ended; `registry` is what
+settings have in common, `jobs` those about what goes on by itself, as `exports` do; `paging` and `places` make lists continue where they ended; `registry` is what
 there is to know of events; `failures` gives every refusal one shape; `status` is for probes and scrapers;
 `compared` puts together what is compared: `comparison` is the question and the answer, `sides` and their numbers,
 `measured` by runs or `requested`, come from the database;

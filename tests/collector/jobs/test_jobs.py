@@ -54,9 +54,10 @@ def row(dsn: str, job_id: uuid.UUID) -> Mapping[str, Any]:
 
 
 def ended(dsn: str, job_id: uuid.UUID) -> Mapping[str, Any]:
-    return eventually(
-        lambda: (found := row(dsn, job_id))["finished_at"] and found, "the end of a job"
+    found: Mapping[str, Any] = eventually(
+        lambda: told if (told := row(dsn, job_id))["finished_at"] else None, "the end of a job"
     )
+    return found
 
 
 def test_a_job_is_told_of_while_it_runs_and_when_it_has_ended(

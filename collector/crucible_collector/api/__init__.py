@@ -18,6 +18,7 @@ any number of events is put by `questions` (with conditions, `where`), answered 
 has series, as groups of `numbers`, and told as `aggregated`; `group_places` is where such a
 list continues; `curves` are few points that draw the same lines; `outcomes` of requests make their `reliability`;
 a `portrait` is all of it for a model, an event or an experiment, as `statistics` have it;
+`distributions` are histograms, of which `percentiles` are told;
 `site` serves the page. SQL is in `store/queries`.
 """
 

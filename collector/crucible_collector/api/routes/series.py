@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from crucible_collector.api.answer import listed, only, single
+from crucible_collector.api.answer import listed, only, single, whole
 from crucible_collector.api.failures import NOT_FOUND
-from crucible_collector.api.models import Distribution, One, Page, Point, Series
+from crucible_collector.api.models import One, Page, Point, Series
 from crucible_collector.api.paging import decode_cursor, fields
 from crucible_collector.api.parameters import (
     PointFilter,
     SeriesFilter,
     SeriesIdPath,
     id_64_text,
+)
+from crucible_collector.api.percentiles import (
+    DistributionWithPercentiles,
+    HistogramFilter,
+    Percentiles,
+    PercentilesFilter,
+    percentiles,
+    with_percentiles,
 )
 from crucible_collector.api.places import SERIES_KEY, TIME_KEY, after_series, after_time
 from crucible_collector.store.read import Reads
@@ -57,17 +67,43 @@ def series_router(reads: Reads) -> APIRouter:
 
     @router.get(
         "/{series_id}/histograms",
-        response_model=Page[Distribution],
+        response_model=Page[DistributionWithPercentiles],
         responses=NOT_FOUND,
-        summary="The histograms or summaries of one series, oldest first",
+        summary="The histograms or summaries of one series with their percentiles, oldest first",
     )
-    def histograms(series_id: SeriesIdPath, filters: Annotated[PointFilter, Query()]) -> Response:
-        return _values(reads, "series_histograms", series_id, filters)
+    def histograms(
+        series_id: SeriesIdPath, filters: Annotated[HistogramFilter, Query()]
+    ) -> Response:
+        return _values(
+            reads,
+            "series_histograms",
+            series_id,
+            filters,
+            lambda row: with_percentiles(row, filters.q),
+        )
+
+    @router.get(
+        "/{series_id}/percentiles",
+        response_model=One[Percentiles],
+        responses=NOT_FOUND,
+        summary="Percentiles of all histograms of one series in a period, merged",
+    )
+    def merged(series_id: SeriesIdPath, filters: Annotated[PercentilesFilter, Query()]) -> Response:
+        """Of cumulative histograms what they counted in the period, whatever was reset in it."""
+        found = reads.json_rows("series_one", series=series_id)
+        series = json.loads(single(found, "series", id_64_text(series_id)))
+        return whole(percentiles(reads, series, filters))
 
     return router
 
 
-def _values(reads: Reads, question: str, series: int, filters: PointFilter) -> Response:
+def _values(
+    reads: Reads,
+    question: str,
+    series: int,
+    filters: PointFilter,
+    told: Callable[[str], str] = str,
+) -> Response:
     cursor = decode_cursor(filters.cursor, *TIME_KEY)
     rows = reads.json_rows(
         question,
@@ -79,4 +115,4 @@ def _values(reads: Reads, question: str, series: int, filters: PointFilter) -> R
     )
     if not rows and cursor is None:
         single(reads.json_rows("series_one", series=series), "series", id_64_text(series))
-    return listed(rows, filters.limit, fields(*TIME_KEY), cursor)
+    return listed(list(map(told, rows)), filters.limit, fields(*TIME_KEY), cursor)

@@ -74,6 +74,8 @@ def _of_body(body: bytes) -> Iterator[Named]:
         raise MalformedError("the body is not JSON") from None
     if not isinstance(told, Mapping):
         raise MalformedError("the body is no JSON object")
+    if told.get("of") == "traces":  # an export of all of a trace, whosever the rest of it is
+        yield "experiment", ""
     for name, value in told.items():
         if name in _NAMES and value is not None:
             for each in value if isinstance(value, list) else [value]:

@@ -9,6 +9,7 @@ Whoever was let in stays so no longer than the key is valid: an answer without a
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ from crucible_collector.store.audit import Change, append
 from crucible_collector.store.read import Reads
 
 COOKIE = "crucible_key"
+# Whether the key of an answer without an end is still valid.
+LOOK_EVERY_S = 1.0
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 log = logging.getLogger("crucible.access")
 
@@ -127,7 +130,7 @@ class ApiGuard:
         self, admitted: Admitted, ruled: Ruled, scope: Scope, receive: Receive, send: Send
     ) -> None:
         left = self._counted(admitted)
-        body = _Body(receive)
+        body = _Body(receive, lambda: self.is_valid(admitted))
         if admitted.experiment_prefix is not None:
             whole = await body.read_ahead() if ruled.rule.within == "body" else None
             query = scope["query_string"].decode("latin-1")
@@ -135,6 +138,7 @@ class ApiGuard:
         exchange = _Exchange(self, admitted, ruled, scope, body, send, left)
         told = {**scope, SCOPE_KEY: admitted.principal, ADMITTED_KEY: admitted}
         await self._app(told, body.receive, exchange.send)
+        await exchange.finish()
 
     def _counted(self, admitted: Admitted) -> int | None:
         try:
@@ -190,14 +194,25 @@ class _Exchange:
         self._has_length = True
         self._is_over = False
 
+    async def finish(self) -> None:
+        """End an answer that has no end, where its application has left it at that."""
+        if not self._has_length and not self._is_over:
+            await self._end()
+
+    async def _end(self) -> None:
+        self._is_over = True
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
     async def send(self, message: Message) -> None:
         if self._is_over:
             return
         if message["type"] == "http.response.start":
             await self._begin(message)
         elif not self._has_length and not self._guard.is_valid(self._admitted):
-            self._is_over = True
-            message = {"type": "http.response.body", "body": b"", "more_body": False}
+            await self._end()
+            return
+        else:
+            self._is_over = not message.get("more_body", False)
         await self._send(message)
 
     async def _begin(self, message: Message) -> None:
@@ -224,16 +239,29 @@ class _Exchange:
 class _Body:
     """A request's body as it goes by; the beginning is remembered."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, is_valid: Callable[[], bool]) -> None:
         self._receive = receive
+        self._is_valid = is_valid
+        self._is_whole = False
         self._ahead: list[Message] = []
         self.seen = bytearray()
         self.is_cut = False
 
     async def receive(self) -> Message:
+        """What comes next. Behind the body that is the client's leaving, and the key's end is taken for it."""
         if self._ahead:
             return self._ahead.pop(0)
-        return await self._next()
+        if not self._is_whole:
+            return await self._next()
+        leaving = asyncio.ensure_future(self._receive())
+        try:
+            while not leaving.done():
+                await asyncio.wait({leaving}, timeout=LOOK_EVERY_S)
+                if not leaving.done() and not self._is_valid():
+                    return {"type": "http.disconnect"}
+            return leaving.result()
+        finally:
+            leaving.cancel()
 
     async def read_ahead(self) -> bytes:
         """All of it, which is given again to who asks next. TooLargeError."""
@@ -247,6 +275,7 @@ class _Body:
 
     async def _next(self) -> Message:
         message = await self._receive()
+        self._is_whole = not message.get("more_body", False)
         part = message.get("body", b"")
         room = BODY_BYTES_MAX - len(self.seen)
         self.is_cut = self.is_cut or len(part) > room

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from crucible_collector.access import making
 from crucible_collector.access.making import Wanted
+from crucible_collector.cli import main
 from harness import Collector, collector, eventually
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -312,30 +311,39 @@ def test_the_page_keeps_its_key_as_a_cookie_and_changes_things_only_from_itself(
         assert page.get("/api/v1/runs").status_code == 401
 
 
-def test_keys_are_made_by_command_and_a_collector_beyond_loopback_needs_one(
-    tmp_path: Path, plain_database: str
+def test_keys_are_made_listed_and_revoked_by_command_and_the_audit_tells_of_it(
+    plain_database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "crucible_collector",
-                *arguments,
-                "--database-url",
-                plain_database,
-            ],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+    def run(*arguments: str) -> tuple[int, str]:
+        code = main([*arguments, "--database-url", plain_database])
+        return code, capsys.readouterr().out
 
-    made = run("keys", "create", "--name", "ci", "--scopes", "ingest,read", "--expires", "1h")
-    assert made.returncode == 0, made.stderr
-    assert made.stdout.startswith("ct_")
-    assert run("keys", "create", "--name", "ci", "--scopes", "read").returncode == 2
-    assert "ct_" not in run("keys", "list").stdout
-    assert json.loads(run("keys", "list", "--json").stdout)[0]["scopes"] == ["ingest", "read"]
-    assert run("keys", "revoke", "ci").stdout.startswith("revoked ")
-    assert run("keys", "revoke", "ci").returncode == 1
+    create = ("keys", "create", "--name", "ci", "--scopes", "ingest,read", "--expires", "1h")
+    code, key = run(*create, "--rate", "spans_per_s_max=9")
+    assert code == 0
+    assert key.startswith("ct_")
+    assert run(*create)[0] == 2
+    assert run("keys", "create", "--name", "x", "--scopes", "read", "--rate", "spans=1")[0] == 2
+    assert key.strip() not in run("keys", "list")[1]
+    (listed,) = json.loads(run("keys", "list", "--json")[1])
+    assert listed["scopes"] == ["ingest", "read"]
+    assert listed["spans_per_s_max"] == 9
+    assert run("keys", "revoke", "ci")[1].startswith("revoked ")
+    assert run("keys", "revoke", "ci")[0] == 1
+    with psycopg.connect(plain_database) as conn:
+        told = conn.execute("select method, path, summary, who from crucible.audit").fetchall()
+    assert [row[:2] for row in told] == [("COMMAND", "keys create"), ("COMMAND", "keys revoke")]
+    assert all(row[3].startswith("cli") for row in told)
+    assert key.strip() not in json.dumps([row[2] for row in told])
+
+
+def test_a_key_is_made_before_the_collectors_own_database_was_ever_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    assert (
+        main(["keys", "create", "--name", "a", "--scopes", "ingest", "--data-dir", str(data)]) == 0
+    )
+    key = capsys.readouterr().out.strip()
+    with collector(data, None, "--require-keys") as running:
+        assert post(running, request_of("sweep"), key).status_code == 200

@@ -28,6 +28,7 @@ import flagged
 import led
 import priced
 import put_away
+import taken_away
 import varied
 from databases import TestServer
 from harness import Collector, collector, eventually
@@ -56,6 +57,11 @@ DIFFERING = (
 # Of /metrics, which is text for Prometheus: what was sent is the same, times and sizes are not.
 _SAME_METRICS = ("crucible_ledger_records", "crucible_received_records_total")
 PAGES_MAX = 400
+NOT_ASKED = (
+    "/api/v1/anomalies/stream",
+    "/api/v1/live",
+    "/api/v1/exports/{export_id}/files/{name}",
+)
 
 Parameters = dict[str, str]
 Begin = datetime
@@ -96,6 +102,7 @@ def examples(begin: Begin, series: dict[str, str]) -> Iterator[Asked]:
     for path, places, parameters in (
         *flagged.questions(begin),
         *put_away.questions(),
+        *taken_away.questions(),
         *admitted.questions(),
         *led.questions(begin),
     ):
@@ -376,6 +383,7 @@ def pair(
             execute(dsn, flagged.scans(found.begin))
             execute(dsn, led.rows(found.begin))
             execute(dsn, put_away.archives(found.begin))
+            execute(dsn, taken_away.exports(found.begin))
             execute(dsn, admitted.keys(found.begin))
             put(dsn, "spans", priced.calls(found.begin))
             execute(dsn, priced.rows(found.begin))
@@ -414,7 +422,8 @@ def test_every_example_has_an_answer(pair: Pair) -> None:
 def test_every_question_of_openapi_is_asked_with_all_of_its_parameters(pair: Pair) -> None:
     """Whoever adds a GET or a parameter of one adds an example here.
 
-    Not of the stream, which has no end: its own tests ask it of each kind of database.
+    Not of the streams, which have no end, nor of the files of exports, which are no answers of the database:
+    their own tests ask for these.
     """
     used: defaultdict[str, set[str]] = defaultdict(set)
     for question in examples(pair.begin, pair.series()):
@@ -432,6 +441,6 @@ def test_every_question_of_openapi_is_asked_with_all_of_its_parameters(pair: Pai
                 if parameter["in"] == "query" and parameter["name"] != "fields"
             }
             for path, methods in paths.items()
-            if "get" in methods and path not in ("/api/v1/anomalies/stream", "/api/v1/live")
+            if "get" in methods and path not in NOT_ASKED
         }
         assert described == dict(used)

@@ -100,6 +100,13 @@ class _Heard:
                 heard.append(Statement(str(query), params, elapsed_ms))
                 return self
 
+            def stream(self, query: Any, params: Any = None, **options: Any) -> Iterator[Any]:
+                began_s = time.perf_counter()
+                rows = list(super().stream(query, params, **options))
+                elapsed_ms = (time.perf_counter() - began_s) * 1e3
+                heard.append(Statement(str(query), params, elapsed_ms))
+                return iter(rows)
+
         with self._pool.connection(timeout) as conn:
             usual, conn.cursor_factory = conn.cursor_factory, Heard
             try:

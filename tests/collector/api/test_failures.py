@@ -14,7 +14,12 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from crucible_collector import metrics
 from crucible_collector.api import ComponentStatus, api_server, create_app
 from crucible_collector.api.models import Failure
-from crucible_collector.errors import DatabaseAwayError, QueryTooSlowError
+from crucible_collector.errors import (
+    AnswerTooLargeError,
+    DatabaseAwayError,
+    QueriesTooManyError,
+    QueryTooSlowError,
+)
 from crucible_collector.store.connect import reader_pool
 from crucible_collector.store.read import Reader
 from databases import TestServer
@@ -151,6 +156,7 @@ def _answer_of(failure: Exception, path: str) -> httpx.Response:
     [
         (DatabaseAwayError("the database does not answer"), "database_away"),
         (QueryTooSlowError("the query 'runs' ran into its time limit"), "query_too_slow"),
+        (QueriesTooManyError("8 questions are being asked"), "too_many_questions"),
     ],
 )
 def test_what_may_work_later_says_when_to_come_back(failure: Exception, code: str) -> None:
@@ -158,6 +164,15 @@ def test_what_may_work_later_says_when_to_come_back(failure: Exception, code: st
     assert response.status_code == 503
     assert int(response.headers["retry-after"]) >= 1
     assert _error(response)["code"] == code
+
+
+def test_an_answer_that_is_too_large_is_to_be_asked_for_in_parts() -> None:
+    failure = AnswerTooLargeError("the answer is larger than 33554432 bytes: 7 rows are not")
+    response = _answer_of(failure, "/api/v1/runs")
+    assert response.status_code == 422
+    error = _error(response)
+    assert error["code"] == "answer_too_large"
+    assert error["message"].endswith("a smaller `limit` helps")
 
 
 def test_an_error_of_our_own_is_counted_and_logged_and_tells_nothing_of_the_inside(

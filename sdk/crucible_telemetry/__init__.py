@@ -22,7 +22,7 @@ The map, in the order in which an event meets the modules:
   `metrics_replay`.
 - What tells by itself: `integrations`, found by `instrument`; `heartbeat`; `hardware` with `host` and
   `gpus`.
-- What comes back: `health`, asked over an `api_line`.
+- What comes back: `health`, asked over an `api_line`; and, apart from all this, `client` for who analyses.
 - Across processes: `propagation` by a `carrier`, `carrying` for functions, `ranks` for launchers.
 - On the way out: `fields` and `values` make attributes, `subscription` and `privacy` say what may leave,
   `emission` lets it; `encoding` makes the bytes, with `splicing` for batches.

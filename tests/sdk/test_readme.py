@@ -59,7 +59,7 @@ def test_what_is_private_in_the_snippets_is_not_sent(received: Received) -> None
     assert "ann@example.org" not in str(received.requests)
 
 
-_APART = {"stage_train.py", "stop_early.py"}
+_APART = {"stage_train.py", "stop_early.py", "ask.py"}
 
 
 @pytest.mark.parametrize("name", [name for name in programs() if name not in _APART])

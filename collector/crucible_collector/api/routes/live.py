@@ -18,6 +18,7 @@ from crucible_collector.api.live_rows import KINDS, Batch, Kind, Wish
 from crucible_collector.api.models import Failure
 from crucible_collector.api.parameters import Text
 from crucible_collector.api.place import Place, PlaceError
+from crucible_collector.api.questions import as_list
 from crucible_collector.api.server_sent import RETRY_MS, ServerSentEvents
 
 _NAMES_MAX = 1000
@@ -31,16 +32,8 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": "Too many listen, or the database does not answer: see Retry-After.",
     },
 }
-
-
-def _parted(value: Any) -> Any:
-    """`a,b` and `a` and `b` given one after the other mean the same."""
-    given = value if isinstance(value, list) else [value]
-    return [part for text in given for part in str(text).split(",") if part]
-
-
-_Texts = Annotated[list[Text], BeforeValidator(_parted), Field(max_length=_NAMES_MAX)]
-_Kinds = Annotated[list[Kind], BeforeValidator(_parted)]
+_Texts = Annotated[list[Text], BeforeValidator(as_list), Field(max_length=_NAMES_MAX)]
+_Kinds = Annotated[list[Kind], BeforeValidator(as_list)]
 
 
 class LiveFilter(BaseModel):

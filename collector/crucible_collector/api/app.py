@@ -81,8 +81,8 @@ _ABOUT = """
 What experiments did, as the collector stored it.
 
 - Lists answer `{data, meta}`; `meta.next_cursor` given as `cursor`, with the same filters, continues
-  them. Rows that arrive meanwhile shift nothing: every list has one order, told with it, in which what is
-  equal keeps its place. The address of the next page is in the header Link, too.
+  them, as does the address in the header Link. Each has one order, which its title tells; rows that
+  arrive meanwhile shift nothing.
 - Lists are JSON, or an Arrow stream for `Accept: application/vnd.apache.arrow.stream`: `meta` is in its schema's
   metadata, and what is nested within a row is JSON text. `fields=a,b` leaves the other fields of rows out.
 - Answers carry an ETag: with If-None-Match, what is still the same is answered 304. gzip where it is accepted.

@@ -37,8 +37,8 @@ from crucible_collector.api.routes.leading import Leads, leading_router
 from crucible_collector.api.routes.ledger import ledger_router
 from crucible_collector.api.routes.live import live_router
 from crucible_collector.api.routes.logs import logs_router
-from crucible_collector.api.routes.prices import Priced, prices_router
 from crucible_collector.api.routes.numbers import numbers_router
+from crucible_collector.api.routes.prices import Priced, prices_router
 from crucible_collector.api.routes.recompute import Recomputes, recompute_router
 from crucible_collector.api.routes.reliability import reliability_router
 from crucible_collector.api.routes.runs import runs_router
@@ -193,6 +193,12 @@ def create_app(
     site.install(app)
     failures.install(app)
     openapi.install(app)
+    _surround(app, reads, access)
+    return app
+
+
+def _surround(app: FastAPI, reads: Reads, access: Access | None) -> None:
+    """What every request goes through, the innermost first."""
     app.add_middleware(PathAsSent)
     app.add_middleware(Departures)
     app.add_middleware(GZipMiddleware, **GZIP)
@@ -202,4 +208,3 @@ def create_app(
         if access.cors_origins:
             app.add_middleware(CORSMiddleware, allow_origins=access.cors_origins, **CORS)
     app.add_middleware(site.SecurityHeaders)
-    return app

@@ -128,6 +128,8 @@ def test_one_question_too_many_waits_for_its_turn_and_is_told_so(
 
 
 def test_a_database_that_is_away_is_not_told_as_too_many_questions() -> None:
-    with reader_pool("postgresql://nobody@127.0.0.1:1/none") as pool:
-        with pytest.raises(DatabaseAwayError, match="no connection"):
-            Reader(pool).json_rows("small")
+    with (
+        reader_pool("postgresql://nobody@127.0.0.1:1/none") as pool,
+        pytest.raises(DatabaseAwayError, match="no connection"),
+    ):
+        Reader(pool).json_rows("small")

@@ -14,4 +14,4 @@ comment on column crucible.live_windows.spans_of_experiments is
     'Experiments of its spans that are of no run';
 comment on column crucible.live_windows.points_of is 'Series of its points, see crucible.series; null: very many';
 comment on column crucible.live_windows.changed is
-    'Runs of which it changed what crucible.runs has; null: very many';
+    'Further runs of which it changed what crucible.runs has; null: very many';

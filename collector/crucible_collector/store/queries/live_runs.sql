@@ -8,11 +8,11 @@ with windows as materialized (
 changed as (
     select run_id
     from windows
-    cross join lateral unnest(changed) run_id
+    cross join lateral unnest(spans_of || changed) run_id
     union
     select run_id
     from crucible.runs
-    where xmin = any(array(select window_xid::xid from windows where changed is null))
+    where xmin = any(array(select window_xid::xid from windows where changed is null or spans_of is null))
 )
 select r.run_id, r.experiment_id, null as experiment_of_run, null as event_name, told.body
 from changed

@@ -26,6 +26,7 @@ import pytest
 import admitted
 import flagged
 import led
+import numbered
 import priced
 import put_away
 import taken_away
@@ -105,6 +106,7 @@ def examples(begin: Begin, series: dict[str, str]) -> Iterator[Asked]:
         *taken_away.questions(),
         *admitted.questions(),
         *led.questions(begin),
+        *numbered.questions(begin, series),
     ):
         yield asked(path, places, **parameters)
     for path, places, parameters in priced.questions(begin):
@@ -386,6 +388,7 @@ def pair(
             execute(dsn, taken_away.exports(found.begin))
             execute(dsn, admitted.keys(found.begin))
             put(dsn, "spans", priced.calls(found.begin))
+            put(dsn, "spans", numbered.checkpoints(found.begin))
             execute(dsn, priced.rows(found.begin))
         yield found
 

@@ -32,6 +32,8 @@ from crucible_collector.api.intervals import (
 )
 
 _NOTHING: Mapping[float, float] = {}
+# What is left of a difference of variances below this share of them is rounding.
+_NOISE = 1e-12
 # What is told of a group where nothing bounds it.
 _ANYTHING = Interval(-math.inf, math.inf)
 
@@ -102,6 +104,7 @@ class Told:
         is_share: bool = False,
     ) -> None:
         self._group, self._spread, self._is_share = group, spread, is_share
+        self._is_of_one_status = status is not None
         least = 1.0 if force is None else force.least(status)
         self._least = min(group.probability_min, least)
         self._trace_count_max = 1 if force is None else force.trace_count_max
@@ -209,12 +212,16 @@ class Told:
         return Interval(low - for_one[0], high + for_one[1])
 
     def _share(self) -> Interval:
-        """Of a share the rest is a sum of its own."""
+        """Of a share the rest is a sum of its own; events of one status all failed, or none did."""
+        if self._is_of_one_status and self._group.stored_count:
+            known = float(self._group.kept > 0)
+            return Interval(known, known)
         group, of = self._group, self._group.variances
+        variance = of.count - 2 * (of.covariance or 0.0) + of.sum
         rest = Part(
             group.stored_count - group.kept,
             group.unseen_count - group.unseen,
-            max(of.count - 2 * (of.covariance or 0.0) + of.sum, 0.0),
+            variance if variance > _NOISE * (of.count + of.sum) else 0.0,
             self._trace_count_max,
         )
         part = self._sum_part()

@@ -53,7 +53,7 @@ PERIOD = uuid.UUID("c4ca4238a0b923820dcc509a6f75849b")  # md5('1')
 # Every parameter of any question here: what a case does not give is null.
 NAMES = """
     run experiment condition event metric model detector series severities from_time to_time
-    period state status last_time last_period last_seen last_id
+    period state status last_time last_period last_seen last_id kind parent prefix within from to
 """
 
 

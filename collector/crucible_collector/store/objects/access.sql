@@ -1,6 +1,7 @@
 -- What are the relations of access, for who looks at them in SQL?
 
 comment on table crucible.api_keys is 'API keys; of the key itself only a hash is kept, and who forgot it makes a new one';
+comment on column crucible.api_keys.created_at is 'When it was made, UTC';
 comment on column crucible.api_keys.key_id is 'The part of the key that may be told: ct_<key_id>_…';
 comment on column crucible.api_keys.name is 'What people call it; of keys that are not revoked each has its own';
 comment on column crucible.api_keys.digest is 'SHA-256 of the whole key, whose 256 random bits nobody guesses';

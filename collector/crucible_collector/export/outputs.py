@@ -19,7 +19,6 @@ from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from crucible_collector.api.exports import ExportFormat
 from crucible_collector.errors import SettingsError
@@ -27,7 +26,7 @@ from crucible_collector.export.shown import Shown
 from crucible_collector.export.writers import ParquetWriter, writer
 
 OPEN_MAX = 64
-WAITING_BYTES_MAX = 24 * 1024 * 1024
+WAITING_BYTES_MAX = 16 * 1024 * 1024
 NO_EXPERIMENT = "__HIVE_DEFAULT_PARTITION__"
 _NAME_BYTES_MAX = 255  # of a directory, on common file systems
 _DAY_US = 86_400_000_000
@@ -180,7 +179,11 @@ class Partitions:
 def _parts(raw: pa.RecordBatch, day_of: str) -> Iterator[tuple[str, pa.Array | None]]:
     """The directories of a batch's rows, and which rows go to each; None: all."""
     experiments = raw.column("experiment_id").dictionary_encode()
-    codes = pc.fill_null(experiments.indices, len(experiments.dictionary)).to_numpy()
+    # NaN where there is none. Filling nulls by a scalar would have pyarrow load pandas where there is one.
+    codes = np.nan_to_num(
+        experiments.indices.to_numpy(zero_copy_only=False).astype(np.float64),
+        nan=len(experiments.dictionary),
+    ).astype(np.int64)
     days = raw.column(day_of).cast(pa.int64()).to_numpy() // _DAY_US
     names = [*experiments.dictionary.to_pylist(), None]
     keys, places = np.unique(np.stack([codes, days]), axis=1, return_inverse=True)

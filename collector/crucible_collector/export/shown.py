@@ -36,9 +36,9 @@ class Shown:
         self.json_columns = frozenset(
             field.name for field in raw if (field.metadata or {}).get(SERVER_TYPE) in _JSON
         )
-        nothing = pa.RecordBatch.from_arrays(
-            [pa.array([], field.type) for field in raw], schema=raw
-        )
+        # Arrays of Python lists would have pyarrow load pandas where there is one: 45 MB.
+        columns = [pa.nulls(0, field.type) for field in raw]
+        nothing = pa.RecordBatch.from_arrays(columns, schema=raw)
         self.schema = self._of(nothing)
 
     def batch(self, raw: pa.RecordBatch) -> pa.RecordBatch:
@@ -57,7 +57,9 @@ class Shown:
             numbers = np.frombuffer(values.buffers()[1] or b"", np.int64)[: len(values)]
             values = hex_of(values, numbers.astype(">i8").view(np.uint8), _ID_BYTES)
         elif self._as_text and pa.types.is_timestamp(values.type):
-            rest = raw.column(NS_REST) if name == TIME else pa.array([0] * len(values), pa.int16())
+            rest = (
+                raw.column(NS_REST) if name == TIME else pa.array(np.zeros(len(values), np.int16))
+            )
             values = _rfc3339(values, rest)
         return self._hiding.column(name, values, is_json=name in self.json_columns)
 

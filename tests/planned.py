@@ -31,13 +31,20 @@ class Planned:
         plans = self.plans
 
         class Explaining(psycopg.Cursor[Any]):
-            def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+            def explain(self, query: Any, params: Any) -> None:
                 cursor = psycopg.Cursor(self.connection, row_factory=tuple_row)
                 text = query.decode() if isinstance(query, bytes) else query
                 row = cursor.execute(f"explain (analyze, format json) {text}", params).fetchone()
                 assert row is not None
                 plans.append(row[0][0]["Plan"])
+
+            def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+                self.explain(query, params)
                 return super().execute(query, params, **options)
+
+            def stream(self, query: Any, params: Any = None, **options: Any) -> Iterator[Any]:
+                self.explain(query, params)
+                return super().stream(query, params, **options)
 
         usual, self.conn.cursor_factory = self.conn.cursor_factory, Explaining
         try:

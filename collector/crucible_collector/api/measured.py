@@ -109,7 +109,7 @@ def _used(reads: Reads, metric: MetricAsked, sides: Sides) -> Measured:
     unpriced = sum(row["unpriced_call_count"] for row in used.values())
     if metric.metric == "cost" and unpriced:
         made.warnings.append(
-            f"about {unpriced:.0f} calls have no known price, and are not in the costs: see /cost?unpriced=true"
+            f"about {unpriced:.0f} calls have no known price, and are not in the costs: see /api/v1/cost/unpriced"
         )
     return made
 

@@ -258,7 +258,9 @@ def test_calls_without_a_price_are_told_of_and_an_agents_calls_count_once(
         stored.span(event_name="chat unknown", **{**call, "model": "unknown"})
         stored.span(event_name="invoke_agent boss", **call)
     cost, tokens = compare(api, experiment="sweep", metrics=["cost", "tokens"])["metrics"]
-    assert any("about 6 calls have no known price" in each for each in cost["warnings"])
+    [told] = [each for each in cost["warnings"] if "about 6 calls have no known price" in each]
+    [unpriced] = api.ask(told.partition(" see /api/v1")[2])
+    assert unpriced["model"] == "unknown"
     assert [each["value"] for each in tokens["groups"][0]["values"]] == [20, 20, 20]
     assert tokens["comparisons"][0]["conclusion"] == "identical"
 

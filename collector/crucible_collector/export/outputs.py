@@ -179,16 +179,22 @@ class Partitions:
 def _parts(raw: pa.RecordBatch, day_of: str) -> Iterator[tuple[str, pa.Array | None]]:
     """The directories of a batch's rows, and which rows go to each; None: all."""
     experiments = raw.column("experiment_id").dictionary_encode()
-    # NaN where there is none. Filling nulls by a scalar would have pyarrow load pandas where there is one.
-    codes = np.nan_to_num(
-        experiments.indices.to_numpy(zero_copy_only=False).astype(np.float64),
-        nan=len(experiments.dictionary),
-    ).astype(np.int64)
-    days = raw.column(day_of).cast(pa.int64()).to_numpy() // _DAY_US
+    # By their buffers, which begin with the batch: to_numpy would have pyarrow load pandas where there is one.
+    codes = np.frombuffer(experiments.indices.buffers()[1], np.int32)[: raw.num_rows].astype(
+        np.int64
+    )
+    if experiments.null_count:
+        bits = np.frombuffer(experiments.indices.buffers()[0], np.uint8)
+        is_there = np.unpackbits(bits, count=raw.num_rows, bitorder="little")
+        codes = np.where(is_there, codes, len(experiments.dictionary))
+    days = np.frombuffer(raw.column(day_of).buffers()[1], np.int64)[: raw.num_rows] // _DAY_US
     names = [*experiments.dictionary.to_pylist(), None]
     keys, places = np.unique(np.stack([codes, days]), axis=1, return_inverse=True)
     for number, (code, day) in enumerate(keys.T):
-        rows = None if keys.shape[1] == 1 else pa.array(np.flatnonzero(places.ravel() == number))
+        rows = None
+        if keys.shape[1] > 1:
+            found = np.flatnonzero(places.ravel() == number)
+            rows = pa.Array.from_buffers(pa.int64(), len(found), [None, pa.py_buffer(found)])
         yield _directory(names[code], int(day)), rows
 
 

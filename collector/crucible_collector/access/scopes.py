@@ -16,9 +16,10 @@ from crucible_collector.access.principal import Scope
 # How a key with an experiment prefix is held to it:
 # free    there is nothing of any experiment in the answer, or the route sees to it itself
 # named   every experiment, run, series, period, scan and job that is named is of those, and one is named
+# several likewise, and a question may name several with commas between
 # body    likewise, in the body's own fields
 # refused the answer cannot be limited
-Within = Literal["free", "named", "body", "refused"]
+Within = Literal["free", "named", "several", "body", "refused"]
 
 _ANY = "GET|POST|PUT|PATCH|DELETE"
 _CHANGE = "POST|PUT|PATCH|DELETE"
@@ -46,13 +47,13 @@ _TABLE: tuple[tuple[str, str, Scope | None, Within], ...] = (
     ("GET", "/api/v1/series/{series}/**", "read", "named"),
     ("GET", "/api/v1/events/**", "read", "named"),
     ("GET", "/api/v1/logs", "read", "named"),
-    ("GET", "/api/v1/aggregate", "read", "named"),
+    ("GET", "/api/v1/aggregate", "read", "several"),
     ("GET", "/api/v1/histograms/**", "read", "named"),
     ("GET", "/api/v1/checkpoints", "read", "named"),
     ("GET", "/api/v1/models/**", "read", "named"),
     ("GET", "/api/v1/reliability", "read", "named"),
-    ("GET", "/api/v1/curves", "read", "named"),
-    ("GET", "/api/v1/live", "read", "named"),
+    ("GET", "/api/v1/curves", "read", "several"),
+    ("GET", "/api/v1/live", "read", "several"),
     ("GET", "/api/v1/cost/prices/**", "read", "free"),
     ("PUT", "/api/v1/cost/prices", "admin", "refused"),
     ("GET", "/api/v1/cost/budgets", "read", "refused"),
@@ -85,10 +86,6 @@ _TABLE: tuple[tuple[str, str, Scope | None, Within], ...] = (
     ("POST", "/api/v1/compare", "read", "free"),  # asks for runs of those only
     (_ANY, "/api/v1/keys/**", "admin", "refused"),
     ("GET", "/api/v1/audit", "admin", "refused"),
-    ("GET", "/api/v1/exports", "read", "refused"),
-    ("GET", "/api/v1/exports/{job}/**", "read", "named"),
-    ("POST", "/api/v1/exports", "read", "body"),
-    ("DELETE", "/api/v1/exports/{job}", "read", "named"),
     ("GET", "/api/v1/archives/**", "read", "refused"),
     ("POST", "/api/v1/archives/**", "admin", "refused"),
 )

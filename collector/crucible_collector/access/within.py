@@ -32,6 +32,8 @@ _NAMES = {
     "scan": "scan",
     "job": "job",
 }
+# As `api.where.parts_of` has it; a backslash before a comma that is of an id.
+_COMMA = re.compile(r"(?<!\\),")
 _HEX = re.compile(r"[0-9a-fA-F]{1,16}", re.ASCII)
 # More than one question names.
 _NAMED_MAX = 1000
@@ -51,7 +53,7 @@ def require_within(
         raise ForbiddenError(
             f"{about}, and this is about all of them: ask /api/v1/events or the like, with experiment="
         )
-    named = [*ruled.named, *_of_query(query)]
+    named = [*ruled.named, *_of_query(query, takes_several=within == "several")]
     if within == "body":
         named += _of_body(body or b"")
     if not named:
@@ -60,11 +62,19 @@ def require_within(
         raise ForbiddenError(f"{about}: what was asked for is not of these, or is not there")
 
 
-def _of_query(query: str) -> Iterator[Named]:
+def _of_query(query: str, *, takes_several: bool) -> Iterator[Named]:
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name in _NAMES:
-            # Some questions take several with commas between, others take an id with a comma in it.
-            yield from ((_NAMES[name], part) for part in {value, *value.split(",")})
+            kind = _NAMES[name]
+            yield from ((kind, each) for each in _values(kind, value, takes_several=takes_several))
+
+
+def _values(kind: str, value: str, *, takes_several: bool) -> Iterable[str]:
+    """What a parameter names, as its route reads it: else one run is looked up and another one is told of."""
+    if takes_several:
+        return [part.replace("\\,", ",") for part in _COMMA.split(value) if part]
+    # Where one is asked for, its id may have a comma; a list of experiments is told that it is none.
+    return {value, *value.split(",")} if kind == "experiment" else {value}
 
 
 def _of_body(body: bytes) -> Iterator[Named]:

@@ -8,8 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from crucible_collector.access.scopes import rule_of
+from crucible_collector.access.principal import Principal
+from crucible_collector.access.scopes import RULES, rule_of
+from crucible_collector.access.within import require_within
 from crucible_collector.api import create_app
+from crucible_collector.api.questions import as_list
+from crucible_collector.errors import ForbiddenError
+from crucible_collector.store.read import Reads
 
 
 class Anything:
@@ -23,12 +28,17 @@ class Anything:
 
 def routes() -> list[tuple[str, str]]:
     """Method and path of every route, placeholders filled in."""
+    return [(method, re.sub(r"\{[^}]*\}", "x", path)) for method, path, _ in described()]
+
+
+def described() -> list[tuple[str, str, dict[str, Any]]]:
+    """Method, path and description of every route."""
     parts = {name: Anything() for name in inspect.signature(create_app).parameters}
     paths = create_app(**cast("Any", parts)).openapi()["paths"]
     return [
-        (method.upper(), re.sub(r"\{[^}]*\}", "x", path))
+        (method.upper(), path, about)
         for path, methods in paths.items()
-        for method in methods
+        for method, about in methods.items()
     ]
 
 
@@ -71,3 +81,63 @@ def test_what_no_line_is_about_takes_a_key_for_admin(method: str, path: str) -> 
 def test_what_a_path_names_is_unescaped_once() -> None:
     ruled = rule_of("GET", "/api/v1/runs/a%2Fb%252Fc/series/loss")
     assert ruled.named == (("run", "a/b%2Fc"),)
+
+
+def test_every_line_decides_about_something() -> None:
+    lines = [(method, rule.path.pattern) for rule in RULES for method in sorted(rule.methods)]
+    assert [each for each in lines if lines.count(each) > 1] == []
+
+
+def test_routes_that_take_several_of_a_name_are_held_to_each_of_them() -> None:
+    takes_several = {
+        path
+        for _, path, about in described()
+        for each in about.get("parameters", [])
+        if each["name"] in {"experiment", "run", "series", "period"}
+        and "array" in str(each["schema"])
+    }
+    held = {
+        path for method, path, _ in described() if rule_of(method, path).rule.within == "several"
+    }
+    assert takes_several == held == {"/api/v1/aggregate", "/api/v1/curves", "/api/v1/live"}
+
+
+class Runs:
+    """A database whose runs are known by the experiment that they are of; it remembers what it was asked."""
+
+    def __init__(self, **experiment_of: str) -> None:
+        self._experiment_of = experiment_of
+        self.asked: list[str] = []
+
+    def json_rows(self, _: str, *, prefix: str, run_ids: list[str], **__: Any) -> list[str]:
+        self.asked = sorted(run_ids)
+        found = [self._experiment_of.get(run, "").startswith(prefix) for run in run_ids]
+        return ['{"is_within": true}' if all(found) else '{"is_within": false}']
+
+
+TEAM_A = Principal("team-a", frozenset({"read"}), "team-a-")
+
+
+@pytest.mark.parametrize("value", ["r1,r2", r"lr=1\,bs=2", r"lr=1\,bs=2,r1", ",r1,", r"r1\,"])
+def test_what_is_looked_up_is_what_the_route_reads(value: str) -> None:
+    wanted = as_list(value)
+    runs = Runs(**dict.fromkeys(wanted, "team-a-1"))
+    ruled = rule_of("GET", "/api/v1/aggregate")
+    require_within(cast("Reads", runs), TEAM_A, ruled, f"run={value}", None)
+    assert runs.asked == sorted(wanted)
+
+
+def test_runs_named_like_spellings_of_another_do_not_open_it() -> None:
+    own = dict.fromkeys([r"lr=1\,bs=2", "lr=1\\", "bs=2"], "team-a-1")
+    runs = Runs(**own, **{"lr=1,bs=2": "team-b-1"})
+    ruled = rule_of("GET", "/api/v1/aggregate")
+    with pytest.raises(ForbiddenError, match="not of these"):
+        require_within(cast("Reads", runs), TEAM_A, ruled, r"run=lr=1\,bs=2", None)
+
+
+def test_a_run_whose_id_has_a_comma_can_be_asked_for() -> None:
+    runs = Runs(**{"lr=1,bs=2": "team-a-1"})
+    ruled = rule_of("GET", "/api/v1/events")
+    require_within(cast("Reads", runs), TEAM_A, ruled, "run=lr=1,bs=2", None)
+    with pytest.raises(ForbiddenError):
+        require_within(cast("Reads", runs), TEAM_A, ruled, "experiment=team-a-1,team-b-1", None)

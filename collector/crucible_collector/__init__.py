@@ -31,7 +31,8 @@ their machine code is kept; `mixing` is how they hash.
 Around them: `cli` with its `commands` and `settings` (from `settings_sources`) start it (`retention` reads one of these, `tables` is what those of
 sampling and detection are made of), `service` owns the order of starting and stopping, `web_server` runs
 an HTTP application in a thread of its own, `store.database` the embedded server, migrations and upkeep, `metrics` what is counted and `scrape` what is asked for
-when they are read, `in_process` what the API may ask of a running collector, `reach` how a command finds its
+when they are read, `in_process` what the API may ask of a running collector, `answering` how all is put together
+that answers, `reach` how a command finds its
 database, `errors` what is raised. `doctor` looks at one that runs, through `store.examine`
 and `canary`, which asks by `dial`, and gives `findings`. A record goes from socket to row and never back; import-linter holds
 that.

@@ -33,6 +33,14 @@ class InProcess:
         self._detection = detection
         self._prices = prices
 
+    def detection_in_force(self) -> Detection:
+        """The settings of detection that this collector works by."""
+        return self._detection.now.settings
+
+    def prices_in_force(self) -> PriceTable:
+        """The prices that this collector works by."""
+        return self._prices.now.settings
+
     def sampling_version(self) -> int:
         """Of the rules that this collector works by (see api.routes.sampling.Samples)."""
         return self._sampling.now.version

@@ -28,18 +28,16 @@ from prometheus_client import generate_latest
 from crucible_collector import decode, metrics
 from crucible_collector.access.doors import Doors
 from crucible_collector.alerts.sender import AlertSender
-from crucible_collector.api import Access, api_server, create_app
+from crucible_collector.answering import Parts, application
+from crucible_collector.api import api_server
 from crucible_collector.api.status import ComponentStatus
-from crucible_collector.archive.archives import Archives
 from crucible_collector.cost.price_table import PriceTable
 from crucible_collector.detect import warm as detect_kernels
 from crucible_collector.detect.settings import Detection
 from crucible_collector.detect.webhooks import Webhook
 from crucible_collector.enrich.subscription import Subscription
 from crucible_collector.errors import SettingsError
-from crucible_collector.export.exports import Exports
 from crucible_collector.in_process import InProcess
-from crucible_collector.jobs import Jobs
 from crucible_collector.journal import DeadLetters, Journal
 from crucible_collector.pipeline.checkpoints import Checkpoints
 from crucible_collector.pipeline.detection import DetectionInForce
@@ -50,19 +48,15 @@ from crucible_collector.pipeline.sampling import SamplingInForce
 from crucible_collector.receive import (
     Admission,
     BoundedHttp,
-    EventsIntake,
     GrpcServer,
     Intake,
     Limits,
     OtlpHttp,
 )
-from crucible_collector.reprice.work import Recomputing
 from crucible_collector.sample import warm as sample_kernels
 from crucible_collector.sample.rules import Rules
-from crucible_collector.scan.scans import Scans
 from crucible_collector.scrape import DetectionMetrics, LedgerMetrics, SamplingMetrics
 from crucible_collector.settings import Address, Settings, parse_address
-from crucible_collector.simulate.simulation import Simulation
 from crucible_collector.store import binary_copy
 from crucible_collector.store.database import Database
 from crucible_collector.store.outbox import Outbox
@@ -217,45 +211,9 @@ class Service:
         self._stack.callback(self._intake.close)
 
     def _start_api(self) -> None:
-        events = EventsIntake(_made(self._intake))
-        simulation = Simulation(lambda: self._database.dsn)
-        jobs = Jobs(lambda: self._database.dsn, self._description)
-        self._stack.callback(jobs.stop)
-        archives = Archives(lambda: self._database.dsn, jobs, self._settings.archive_url)
-        exports = Exports(
-            lambda: self._database.dsn,
-            jobs,
-            self._description,
-            self._settings.data_dir / "exports",
-            bytes_max=self._settings.exports_bytes_max,
-            keep_s=self._settings.exports_keep_s,
-        )
-        exports.begin()
-        self._stack.callback(exports.stop)
-        scans = Scans(lambda: self._database.dsn, lambda: self._detection.now.settings)
-        self._stack.callback(scans.stop)
+        parts = Parts(self._settings, self._database, self._doors, self._description)
         here = InProcess(self._database, self._sampling, self._detection, self._prices)
-        app = create_app(
-            self._database,
-            self,
-            events,
-            here,
-            simulation,
-            changes=self._database,
-            leads=self._database.experiments,
-            detects=here,
-            priced=here,
-            budgets=self._database,
-            recomputes=Recomputing(
-                jobs, lambda: self._database.dsn, lambda: self._prices.now.settings
-            ),
-            scanning=scans,
-            archiving=archives,
-            exporting=exports,
-            access=Access(
-                self._doors.guard("api"), lambda: self._database.dsn, self._settings.cors_origins
-            ),
-        )
+        app = application(parts, here, self, _made(self._intake), self._stack)
         tls = self._doors.tls
         self._listen("api", api_server(app, tls=None if tls is None else tls.context))
 

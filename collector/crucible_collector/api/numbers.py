@@ -24,6 +24,7 @@ from crucible_collector.api.intervals import (
     Part,
     Spread,
     Z,
+    interval_of_mean,
     interval_of_percentile,
     interval_of_ratio,
     interval_of_share,
@@ -34,6 +35,12 @@ from crucible_collector.api.intervals import (
 _NOTHING: Mapping[float, float] = {}
 # What is left of a difference of variances below this share of them is rounding.
 _NOISE = 1e-12
+# Of as many squares of equal size their sum has to be made: of log-normal numbers (s = 1.5) with fewer, intervals
+# of the deviation held it in 68 % of samples.
+_SQUARES_MIN = 100.0
+# No more of the variance of a mean may be one number's: of 160 log-normal ones (s = 1.5) it held in 92 % else, in
+# 98 % with this.
+_ONE_MAX = 0.2
 # What is told of a group where nothing bounds it.
 _ANYTHING = Interval(-math.inf, math.inf)
 
@@ -187,22 +194,39 @@ class Told:
         if not self._has_negative:
             whole = (self._group.sum, self._of(self._sum_part()))
             by_sums = interval_of_ratio(whole, (self._group.count, self._of(self._count_part())))
-        if not self.is_reliable or self._group.variances.covariance is None:
+        if not self.is_reliable:
             return by_sums
-        linear = self._linear_mean()
-        return min(by_sums, linear, key=lambda each: each.high - each.low)
+        nearer = self._nearer_mean()
+        return min(by_sums, nearer, key=lambda each: each.high - each.low)
+
+    def _nearer_mean(self) -> Interval:
+        """By how numbers lie around their mean, where that is known and no single one decides about it."""
+        group, mean = self._group, self._group.mean or 0.0
+        if group.variances.covariance is None:
+            if self._spread is None:
+                return _ANYTHING
+            return interval_of_mean(self._spread, mean, self._least)
+        far = max((group.largest or 0.0) - mean, mean - (group.least or 0.0))
+        of_one = far * far * self._heaviest * (self._heaviest - 1)
+        if of_one > _ONE_MAX * self._variance_of_mean(mean) and not self._has_negative:
+            return _ANYTHING
+        return self._linear_mean()
+
+    def _variance_of_mean(self, mean: float) -> float:
+        """Of the sum of deviations from it."""
+        of = self._group.variances
+        return max(of.sum - 2 * mean * (of.covariance or 0.0) + mean * mean * of.count, 0.0)
 
     def _linear_mean(self) -> Interval:
         group, mean = self._group, self._group.mean or 0.0
-        of = group.variances
-        variance = max(of.sum - 2 * mean * (of.covariance or 0.0) + mean * mean * of.count, 0.0)
+        variance = self._variance_of_mean(mean)
         margin = Z * math.sqrt(variance) / group.count
         low, high = mean - margin, mean + margin
         # One trace more than was kept, as far off as the farthest.
         above, below = (group.largest or 0.0) - mean, mean - (group.least or 0.0)
         for_one = [
             one_more(
-                Part(0.0, group.unseen_count * far, variance, far * self._trace_count_max),
+                Part(0.0, group.unseen_count * far, variance, LARGER * far * self._trace_count_max),
                 self._least,
                 is_reliable=True,
             )
@@ -236,12 +260,23 @@ class Told:
         found = interval_of_percentile(self._spread, fraction, self._least, least=floor)
         return Interval(min(found.low, value), max(found.high, value))
 
+    @property
+    def _heaviest(self) -> float:
+        return 1 / self._group.probability_min
+
     def _std(self) -> Interval:
-        """By how squares of deviations lie around their mean; nothing is known with few traces."""
+        """By how squares of deviations lie around their mean.
+
+        Nothing is known with few traces, nor where few of the squares make most of their sum.
+        """
         std, mean = self._group.std or 0.0, self._group.mean or 0.0
         if self._spread is None or not self.is_reliable:
             return Interval(0.0, math.inf)
-        off = (self._spread.duration_ms - mean) ** 2 - std * std
+        square = (self._spread.duration_ms - mean) ** 2
+        parts = self._spread.count * square
+        if parts.sum() ** 2 < _SQUARES_MIN * float((parts * square).sum()) * self._heaviest:
+            return Interval(0.0, math.inf)
+        off = square - std * std
         variance = float((off * off * self._spread.variance).sum()) * self._spread.widening
         margin = Z * math.sqrt(variance) / self._group.count
         return Interval(math.sqrt(max(std * std - margin, 0.0)), math.sqrt(std * std + margin))

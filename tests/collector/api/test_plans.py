@@ -82,6 +82,9 @@ class Plans:
 NAMES = """
     experiment run event status trace correlation correlation_trace from_time to_time last_time
     last_trace last_span severity metric rank from_step to_step last_series series reason reasons
+    experiments runs conditions events models statuses kinds services correlations attributes_path columns_path
+    attribute others scales width rows_max fractions last_key lines x buckets odd_buckets
+    group_1 group_2 group_3 group_4 name_1 name_2 name_3 name_4 others_1 others_2 others_3 others_4
 """
 
 
@@ -117,6 +120,9 @@ def plans(module_server: TestServer) -> Iterator[Plans]:
 TRACE = "c4ca4238a0b923820dcc509a6f75849b"  # md5('1'): spans 10 to 19
 LAST = {"last_time": at(5 * 86_400), "last_rest": 0, "last_trace": TRACE, "last_span": 0}
 
+LAST_HOUR = {"from_time": at(9 * 86_400 + 82_800), "to_time": None}
+RUN, EPOCH = ["run-7"], ["crucible_train.epoch.stop"]
+
 # Each with the share of the store that its first page may touch.
 HOT: list[tuple[str, dict[str, object], float]] = [
     ("events", {}, 0.02),
@@ -147,6 +153,14 @@ HOT: list[tuple[str, dict[str, object], float]] = [
     ("run_curve", {"run": "run-7", "metric": "loss"}, 0.06),
     ("run_curve", {"run": "run-7", "metric": "loss", "from_time": at(9 * 86_400)}, 0.06),
     ("series_points", {"series": 7}, 0.06),
+    ("number_sums", {"metric": "count", **LAST_HOUR}, 0.02),
+    ("number_sums", {"metric": "duration", "fractions": [0.5], "runs": RUN, **LAST_HOUR}, 0.02),
+    ("number_sums", {"metric": "duration", "events": EPOCH, "group_1": "run", **LAST_HOUR}, 0.02),
+    ("number_sums", {"metric": "count", "correlations": ["order-7"]}, 0.1),
+    ("number_sums", {"metric": "errors", "statuses": [2], **LAST_HOUR}, 0.02),
+    ("curve_lines", {"runs": RUN, "metric": "loss", "lines": 9, **LAST_HOUR}, 0.02),
+    ("curve_candidates", {"series": [7], "buckets": [9], "odd_buckets": [0], **LAST_HOUR}, 0.02),
+    ("run_checkpoints", {"run": "run-7"}, 0.06),
 ]
 
 

@@ -28,8 +28,8 @@ from crucible_collector.store.read import Reads
 ROWS_MAX = 200_000
 # Beyond so many a list of names helps no index.
 _EVENTS_MAX = 100
-# What stands for a bucket of durations is within this of each in it.
-_BUCKET_ERROR = 0.01
+# What stands for a bucket of durations is within 1 % of each in it, so each is within this of what stands for it.
+_BUCKET_ERROR = 0.01 / 0.99
 _PERCENTILES = {
     "median": "p50",
     "p90": "p90",
@@ -214,15 +214,16 @@ def _lying(group: Group, told: Told, *, is_whole: bool) -> dict[str, Any]:
 def std_of_buckets(spread: Spread | None) -> tuple[float | None, float]:
     """The standard deviation by what stands for buckets of durations, and how far off it may be at most.
 
-    Each duration is within 1 % of what stands for it, so deviations are off by no more than 1 % of the root
-    mean square of durations (Minkowski).
+    Each duration is within `_BUCKET_ERROR` of what stands for it, so deviations are off by no more than that of
+    the root mean square of what stands for them (Minkowski).
     """
     if spread is None or spread.count.sum() <= 1:
         return None, 0.0
     count = float(spread.count.sum())
     mean = float((spread.count * spread.duration_ms).sum()) / count
     square = float((spread.count * (spread.duration_ms - mean) ** 2).sum())
-    return math.sqrt(square / (count - 1)), _BUCKET_ERROR * math.sqrt(mean**2 + square / count)
+    whole = square + count * mean**2
+    return math.sqrt(square / (count - 1)), _BUCKET_ERROR * math.sqrt(whole / (count - 1))
 
 
 def _amount(found: tuple[Group, Told] | None, *, is_whole: bool) -> dict[str, Any]:

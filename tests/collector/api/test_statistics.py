@@ -167,6 +167,8 @@ def test_of_more_than_are_read_roll_ups_tell(
         lambda drawn: drawn.lognormal(3, 1, 500),
         lambda drawn: 100 + drawn.random(500),
         lambda drawn: drawn.normal(7, 0, 500),
+        # One at the very end of its bucket makes all of the deviation.
+        lambda drawn: np.append(drawn.uniform(1e-6, 2e-6, 499), (1.01 / 0.99) ** 299.999),
     ],
 )
 def test_deviations_by_buckets_are_as_near_as_they_say(draw: Callable[[Any], Any]) -> None:

@@ -9,6 +9,7 @@ A directory gets its name when all in it is written, so that nobody downloads ha
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import threading
 import time
@@ -52,6 +53,9 @@ class Exports:
         self._directory = directory
         self._bytes_max = bytes_max
         self._keep_s = keep_s
+        self._room = threading.Lock()
+        self._kept_bytes = 0  # of whole exports, when the last one began or ended
+        self._writing_bytes: dict[uuid.UUID, int] = {}  # by those that run
         self._stopping = threading.Event()
         self._sweeper = threading.Thread(target=self._sweep_on, name="exports", daemon=True)
 
@@ -93,21 +97,63 @@ class Exports:
         return None
 
     def _work(self, asked: ExportRequest, job_id: uuid.UUID, progress: Progress) -> Report:
-        room = self._bytes_max - _size(self._directory)
-        if room <= 0:
-            raise ExportError(
-                f"exports take all of the {self._bytes_max} bytes that they may (exports_bytes_max): delete some"
-            )
         part = self._directory / f"{job_id}{_PART}"
+
+        def counted(share: float, report: Report | None = None) -> None:
+            self._take(job_id, 0 if report is None else report["byte_count"])
+            progress(share, report)
+
+        self._begin(job_id)
         try:
             part.mkdir(parents=True)
-            report = _written(self._dsn(), asked, part, progress, room)
-            part.rename(self._directory / str(job_id))
+            report = _written(self._dsn(), asked, part, counted)
+            self._keep(job_id, part, report["byte_count"])
         except OSError as error:
             raise ExportError(f"the export cannot be written: {error.strerror or error}") from error
         finally:
+            with self._room:
+                self._writing_bytes.pop(job_id, None)
             shutil.rmtree(part, ignore_errors=True)
         return report
+
+    def _begin(self, job_id: uuid.UUID) -> None:
+        """ExportError where there is no room for a byte."""
+        with self._room:
+            if self._others_bytes(measured=True) >= self._bytes_max:
+                raise ExportError(
+                    f"exports take all of the {self._bytes_max} bytes that they may (exports_bytes_max): delete some"
+                )
+            self._writing_bytes[job_id] = 0
+
+    def _take(self, job_id: uuid.UUID, byte_count: int) -> None:
+        """Count what was written; ExportError where all of them together have become too large."""
+        with self._room:
+            self._writing_bytes[job_id] = byte_count
+            fits = self._others_bytes(job_id) + byte_count <= self._bytes_max
+            # Some may have been removed since they were measured.
+            if not fits and (others := self._others_bytes(job_id, measured=True)) + byte_count > (
+                self._bytes_max
+            ):
+                room = max(self._bytes_max - others, 0)
+                raise ExportError(
+                    f"the export is more than the {room} bytes that there is room for"
+                )
+
+    def _others_bytes(self, job_id: uuid.UUID | None = None, *, measured: bool = False) -> int:
+        """What all but this one take; the lock is held."""
+        if measured:
+            whole = [each for each in self._found() if each.suffix != _PART]
+            self._kept_bytes = sum(map(_size, whole))
+        writing = sum(count for each, count in self._writing_bytes.items() if each != job_id)
+        return self._kept_bytes + writing
+
+    def _keep(self, job_id: uuid.UUID, part: Path, byte_count: int) -> None:
+        """Give it its name, and its time: that of a directory is when its first file was begun."""
+        os.utime(part)
+        with self._room:
+            part.rename(self._directory / str(job_id))
+            del self._writing_bytes[job_id]
+            self._kept_bytes += byte_count
 
     def _sweep_on(self) -> None:
         while True:
@@ -128,27 +174,23 @@ class Exports:
             yield from list(self._directory.iterdir())
 
 
-def _written(
-    dsn: str, asked: ExportRequest, directory: Path, progress: Progress, bytes_max: int
-) -> Report:
+def _written(dsn: str, asked: ExportRequest, directory: Path, progress: Progress) -> Report:
     if asked.partition:
         day_of = KINDS[asked.of].day_of
-        return run(
-            dsn, asked, lambda shown: Partitions(directory, shown, day_of), progress, bytes_max
-        )
+        return run(dsn, asked, lambda shown: Partitions(directory, shown, day_of), progress)
     name = f"{asked.of}.{SUFFIXES[asked.format]}"
     with (directory / name).open("wb") as file:
 
         def opens(shown: Shown) -> Output:
             return OneFile(file, asked.format, shown, name, is_stream=False)
 
-        return run(dsn, asked, opens, progress, bytes_max)
+        return run(dsn, asked, opens, progress)
 
 
-def _size(directory: Path) -> int:
-    """Bytes of all files in it; what vanishes meanwhile has none."""
+def _size(found: Path) -> int:
+    """Bytes of a file, or of all in a directory; what vanishes meanwhile has none."""
     total = 0
-    for path in directory.rglob("*"):
+    for path in (found, *found.rglob("*")):
         with suppress(OSError):
             total += path.stat().st_size if path.is_file() else 0
     return total

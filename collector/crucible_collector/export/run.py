@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from crucible_collector.api.exports import ExportRequest, as_of_now
-from crucible_collector.errors import ExportError
 from crucible_collector.export.anonymise import Hiding
 from crucible_collector.export.chosen import NS_REST, Chosen, chosen
 from crucible_collector.export.kinds import parameters_of
@@ -34,13 +33,11 @@ def run(
     asked: ExportRequest,
     opens: Opens,
     progress: Progress,
-    bytes_max: int | None = None,
 ) -> Report:
     """Write what is asked for to what `opens` gives; what there is to tell of it (api.exports.ExportReport).
 
-    SettingsError where it cannot be asked for; ExportError where it would be more than `bytes_max`;
-    DatabaseAwayError, DatabaseError; what `progress` and the output raise. Closes the output only where all
-    went well.
+    SettingsError where it cannot be asked for; DatabaseAwayError, DatabaseError; what `progress` and the output
+    raise. Closes the output only where all went well.
     """
     parameters = parameters_of(asked)
     hiding = Hiding(asked.anonymise)
@@ -69,15 +66,8 @@ def run(
             output.write(shown.batch(raw), raw)
             row_count += raw.num_rows
             told(share())
-            _check_room(output, bytes_max)
         output.close()
-        _check_room(output, bytes_max)
         return _finished(told(1.0), output)
-
-
-def _check_room(output: Output, bytes_max: int | None) -> None:
-    if bytes_max is not None and output.byte_count > bytes_max:
-        raise ExportError(f"the export is more than the {bytes_max} bytes that there is room for")
 
 
 def _names(asked: ExportRequest, picked: Chosen) -> tuple[str, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import psycopg
@@ -16,9 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from crucible_collector.api import api_server, create_app
+from crucible_collector.api.exports import ExportRequest
+from crucible_collector.errors import ExportError
 from crucible_collector.export import exports as module
 from crucible_collector.export.exports import Exports
-from crucible_collector.jobs import Jobs
+from crucible_collector.jobs import Jobs, Report, Work
 from crucible_collector.store.connect import reader_pool
 from crucible_collector.store.read import Reader
 from stored import Health
@@ -183,3 +186,61 @@ def test_leftovers_go_at_a_start_and_what_is_too_old_with_time(
         threading.Event().wait(0.01)
     exports.stop()
     assert not list(tmp_path.iterdir())
+
+
+class ByHand:
+    """Takes work, and leaves it to the test to do it."""
+
+    def __init__(self) -> None:
+        self.works: list[Work] = []
+
+    def start(self, _kind: str, _told: Any, work: Work, _asked_by: str) -> uuid.UUID:
+        self.works.append(work)
+        return uuid.uuid4()
+
+
+def by_hand(dsn: str, directory: Path, bytes_max: int) -> tuple[Work, Work]:
+    """Two exports of the same, which nobody works on yet."""
+    jobs = ByHand()
+    exports = Exports(
+        lambda: dsn, cast("Jobs", jobs), "here", directory, bytes_max=bytes_max, keep_s=3600
+    )
+    for _ in range(2):
+        exports.start(ExportRequest.model_validate({"of": "points"}), "")
+    first, second = jobs.works
+    return first, second
+
+
+def test_exports_at_the_same_time_have_the_room_together_and_one_that_is_gone_has_none(
+    filled_plain: str, tmp_path: Path
+) -> None:
+    first, _ = by_hand(filled_plain, tmp_path / "measured", BYTES_MAX)
+    size = first(uuid.UUID(int=1), lambda *_: None)["byte_count"]
+    first, second = by_hand(filled_plain, tmp_path / "kept", size + size // 2)
+    refused: list[str] = []
+
+    def meanwhile(share: float, _: Report | None = None) -> None:
+        if share == 1.0:
+            with pytest.raises(ExportError) as error:
+                second(uuid.UUID(int=3), lambda *_: None)
+            refused.append(str(error.value))
+
+    first(uuid.UUID(int=2), meanwhile)
+    assert refused == [f"the export is more than the {size // 2} bytes that there is room for"]
+    (whole,) = (tmp_path / "kept").iterdir()
+    whole.rename(tmp_path / "elsewhere")
+    assert second(uuid.UUID(int=3), lambda *_: None)["byte_count"] == size
+
+
+def test_an_export_is_kept_from_its_end_on_however_long_it_took(
+    filled_plain: str, tmp_path: Path
+) -> None:
+    work, _ = by_hand(filled_plain, tmp_path, BYTES_MAX)
+
+    def begun_long_ago(share: float, _: Report | None = None) -> None:
+        if share == 1.0:
+            os.utime(tmp_path / f"{uuid.UUID(int=1)}.part", (0, 0))
+
+    began = time.time()
+    work(uuid.UUID(int=1), begun_long_ago)
+    assert (tmp_path / str(uuid.UUID(int=1))).stat().st_mtime >= began - 1

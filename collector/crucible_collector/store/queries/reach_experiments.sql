@@ -25,7 +25,11 @@ select
         left join crucible.runs r on r.run_id = a.request ->> 'run'
     ), true)
     and coalesce((
-        select bool_and(coalesce(j.asked_by = %(who)s, false))
+        -- A name goes to another key once the one that had it is revoked.
+        select bool_and(coalesce(
+            j.asked_by = %(who)s
+            and starts_with(coalesce(j.request ->> 'experiment', r.experiment_id), %(prefix)s), false))
         from unnest(%(job_ids)s::uuid[]) asked (job_id)
         left join crucible.jobs j using (job_id)
+        left join crucible.runs r on r.run_id = j.request ->> 'run'
     ), true) as is_within

@@ -129,6 +129,9 @@ EXPERIMENT_ROW: dict[str, Any] = {
     "paused_duration_ns": 2_000_000_000,
     "first_seen": time_of(-110),
     "last_seen": time_of(-2),
+    # What is said of it over REST only.
+    "described_at": None,
+    "sample_size": None,
 }
 
 

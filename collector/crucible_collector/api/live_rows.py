@@ -108,6 +108,13 @@ class Asked:
         }
 
 
+# What is committed, and what of it may lie in the columnstore.
+_QUESTIONS: tuple[tuple[Kind, str, str], ...] = (
+    ("event", "live_events", "live_events_old"),
+    ("points", "live_points", "live_points_old"),
+)
+
+
 class Windows:
     """Reads transaction after transaction; one event loop uses it."""
 
@@ -161,9 +168,9 @@ class Windows:
         is_partly_old = any(each["is_partly_old"] for each in windows)
         if "run" in kinds:
             asked.append(("run", "live_runs"))
-        for kind, question in (("event", "live_events"), ("points", "live_points")):
+        for kind, question, of_old in _QUESTIONS:
             if kind in kinds:
-                asked += [(kind, question + "_old")] if is_partly_old else []
+                asked += [(kind, of_old)] if is_partly_old else []
                 asked.append((kind, question))
         parameters = {
             "windows": [str(each["window_xid"]) for each in windows],

@@ -1,5 +1,5 @@
 -- How did each run come out: what it measured, what it took, what it cost?
--- Leans for runs on runs_experiment_id or runs_first_seen, and for each on series_run_id and the roll-ups of
+-- Leans on runs_experiment_id or runs_first_seen for runs, and for each on series_run_id and the roll-ups of
 -- days, by series and by run. Sampled events count for as many as they stand for.
 select
 -- include export_run_columns

@@ -1,5 +1,5 @@
 -- Which whole traces have an event that is asked for?
--- Leans for these events on the indexes of export_events; their traces are looked for among all spans, once.
+-- Leans on the indexes of export_events for these events; their traces are looked for among all spans, once.
 select
 -- include export_event_columns
 from crucible.spans s

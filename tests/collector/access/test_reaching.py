@@ -86,6 +86,8 @@ def test_the_sdk_reports_with_a_key_over_tls(
         base_url=secured.api, headers=headers, verify=certificates.context()
     ) as asking:
         eventually(
-            lambda: asking.get("/api/v1/runs/run-1").json()["data"]["status"] == "completed",
+            lambda: (
+                asking.get("/api/v1/runs/run-1").json().get("data", {}).get("status") == "completed"
+            ),
             "the training is told of",
         )

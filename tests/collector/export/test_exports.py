@@ -219,7 +219,7 @@ def test_exports_at_the_same_time_have_the_room_together_and_one_that_is_gone_ha
     first, second = by_hand(filled_plain, tmp_path / "kept", size + size // 2)
     refused: list[str] = []
 
-    def meanwhile(share: float, _: Report | None = None) -> None:
+    def meanwhile(share: float, report: Report | None = None) -> None:
         if share == 1.0:
             with pytest.raises(ExportError) as error:
                 second(uuid.UUID(int=3), lambda *_: None)
@@ -237,7 +237,7 @@ def test_an_export_is_kept_from_its_end_on_however_long_it_took(
 ) -> None:
     work, _ = by_hand(filled_plain, tmp_path, BYTES_MAX)
 
-    def begun_long_ago(share: float, _: Report | None = None) -> None:
+    def begun_long_ago(share: float, report: Report | None = None) -> None:
         if share == 1.0:
             os.utime(tmp_path / f"{uuid.UUID(int=1)}.part", (0, 0))
 

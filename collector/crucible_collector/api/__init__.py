@@ -10,7 +10,7 @@ wrong with them; `feed` tells what happens to anomalies as it happens; `live` te
 all that is stored as it is committed, as `live_rows` from `place` to `place`, and `server_sent` is how either is
 sent; `versions` is what questions about
 settings have in common, `jobs` those about what goes on by itself, as `exports` do; `paging` and `places` make lists continue where they ended; `registry` is what
-there is to know of events; `failures` gives every refusal one shape; `status` is for probes and scrapers;
+there is to know of events; `failures` gives every refusal one shape, and `wrong` says what is wrong with a body; `status` is for probes and scrapers;
 `compared` puts together what is compared: `comparison` is the question and the answer, `sides` and their numbers,
 `measured` by runs or `requested`, come from the database;
 what a run saved are `checkpoints`; `guard` lets requests in, by keys of which `access` says what is told;

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from crucible_collector.api.jobs import Job
 from crucible_collector.api.models import Model
@@ -138,16 +138,6 @@ class ExportReport(Model):
 
 
 Export = Job[dict[str, Any], ExportReport]
-
-
-def first_wrong(error: ValidationError) -> str:
-    """The first thing that is wrong, with its key."""
-    first = error.errors()[0]
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        message = "there is no such key"
-    place = ".".join(map(str, first["loc"]))
-    return f"{place}: {message[:1].lower()}{message[1:]}" if place else message
 
 
 def as_of_now() -> str:

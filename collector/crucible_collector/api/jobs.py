@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from fastapi.responses import Response
 from pydantic import Field
 
 from crucible_collector.api.answer import listed, only
 from crucible_collector.api.models import Model, Time
-from crucible_collector.api.paging import Cursor, CursorError, decode_cursor, fields, time_and_rest
+from crucible_collector.api.paging import decode_cursor, fields
+from crucible_collector.api.places import after_created
 from crucible_collector.store.read import Reads
 
 JOB_KEY = ("created_at", "job_id")
@@ -42,16 +43,5 @@ def job_of(reads: Reads, kind: JobKind, job_id: str) -> Response:
 def jobs_of(reads: Reads, kind: JobKind, cursor_text: str | None, limit: int) -> Response:
     """Those of a kind, newest first."""
     cursor = decode_cursor(cursor_text, *JOB_KEY)
-    rows = reads.json_rows("jobs", kind=kind, **_after(cursor), limit=limit + 1)
+    rows = reads.json_rows("jobs", kind=kind, **after_created(cursor), limit=limit + 1)
     return listed(rows, limit, fields(*JOB_KEY), cursor)
-
-
-def _after(cursor: Cursor | None) -> dict[str, Any]:
-    if cursor is None:
-        return {"last_created": None, "last_id": None, "skip": 0}
-    try:
-        last_id = str(uuid.UUID(cursor.key[1]))
-    except ValueError as error:
-        raise CursorError("not a cursor of this list") from error
-    last_created = time_and_rest(cursor.key[0])[0]
-    return {"last_created": last_created, "last_id": last_id, "skip": cursor.skip}

@@ -74,6 +74,16 @@ def after_first_seen(cursor: Cursor | None) -> dict[str, Any]:
     }
 
 
+def after_created(cursor: Cursor | None) -> dict[str, Any]:
+    """For lists whose key is `created_at` and a UUID."""
+    last_id = _parsed(uuid.UUID, cursor.key[1]) if cursor else None
+    return {
+        "last_created": time_and_rest(cursor.key[0])[0] if cursor else None,
+        "last_id": None if last_id is None else str(last_id),
+        "skip": cursor.skip if cursor else 0,
+    }
+
+
 def group_key(row: dict[str, Any]) -> Key:
     """What events were grouped by, as one text: parts of it may be null."""
     return (json.dumps([row[name] for name in GROUP], separators=(",", ":")),)

@@ -16,7 +16,8 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from crucible_collector import kernels
-from crucible_collector.api.exports import FORMATS, ExportFormat, ExportRequest, first_wrong
+from crucible_collector.api.exports import FORMATS, ExportFormat, ExportRequest
+from crucible_collector.api.wrong import first_wrong
 from crucible_collector.errors import ExportError, SettingsError
 from crucible_collector.export.kinds import KINDS
 from crucible_collector.export.outputs import OneFile, Output, Partitions

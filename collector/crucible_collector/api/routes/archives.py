@@ -19,8 +19,10 @@ from crucible_collector.api.archives import Archive, ArchiveRequest
 from crucible_collector.api.bodies import json_object
 from crucible_collector.api.failures import NOT_FOUND
 from crucible_collector.api.models import Failure, One, Page
-from crucible_collector.api.paging import Cursor, CursorError, decode_cursor, fields, time_and_rest
+from crucible_collector.api.paging import decode_cursor, fields
 from crucible_collector.api.parameters import Paged
+from crucible_collector.api.places import after_created
+from crucible_collector.api.wrong import first_wrong
 from crucible_collector.errors import ArchiveError, OverloadedError, SettingsError
 from crucible_collector.store.read import Reads
 
@@ -87,7 +89,7 @@ def archives_router(reads: Reads) -> APIRouter:
     @router.get("", response_model=Page[Archive], summary="Archives, newest first")
     def archives(filters: Annotated[Paged, Query()]) -> Response:
         cursor = decode_cursor(filters.cursor, *_KEY)
-        rows = reads.json_rows("archives", **_after(cursor), limit=filters.limit + 1)
+        rows = reads.json_rows("archives", **after_created(cursor), limit=filters.limit + 1)
         return listed(rows, filters.limit, fields(*_KEY), cursor)
 
     @router.get(
@@ -140,7 +142,7 @@ def _create(reads: Reads, archiving: Archiving, body: dict[str, Any], asked_by: 
     try:
         asked = ArchiveRequest.model_validate(body)
     except ValidationError as error:
-        raise SettingsError(_first(error)) from None
+        raise SettingsError(first_wrong(error)) from None
     found: list[uuid.UUID] = []
     _begin(lambda: found.append(archiving.create(asked, asked_by)))
     return _told(reads, str(found[0]), HTTPStatus.ACCEPTED)
@@ -218,24 +220,3 @@ def _told(reads: Reads, archive_id: str, status: HTTPStatus = HTTPStatus.OK) -> 
     answer = only(rows, "archive", archive_id)
     answer.status_code = status
     return answer
-
-
-def _first(error: ValidationError) -> str:
-    """The first thing that is wrong, with its key."""
-    first = error.errors()[0]
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        message = "there is no such key"
-    place = ".".join(map(str, first["loc"]))
-    return f"{place}: {message[:1].lower()}{message[1:]}" if place else message
-
-
-def _after(cursor: Cursor | None) -> dict[str, Any]:
-    if cursor is None:
-        return {"last_created": None, "last_id": None, "skip": 0}
-    try:
-        last_id = str(uuid.UUID(cursor.key[1]))
-    except ValueError as error:
-        raise CursorError("not a cursor of this list") from error
-    last_created = time_and_rest(cursor.key[0])[0]
-    return {"last_created": last_created, "last_id": last_id, "skip": cursor.skip}

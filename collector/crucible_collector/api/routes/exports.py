@@ -17,11 +17,12 @@ from starlette.exceptions import HTTPException
 
 from crucible_collector.access.principal import principal_of
 from crucible_collector.api.bodies import json_object
-from crucible_collector.api.exports import Export, ExportRequest, first_wrong
+from crucible_collector.api.exports import Export, ExportRequest
 from crucible_collector.api.failures import NOT_FOUND, NotFoundError
 from crucible_collector.api.jobs import job_of, jobs_of
 from crucible_collector.api.models import Failure, One, Page
 from crucible_collector.api.parameters import Paged
+from crucible_collector.api.wrong import first_wrong
 from crucible_collector.errors import OverloadedError, SettingsError
 from crucible_collector.store.read import Reads
 

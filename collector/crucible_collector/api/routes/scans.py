@@ -18,9 +18,11 @@ from crucible_collector.api.answer import listed, only, rows_of, single
 from crucible_collector.api.bodies import json_object
 from crucible_collector.api.failures import NOT_FOUND, NotFoundError
 from crucible_collector.api.models import Failure, One, Page
-from crucible_collector.api.paging import Cursor, CursorError, decode_cursor, fields, time_and_rest
+from crucible_collector.api.paging import decode_cursor, fields
 from crucible_collector.api.parameters import MetricPath, Paged, RunIdPath, Text
+from crucible_collector.api.places import after_created
 from crucible_collector.api.scanned import AnomalyScan, Band, ListedScan, ScanRequest
+from crucible_collector.api.wrong import first_wrong
 from crucible_collector.detect.settings import DetectorName
 from crucible_collector.errors import OverloadedError, SettingsError
 from crucible_collector.store.read import Reads
@@ -104,7 +106,7 @@ def scans_router(reads: Reads, scanning: Scanning) -> APIRouter:
     @router.get("", response_model=Page[ListedScan], summary="Scans, newest first")
     def scans(filters: Annotated[Paged, Query()]) -> Response:
         cursor = decode_cursor(filters.cursor, *_KEY)
-        rows = reads.json_rows("anomaly_scans", **_after(cursor), limit=filters.limit + 1)
+        rows = reads.json_rows("anomaly_scans", **after_created(cursor), limit=filters.limit + 1)
         return listed(rows, filters.limit, fields(*_KEY), cursor)
 
     @router.get(
@@ -160,7 +162,7 @@ def _start(reads: Reads, scanning: Scanning, body: dict[str, Any]) -> Response:
     try:
         asked = ScanRequest.model_validate(body)
     except ValidationError as error:
-        raise SettingsError(_first(error)) from None
+        raise SettingsError(first_wrong(error)) from None
     try:
         scan_id = str(scanning.start(asked))
     except OverloadedError as error:
@@ -169,30 +171,6 @@ def _start(reads: Reads, scanning: Scanning, body: dict[str, Any]) -> Response:
     answer = only(reads.json_rows("anomaly_scan", scan=scan_id), "scan", scan_id)
     answer.status_code = HTTPStatus.ACCEPTED
     return answer
-
-
-def _first(error: ValidationError) -> str:
-    """The first thing that is wrong, with its key."""
-    first = error.errors()[0]
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        message = "there is no such key"
-    place = ".".join(map(str, first["loc"]))
-    return f"{place}: {message[:1].lower()}{message[1:]}" if place else message
-
-
-def _after(cursor: Cursor | None) -> dict[str, Any]:
-    if cursor is None:
-        return {"last_created": None, "last_id": None, "skip": 0}
-    try:
-        last_id = str(uuid.UUID(cursor.key[1]))
-    except ValueError as error:
-        raise CursorError("not a cursor of this list") from error
-    return {
-        "last_created": time_and_rest(cursor.key[0])[0],
-        "last_id": last_id,
-        "skip": cursor.skip,
-    }
 
 
 def band_router(reads: Reads, scanning: Scanning) -> APIRouter:

@@ -190,6 +190,17 @@ def decode(rows: Any, row_count: int, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
+def elements_of(server_type: str, array: bytes) -> pa.Array:
+    """The elements of one array, as the server sends it; `server_type` is of an element.
+
+    KeyError where that is none that the store has, ValueError where the array has several dimensions.
+    """
+    field = pa.field("array", pa.list_(TYPES[server_type]))
+    length = np.array([len(array)], np.int32)
+    data = read_only(np.frombuffer(array, np.uint8))
+    return _lists(field, data, np.zeros(1, np.int64), length).flatten()
+
+
 def field_of(name: str, server_type: str) -> pa.Field:
     """The field of a column that has this type at the server, `_` before the name for an array's.
 

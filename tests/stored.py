@@ -10,11 +10,11 @@ import functools
 import itertools
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import psycopg
@@ -35,6 +35,7 @@ from crucible_collector.store.read import Reader
 from crucible_collector.store.states import change_state
 from rolled import OF_SAMPLED
 
+T = TypeVar("T")
 T0 = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)
 RESOURCE, SCOPE = 11, 12
 _TIME = pa.timestamp("us", "UTC")
@@ -282,6 +283,18 @@ class Api:
         _adapter(route.response_model).validate_json(response.content, strict=True)
 
 
+class NoDatabase:
+    """Reads for an API that asks it nothing."""
+
+    def json_rows(self, question: str, /, **_parameters: object) -> list[str]:
+        raise AssertionError(question)
+
+    def array_rows(
+        self, question: str, _made_of: Callable[[dict[str, Any]], T], /, **_parameters: object
+    ) -> list[T]:
+        raise AssertionError(question)
+
+
 class Switched:
     """What the API reads from: a database a test, while the API itself stays."""
 
@@ -289,8 +302,16 @@ class Switched:
         self.reads: Reader | None = None
 
     def json_rows(self, question: str, /, **parameters: object) -> list[str]:
+        return self._reading().json_rows(question, **parameters)
+
+    def array_rows(
+        self, question: str, made_of: Callable[[dict[str, Any]], T], /, **parameters: object
+    ) -> list[T]:
+        return self._reading().array_rows(question, made_of, **parameters)
+
+    def _reading(self) -> Reader:
         assert self.reads is not None, "asked between two tests"
-        return self.reads.json_rows(question, **parameters)
+        return self.reads
 
 
 @dataclass

@@ -53,7 +53,7 @@ from crucible_collector.api.routes.stream import stream_router
 from crucible_collector.api.routes.telemetry import TakesEvents, telemetry_router
 from crucible_collector.api.routes.traces import traces_router
 from crucible_collector.api.status import StatusSource, status_router
-from crucible_collector.store.read import Reads
+from crucible_collector.store.read import Reads, ReadsArrays
 
 PREFIX = "/api/v1"
 
@@ -114,7 +114,7 @@ class PathAsSent:
 
 
 def create_app(
-    reads: Reads,
+    reads: ReadsArrays,
     status: StatusSource,
     events: TakesEvents | None = None,
     samples: Samples | None = None,

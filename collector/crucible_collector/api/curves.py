@@ -1,29 +1,41 @@
-"""Few points that draw the same lines: min-max preselection in the database, then largest triangles.
+"""Lines of several runs, of each few points that draw it: those of the whole line, or of its extremes.
 
-MinMaxLTTB (Van Der Donckt et al. 2023): of each of twice as many stretches as points are wanted, the least and
-the largest number are candidates; of these LTTB (Steinarsson 2013) takes those that span the largest triangles.
-Beyond that the least and the largest of all stay, and what is not finite, which no triangle has: all of it, unless
-it would take more than half of the points, then the first of each of so many stretches.
+What one could not guess: a line of up to a hundred thousand points comes whole, as arrays (`store.arrays`), which
+takes the server 0.3 µs a point and the choice less; a longer one the server first cuts into stretches, whose
+extremes alone come, so that memory does not grow with the line.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BeforeValidator, ConfigDict, Field
-from tsdownsample import LTTBDownsampler
 
 from crucible_collector.api.asking import too_much
+from crucible_collector.api.line_points import (
+    LinePoints,
+    X,
+    few_of,
+    points_of,
+    texts,
+    without_repeats,
+)
 from crucible_collector.api.models import Id, Model, Number, Time
-from crucible_collector.api.parameters import FIELDS_MAX, POINTS_LIMIT_MAX, Period, Text, parted
+from crucible_collector.api.parameters import (
+    FIELDS_MAX,
+    POINTS_LIMIT_MAX,
+    Period,
+    Text,
+    parse_id_64,
+    parted,
+)
 from crucible_collector.api.questions import as_list
-from crucible_collector.batch import F64, I64
-from crucible_collector.store.read import Reads
+from crucible_collector.store.read import ReadsArrays
 
 RUNS_MAX = 50
 LINES_MAX = 200
@@ -31,10 +43,12 @@ LINES_MAX = 200
 POINTS_MAX = 100_000
 POINTS_DEFAULT = 500
 POINTS_MIN = 10
-# Two candidates each; four times as many as points draw what LTTB of all points would (their figure 5).
+# 4 MB at the server, and as much here, for a moment.
+WHOLE_POINTS_MAX = 100_000
+# Of longer lines. Of each two candidates, of which the few are chosen as of a whole line.
+STRETCHES_MIN = 4_096
 _STRETCHES_A_POINT = 2
-
-X = Literal["step", "time", "relative_time"]
+_OF_EACH_POINT = ("run_id", "event_name", "rank", "series_id")
 
 
 class CurvesFilter(Period):
@@ -109,115 +123,111 @@ class Curves(Model):
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """How many of a line's points are wanted, and in how many stretches candidates are looked for."""
+class Drawn:
+    """What is shown of a line, and of how much."""
 
-    finite_max: int
-    stretches: int
-    non_finite_stretches: int
-
-
-def share_of(point_count: int, non_finite_count: int, points: int) -> Share:
-    """Of a line with so many points in an answer of `points` a line.
-
-    >>> share_of(point_count=100, non_finite_count=2, points=500)
-    Share(finite_max=98, stretches=98, non_finite_stretches=2)
-    >>> share_of(point_count=10_000, non_finite_count=2, points=500)
-    Share(finite_max=498, stretches=996, non_finite_stretches=2)
-    """
-    finite_count = point_count - non_finite_count
-    if point_count <= points:
-        return Share(finite_count, finite_count, non_finite_count)
-    odd = min(non_finite_count, points // 2)
-    finite_max = points - odd
-    if finite_count <= finite_max:
-        return Share(finite_count, finite_count, odd)
-    return Share(finite_max, _STRETCHES_A_POINT * finite_max, odd)
+    points: LinePoints
+    point_count: int
+    non_finite_count: int
 
 
-def largest_triangles(x: F64, y: F64, count: int) -> I64:
-    """Places of at most `count` (5 or more) points of finite `y` that draw the same line, in order.
-
-    The first, the last, the least and the largest are among them.
-    """
-    if len(y) <= count:
-        return np.arange(len(y))
-    lttb = LTTBDownsampler()  # type: ignore[no-untyped-call]
-    found = lttb.downsample(x, y, n_out=count - 2)
-    return np.unique(np.concatenate([found.astype(np.int64), [y.argmin(), y.argmax()]]))
-
-
-def curves(reads: Reads, filters: CurvesFilter) -> tuple[list[str], list[dict[str, Any]]]:
+def curves(reads: ReadsArrays, filters: CurvesFilter) -> tuple[list[str], list[dict[str, Any]]]:
     """The rows of the answer, and what is said of each line. RequestValidationError where it is too much."""
-    chosen = filters.model_dump(
-        include={"event", "rank", "from_time", "to_time", "from_step", "to_step", "x"}
+    range_ = filters.model_dump(include={"from_time", "to_time", "from_step", "to_step", "x"})
+    lines = _lines(reads, filters)
+    drawn = _whole(reads, filters, lines, range_)
+    for number in range(len(lines)):
+        if number not in drawn:
+            drawn[number] = _long(reads, filters, lines[number], range_)
+    shown_count = sum(len(each.points) for each in drawn.values())
+    if shown_count > POINTS_MAX:
+        raise too_much(
+            "points",
+            f"{len(lines)} lines would have {shown_count:,} points, and an answer has at most {POINTS_MAX:,}:"
+            f" ask for {POINTS_MAX // len(lines)} a line",
+        )
+    rows: list[str] = []
+    told = []
+    for number, line in enumerate(lines):
+        one = drawn[number]
+        if one.point_count:
+            rows += texts(one.points, {name: line[name] for name in _OF_EACH_POINT})
+            told.append(_told(line, one))
+    return rows, told
+
+
+def _lines(reads: ReadsArrays, filters: CurvesFilter) -> list[dict[str, Any]]:
+    found = reads.json_rows(
+        "curve_lines",
+        runs=filters.run,
+        metric=filters.metric,
+        event=filters.event,
+        rank=filters.rank,
+        lines=LINES_MAX + 1,
     )
-    texts = reads.json_rows(
-        "curve_lines", runs=filters.run, metric=filters.metric, lines=LINES_MAX + 1, **chosen
-    )
-    if len(texts) > LINES_MAX:
+    if len(found) > LINES_MAX:
         raise too_much(
             "run", f"these runs draw more than {LINES_MAX} lines: name fewer, a rank or an event"
         )
-    lines = [line for line in map(json.loads, texts) if line["point_count"]]
-    shares = [
-        share_of(line["point_count"], line["non_finite_count"], filters.points) for line in lines
-    ]
-    shown = sum(share.finite_max + share.non_finite_stretches for share in shares)
-    if shown > POINTS_MAX:
-        raise too_much(
-            "points",
-            f"{len(lines)} lines would have {shown:,} points, and an answer has at most {POINTS_MAX:,}: ask"
-            f" for {POINTS_MAX // len(lines)} a line",
-        )
+    return [json.loads(text) for text in found]
+
+
+def _whole(
+    reads: ReadsArrays,
+    filters: CurvesFilter,
+    lines: Sequence[Mapping[str, Any]],
+    range_: Mapping[str, Any],
+) -> dict[int, Drawn]:
+    """By number of line, of all that are not too long to be read whole."""
     if not lines:
-        return [], []
-    found = reads.json_rows(
-        "curve_candidates",
-        series=[int(line["series_id"], 16) for line in lines],
-        buckets=[share.stretches for share in shares],
-        odd_buckets=[share.non_finite_stretches for share in shares],
-        **chosen,
+        return {}
+
+    def drawn(row: dict[str, Any]) -> tuple[int, Drawn | None]:
+        number: int = row["line"]
+        points = points_of(row, filters.x, lines[number]["start_us"])
+        if len(points) > WHOLE_POINTS_MAX:
+            return number, None
+        odd_count = int(np.count_nonzero(points.is_odd))
+        return number, Drawn(few_of(points, filters.points), len(points), odd_count)
+
+    series = [parse_id_64(line["series_id"]) for line in lines]
+    limit = WHOLE_POINTS_MAX + 1
+    found = reads.array_rows("curve_whole", drawn, series=series, points=limit, **range_)
+    return {number: each for number, each in found if each is not None}
+
+
+def _long(
+    reads: ReadsArrays, filters: CurvesFilter, line: Mapping[str, Any], range_: Mapping[str, Any]
+) -> Drawn:
+    series = parse_id_64(line["series_id"])
+    question = "curve_extent_step" if filters.x == "step" else "curve_extent_time"
+    extent = json.loads(reads.json_rows(question, series=series, **range_)[0])
+    if extent["first"] is None:  # dropped since
+        return Drawn(points_of({}, filters.x, line["start_us"]), 0, 0)
+
+    def drawn(row: dict[str, Any]) -> Drawn:
+        points = without_repeats(points_of(row, filters.x, line["start_us"]))
+        few = few_of(points, filters.points)
+        return Drawn(few, row["point_count"], row["non_finite_count"])
+
+    (found,) = reads.array_rows(
+        "curve_extremes",
+        drawn,
+        series=series,
+        first=extent["first"],
+        # Of no width there are no stretches.
+        last=max(extent["last"], math.nextafter(extent["first"], math.inf)),
+        stretches=max(STRETCHES_MIN, _STRETCHES_A_POINT * filters.points),
+        **range_,
     )
-    rows: list[str] = []
-    for text in found:
-        candidates = json.loads(text)
-        number = candidates["line"]
-        kept = _rows(lines[number], candidates, shares[number], filters.x)
-        lines[number] |= {
-            "shown_count": len(kept),
-            "downsampled": len(kept) < lines[number]["point_count"],
-        }
-        rows += kept
-    return rows, [line for line in lines if "shown_count" in line]
+    return found
 
 
-def _rows(
-    line: dict[str, Any], candidates: dict[str, list[Any]], share: Share, x: str
-) -> list[str]:
-    over = candidates["step" if x == "step" else "relative_s"]
-    values = candidates["value"]
-    fixed = {name: line[name] for name in ("run_id", "event_name", "rank", "series_id")}
-    columns = [candidates[name] for name in ("step", "time", "relative_s", "value")]
-    rows = []
-    for place in _kept(over, values, share.finite_max):
-        step, time, relative_s, value = (column[place] for column in columns)
-        row = {**fixed, "step": step, "time": time, "relative_s": relative_s, "value": value}
-        rows.append(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
-    return rows
-
-
-def _kept(over: Sequence[float], values: Sequence[Any], count: int) -> list[int]:
-    # What JSON has no number for came as a text.
-    finite = [
-        place
-        for place, value in enumerate(values)
-        if not isinstance(value, str) and value is not None and math.isfinite(value)
-    ]
-    known = set(finite)
-    odd = [place for place in range(len(values)) if place not in known]
-    places = np.array(finite, np.int64)
-    x = np.array([over[place] for place in finite], np.float64)
-    y = np.array([values[place] for place in finite], np.float64)
-    chosen = places[largest_triangles(x, y, count)] if finite else places
-    return sorted([*map(int, chosen), *odd])
+def _told(line: Mapping[str, Any], drawn: Drawn) -> dict[str, Any]:
+    return {
+        **{name: line[name] for name in (*_OF_EACH_POINT, "unit")},
+        "point_count": drawn.point_count,
+        "shown_count": len(drawn.points),
+        "non_finite_count": drawn.non_finite_count,
+        "downsampled": len(drawn.points) < drawn.point_count,
+    }

@@ -9,9 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -44,6 +44,8 @@ from crucible_collector.store.servers import Capabilities
 from crucible_collector.store.stalls import Patience
 
 log = logging.getLogger("crucible.database")
+
+T = TypeVar("T")
 
 EMBEDDED_DIRECTORY = "database"
 MAINTENANCE_POLL_S = 0.5
@@ -148,9 +150,18 @@ class Database:
 
     def json_rows(self, question: str, /, **parameters: object) -> list[str]:
         """What the API asks (see store.read.Reads); DatabaseAwayError while there is no schema."""
+        return self._reading().json_rows(question, **parameters)
+
+    def array_rows(
+        self, question: str, made_of: Callable[[dict[str, Any]], T], /, **parameters: object
+    ) -> list[T]:
+        """The same of store.read.ReadsArrays."""
+        return self._reading().array_rows(question, made_of, **parameters)
+
+    def _reading(self) -> Reader:
         if self._reader is None or self.capabilities is None:
             raise DatabaseAwayError("the database has not been reached yet")
-        return self._reader.json_rows(question, **parameters)
+        return self._reader
 
     def put_sampling(self, rules: Rules, changed_by: str, reason: str, follows: int | None) -> int:
         """Put sampling rules in force and return their version (see `Versions.put`)."""

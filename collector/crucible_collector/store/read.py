@@ -17,10 +17,10 @@ import functools
 import re
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from importlib import resources
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import psycopg
 from psycopg.rows import scalar_row
@@ -33,6 +33,7 @@ from crucible_collector.errors import (
     QueryTooSlowError,
 )
 from crucible_collector.store import rollups
+from crucible_collector.store.arrays import array_rows
 from crucible_collector.store.asking import CURRENT
 from crucible_collector.store.connect import READERS_MAX
 from crucible_collector.store.pieces import Piece
@@ -65,11 +66,26 @@ _NOTHING_SETTLED: Mapping[str, Settled] = {}
 _FAMILIES = {family.name: family for family in FAMILIES}
 
 
+T = TypeVar("T")
+Connection = psycopg.Connection[Any]
+_Taken = Callable[[Connection, str, dict[str, Any]], list[T]]  # the rows of a statement
+
+
 class Reads(Protocol):
     """What the API asks of the database."""
 
     def json_rows(self, question: str, /, **parameters: object) -> list[str]:
         """The answer's rows, each the text of a JSON object, in the query's order."""
+        ...
+
+
+class ReadsArrays(Reads, Protocol):
+    """What it asks where an answer is made of very many numbers."""
+
+    def array_rows(
+        self, question: str, made_of: Callable[[dict[str, Any]], T], /, **parameters: object
+    ) -> list[T]:
+        """What is made of each of the answer's rows, whose arrays are Arrow's."""
         ...
 
 
@@ -142,20 +158,42 @@ class Reader:
 
     def json_rows(self, question: str, /, **parameters: object) -> list[str]:
         """See `Reads`. Raises a DatabaseError that says why there is no answer."""
+
+        def taken(connection: Connection, text: str, bound: dict[str, Any]) -> list[str]:
+            # Only texts of this package become SQL; what was asked travels as parameters.
+            statement = f"select row_to_json(answer)::text from (\n{text}) answer"  # noqa: S608
+            return _taken(connection, statement, bound)
+
+        return self._in_turn(question, parameters, taken)
+
+    def array_rows(
+        self, question: str, made_of: Callable[[dict[str, Any]], T], /, **parameters: object
+    ) -> list[T]:
+        """See `ReadsArrays`. Raises a DatabaseError that says why there is no answer.
+
+        A row may be asked for again where the database went away: `made_of` only computes.
+        """
+
+        def taken(connection: Connection, text: str, bound: dict[str, Any]) -> list[T]:
+            return array_rows(connection, text, bound, made_of)
+
+        return self._in_turn(question, parameters, taken)
+
+    def _in_turn(self, question: str, parameters: dict[str, object], taken: _Taken[T]) -> list[T]:
         if not self._turns.acquire(timeout=CONNECTION_TIMEOUT_S):
             raise QueriesTooManyError(
                 f"{self._queries_max} questions are being asked of the database (queries_max), and none of"
                 f" them was answered within {CONNECTION_TIMEOUT_S:.0f} s"
             )
         try:
-            return self._answer(question, parameters)
+            return self._answer(question, parameters, taken)
         finally:
             self._turns.release()
 
-    def _answer(self, question: str, parameters: dict[str, object]) -> list[str]:
+    def _answer(self, question: str, parameters: dict[str, object], taken: _Taken[T]) -> list[T]:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                return self._fetch(question, parameters)
+                return self._fetch(question, parameters, taken)
             except psycopg.errors.QueryCanceled as error:
                 raise QueryTooSlowError(
                     f"the query {question!r} ran into its time limit"
@@ -171,7 +209,7 @@ class Reader:
                     raise DatabaseAwayError("the database does not answer") from error
         raise AssertionError("unreachable")
 
-    def _fetch(self, question: str, parameters: dict[str, object]) -> list[str]:
+    def _fetch(self, question: str, parameters: dict[str, object], taken: _Taken[T]) -> list[T]:
         asking = CURRENT.get()
         with (
             self._pool.connection(timeout=CONNECTION_TIMEOUT_S) as connection,
@@ -179,16 +217,14 @@ class Reader:
         ):
             if _EACH.search(query_text(question)):
                 self._learn(connection)
-            # Only texts of this package become SQL; what was asked travels as parameters.
             text, bound = compose(question, parameters, self._kind, self._settled)
-            statement = f"select row_to_json(answer)::text from (\n{text}) answer"  # noqa: S608
             reads_chunks = "sums" in parameters and self._kind == "continuous"
             with connection.transaction() if reads_chunks else nullcontext():
                 if reads_chunks:
                     connection.execute(_WHOLE_CHUNKS)
-                return _taken(connection, statement, bound)
+                return taken(connection, text, bound)
 
-    def _learn(self, connection: psycopg.Connection[Any]) -> None:
+    def _learn(self, connection: Connection) -> None:
         """How the roll-ups are kept, and from time to time how far they are refreshed by now."""
         if self._kind is None:
             self._kind = rollups.kind_of(connection)
@@ -197,7 +233,7 @@ class Reader:
             self._settled_ask_at = time.monotonic() + SETTLED_ASK_S
 
 
-def _taken(connection: psycopg.Connection[Any], statement: str, bound: dict[str, Any]) -> list[str]:
+def _taken(connection: Connection, statement: str, bound: dict[str, Any]) -> list[str]:
     """The rows, as long as they are no more bytes than an answer may have: AnswerTooLargeError.
 
     Nothing is prepared (`connect` sees to that): filters that were not given fold away only in a plan

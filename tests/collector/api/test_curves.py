@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from tsdownsample import MinMaxLTTBDownsampler
 
-from crucible_collector.api.curves import largest_triangles
+from crucible_collector.api import curves
+from crucible_collector.api.line_points import largest_triangles
 from crucible_collector.batch import F64
 from stored import Api, Stored, at
 
@@ -114,6 +115,37 @@ def off(whole: F64, places: np.ndarray[Any, np.dtype[np.int64]]) -> float:
             inside.min() - shown.min(initial=9)
         )
     return found
+
+
+@pytest.mark.parametrize("x", ["step", "time", "relative_time"])
+def test_a_line_too_long_to_be_read_whole_keeps_the_same(
+    stored: Stored, api: Api, monkeypatch: pytest.MonkeyPatch, x: str
+) -> None:
+    values = noisy(7)
+    values[1234], values[4321] = 1e6, -1e6
+    odd = [7, 2000, 4999]
+    for step, value in zip(odd, (math.nan, -math.inf, None), strict=True):
+        values[step] = value
+    some_runs(stored, {("a", 0): values, ("a", 1): noisy(8, 900)})
+    whole_rows, whole = ask(api, run="a", points=200, x=x)
+    stored_points = {row["step"]: row for row in ask(api, run="a", points=COUNT, rank=0, x=x)[0]}
+    monkeypatch.setattr(curves, "WHOLE_POINTS_MAX", 1_000)
+    monkeypatch.setattr(curves, "STRETCHES_MIN", 16)
+    rows, meta = ask(api, run="a", points=200, x=x)
+    for line, of_whole in zip(meta["lines"], whole["lines"], strict=True):
+        assert line["point_count"] == of_whole["point_count"]
+        assert line["non_finite_count"] == of_whole["non_finite_count"]
+    first, second = ([row for row in rows if row["rank"] == rank] for rank in (0, 1))
+    assert len(first) <= 200
+    assert second == [row for row in whole_rows if row["rank"] == 1]
+    assert {*odd, 1234, 4321, 0, 4998} <= {row["step"] for row in first}
+    assert [row["step"] for row in first] == sorted(row["step"] for row in first)
+    assert all(row == stored_points[row["step"]] for row in first)
+    steps = np.array([row["step"] for row in first if row["step"] not in odd])
+    whole_steps = [row["step"] for row in whole_rows if row["rank"] == 0]
+    finite = np.array([0.0 if step in odd else value for step, value in enumerate(values)])
+    off_whole = off(finite, np.array([step for step in whole_steps if step not in odd]))
+    assert off(finite, steps) <= 1.1 * off_whole
 
 
 def test_x_says_the_order(stored: Stored, api: Api) -> None:

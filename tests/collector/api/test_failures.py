@@ -141,6 +141,9 @@ class Broken:
     def json_rows(self, _question: str, /, **_parameters: object) -> list[str]:
         raise self.failure
 
+    def array_rows(self, _question: str, _made_of: object, /, **_parameters: object) -> list[Any]:
+        raise self.failure
+
 
 def _answer_of(failure: Exception, path: str) -> httpx.Response:
     server = api_server(create_app(Broken(failure), Health()), stop_grace_s=1)

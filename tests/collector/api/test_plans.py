@@ -159,7 +159,10 @@ HOT: list[tuple[str, dict[str, object], float]] = [
     ("number_sums", {"metric": "count", "correlations": ["order-7"]}, 0.1),
     ("number_sums", {"metric": "errors", "statuses": [2], **LAST_HOUR}, 0.02),
     ("curve_lines", {"runs": RUN, "metric": "loss", "lines": 9, **LAST_HOUR}, 0.02),
-    ("curve_candidates", {"series": [7], "buckets": [9], "odd_buckets": [0], **LAST_HOUR}, 0.02),
+    ("curve_whole", {"series": [7], "points": 9, **LAST_HOUR}, 0.02),
+    ("curve_extent_time", {"series": 7, **LAST_HOUR}, 0.02),
+    ("curve_extent_step", {"series": 7, **LAST_HOUR}, 0.02),
+    ("curve_extremes", {"series": 7, "first": 0, "last": 9, "stretches": 9, **LAST_HOUR}, 0.02),
     ("run_checkpoints", {"run": "run-7"}, 0.06),
 ]
 

@@ -13,16 +13,9 @@ import crucible_schema
 from crucible_collector.api import api_server, create_app
 from crucible_collector.api.models import Failure, One
 from crucible_collector.api.registry import EventDescription, Registry
-from stored import Health
+from stored import Health, NoDatabase
 
 PATH = "/api/v1/schema"
-
-
-class NoDatabase:
-    """The registry is not in the database."""
-
-    def json_rows(self, question: str, /, **_parameters: object) -> list[str]:
-        raise AssertionError(question)
 
 
 @pytest.fixture(scope="module")

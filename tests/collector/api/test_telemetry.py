@@ -26,17 +26,10 @@ from crucible_collector.api.telemetry import TakenEvents
 from crucible_collector.journal import EntryFlag, Journal
 from crucible_collector.receive import Admission, EventsIntake, Intake, Limits
 from harness import eventually
-from stored import Health
+from stored import Health, NoDatabase
 
 PATH = "/api/v1/telemetry/events"
 JSON = {"content-type": "application/json"}
-
-
-class NoDatabase:
-    """Nothing is asked of it here."""
-
-    def json_rows(self, question: str, /, **_parameters: object) -> list[str]:
-        raise AssertionError(question)
 
 
 @dataclass

@@ -10,10 +10,10 @@ from fastapi.responses import Response
 from crucible_collector.api.answer import rows_of, single
 from crucible_collector.api.curves import Curves, CurvesFilter, curves
 from crucible_collector.api.failures import NOT_FOUND
-from crucible_collector.store.read import Reads
+from crucible_collector.store.read import ReadsArrays
 
 
-def curves_router(reads: Reads) -> APIRouter:
+def curves_router(reads: ReadsArrays) -> APIRouter:
     router = APIRouter()
 
     @router.get(

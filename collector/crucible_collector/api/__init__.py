@@ -16,7 +16,7 @@ there is to know of events; `failures` gives every refusal one shape, and `wrong
 what a run saved are `checkpoints`; `guard` lets requests in, by keys of which `access` says what is told;
 any number of events is put by `questions` (with conditions, `where`), answered by `asking`, or by `points_asked` where it
 has series, as groups of `numbers`, and told as `aggregated`; `group_places` is where such a
-list continues; `curves` are few `line_points` that draw the same lines; `outcomes` of requests make their `reliability`;
+list continues; `curves` are `lines` of which few `line_points` draw the same, and a `run_curve` all lines of one metric; `outcomes` of requests make their `reliability`;
 a `portrait` is all of it for a model, an event or an experiment, as `statistics` have it;
 `distributions` are histograms, of which `percentiles` are told;
 `site` serves the page. SQL is in `store/queries`.

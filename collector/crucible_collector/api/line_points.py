@@ -119,18 +119,52 @@ def _candidates(y: F64, count: int) -> I64:
     return np.unique(np.concatenate([[0], extremes.astype(np.int64), [len(y) - 1]]))
 
 
+def extremes(value: F64, is_odd: Bools, count: int) -> I64:
+    """Places of at most `count` (2 or more) of more values, in order.
+
+    They are the first and the last, and of stretches of as many values each the first of the least, of the largest
+    and of those that are odd.
+    """
+    size = len(value)
+    stretches = (count - 2) // (3 if is_odd.any() else 2)
+    found = [np.array([0, size - 1])]
+    if stretches:
+        stretch = np.arange(size) * stretches // size
+        begins = np.searchsorted(stretch, np.arange(stretches))
+        least = np.minimum.reduceat(np.where(is_odd, np.inf, value), begins)
+        largest = np.maximum.reduceat(np.where(is_odd, -np.inf, value), begins)
+        for is_one in (value == least[stretch], value == largest[stretch], is_odd):
+            _, first = np.unique(stretch[is_one], return_index=True)
+            found.append(np.flatnonzero(is_one)[first])
+    return np.unique(np.concatenate(found))
+
+
 def texts(points: LinePoints, fixed: Mapping[str, Any]) -> Iterator[str]:
     """Each point as the text of a JSON object that begins with what is `fixed`."""
-    times = np.datetime_as_string(points.time_ns.view("datetime64[ns]"), unit="ns")
-    for place in range(len(points)):
+    for told, relative_s in zip(told_of(points), points.relative_s.tolist(), strict=True):
         row = {
             **fixed,
+            "step": told["step"],
+            "time": told["time"],
+            "relative_s": written(relative_s),
+            "value": told["value"],
+        }
+        yield as_text(row)
+
+
+def as_text(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+
+
+def told_of(points: LinePoints) -> Iterator[dict[str, Any]]:
+    """Step, time and value of each point, as answers give them."""
+    times = np.datetime_as_string(points.time_ns.view("datetime64[ns]"), unit="ns")
+    for place in range(len(points)):
+        yield {
             "step": int(points.step[place]) if points.has_step[place] else None,
             "time": f"{times[place]}Z",
-            "relative_s": written(float(points.relative_s[place])),
             "value": _value(float(points.value[place])) if points.has_value[place] else None,
         }
-        yield json.dumps(row, ensure_ascii=False, separators=(",", ":"))
 
 
 def _value(number: float) -> float | str:

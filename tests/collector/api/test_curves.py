@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tsdownsample import MinMaxLTTBDownsampler
 
-from crucible_collector.api import curves
+from crucible_collector.api import lines
 from crucible_collector.api.line_points import largest_triangles
 from crucible_collector.batch import F64
 from stored import Api, Stored, at
@@ -129,8 +129,8 @@ def test_a_line_too_long_to_be_read_whole_keeps_the_same(
     some_runs(stored, {("a", 0): values, ("a", 1): noisy(8, 900)})
     whole_rows, whole = ask(api, run="a", points=200, x=x)
     stored_points = {row["step"]: row for row in ask(api, run="a", points=COUNT, rank=0, x=x)[0]}
-    monkeypatch.setattr(curves, "WHOLE_POINTS_MAX", 1_000)
-    monkeypatch.setattr(curves, "STRETCHES_MIN", 16)
+    monkeypatch.setattr(lines, "WHOLE_POINTS_MAX", 1_000)
+    monkeypatch.setattr(lines, "STRETCHES_MIN", 16)
     rows, meta = ask(api, run="a", points=200, x=x)
     for line, of_whole in zip(meta["lines"], whole["lines"], strict=True):
         assert line["point_count"] == of_whole["point_count"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
@@ -22,7 +22,8 @@ from crucible_collector.api.places import (
     after_first_seen,
     after_series,
 )
-from crucible_collector.store.read import Reads
+from crucible_collector.api.run_curve import few_points
+from crucible_collector.store.read import ReadsArrays
 
 # Metrics listed with a run; a run that measures more has a list of series.
 LATEST_MAX = 1000
@@ -31,7 +32,7 @@ _CURVE_CHOICE = {"event", "rank", "from_time", "to_time", "from_step", "to_step"
 _RUN_KEY = ("first_seen", "run_id")
 
 
-def runs_router(reads: Reads) -> APIRouter:
+def runs_router(reads: ReadsArrays) -> APIRouter:
     router = APIRouter(prefix="/runs", tags=["runs"])
 
     @router.get("", response_model=Page[Run], summary="Runs, newest first")
@@ -63,7 +64,7 @@ def runs_router(reads: Reads) -> APIRouter:
     return router
 
 
-def _add_series(router: APIRouter, reads: Reads) -> None:
+def _add_series(router: APIRouter, reads: ReadsArrays) -> None:
     @router.get(
         "/{run_id}/series",
         response_model=Page[RunSeries],
@@ -103,7 +104,8 @@ def _add_series(router: APIRouter, reads: Reads) -> None:
             )
             page, point_count = cut(rows, filters.limit, fields(*CURVE_KEY), cursor), None
         else:
-            page, point_count = _few(reads, chosen, filters.points_max)
+            few, point_count = few_points(reads, chosen, filters.points_max)
+            page = Cut(few, None)
         if not page.rows and cursor is None:
             single(reads.json_rows("run", run=run_id), "run", run_id)
         return cut_out(
@@ -112,19 +114,3 @@ def _add_series(router: APIRouter, reads: Reads) -> None:
             downsampled=point_count is not None and point_count > len(page.rows),
             point_count=point_count,
         )
-
-
-def _few(reads: Reads, chosen: dict[str, Any], points_max: int) -> tuple[Cut, int]:
-    """At most so many points of a curve, and how many there are.
-
-    Each bucket gives two points, or three where some are not finite; the first and the last of all
-    come on top. Buckets hold equally many points, not equally long times: a run that rests for a night
-    would have half of them empty, and curves are drawn over steps.
-    """
-    extent = json.loads(reads.json_rows("run_curve_extent", **chosen)[0])
-    count: int = extent["point_count"]
-    if count <= points_max:
-        rows = reads.json_rows("run_curve", **chosen, **after_curve_point(None), limit=points_max)
-        return Cut(rows, None), max(count, len(rows))
-    buckets = (points_max - 2) // (3 if extent["has_non_finite"] else 2)
-    return Cut(reads.json_rows("run_curve_thinned", **chosen, buckets=buckets), None), count

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from crucible_collector.api.asking import too_much
-from crucible_collector.api.line_points import LinePoints, as_text, extremes, told_of
+from crucible_collector.api.line_points import LinePoints, extremes, texts
 from crucible_collector.api.lines import drawn, lines_of
 from crucible_collector.store.read import ReadsArrays
 
@@ -52,8 +52,6 @@ def _rows(lines: list[dict[str, Any]], points: list[LinePoints], order: Any) -> 
     for number, (line, own) in enumerate(zip(lines, points, strict=True)):
         places = chosen[(chosen >= begins[number]) & (chosen < begins[number + 1])]
         fixed = {name: line[name] for name in _OF_EACH_POINT}
-        told = told_of(own.take(places - begins[number]))
-        rows |= {
-            int(place): as_text({**each, **fixed}) for place, each in zip(places, told, strict=True)
-        }
-    return [rows[int(place)] for place in order]
+        told = texts(own.take(places - begins[number]), fixed, is_relative=False)
+        rows |= zip(places.tolist(), told, strict=True)
+    return [rows[place] for place in order.tolist()]

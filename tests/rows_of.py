@@ -124,7 +124,11 @@ class Ingest:
         return write_entries(self.journal, map(entry_of, requests))
 
     def rows(self, *requests: Message) -> WindowRows:
-        return prepare(self.window(*requests), self.remembered.known(), self.subscription)
+        return self.rows_of_entries(*map(entry_of, requests))
+
+    def rows_of_entries(self, *entries: Entry) -> WindowRows:
+        window = write_entries(self.journal, entries)
+        return prepare(window, self.remembered.known(), self.subscription)
 
     def store(self, *requests: Message) -> Written:
         """One window of these requests, written as the pipeline writes it."""

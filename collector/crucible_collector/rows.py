@@ -82,7 +82,8 @@ class RunFact:
     last_ns: int
     received_ns: int = 0  # newest receipt, by the collector's clock
     is_known: bool = False
-    experiment_id: str | None = None
+    experiment_id: str | None = None  # of several the one that was received first
+    experiment_received_us: int | None = None  # when, by the collector's clock
     condition: str | None = None
     kind: str | None = None
     status: str | None = None

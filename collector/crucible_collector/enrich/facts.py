@@ -36,6 +36,7 @@ from crucible_collector.rows import ExperimentFact, RunFact
 from crucible_schema import events
 
 _Number = TypeVar("_Number", int, float)
+_Told = TypeVar("_Told", str, tuple[int, str])
 
 # Scopes that are runs. A run's kind, start, end and status come from these alone.
 _RUN_SCOPES = {"crucible_train.training": "training", "crucible_framework.pipeline": "pipeline"}
@@ -48,8 +49,8 @@ _EXPERIMENT_STATUS = {
     "resumed": "running",
 }
 _HEARTBEAT = events.CRUCIBLE_TELEMETRY_RUN_HEARTBEAT
+# Of each the least value counts.
 _IDENTITY = {
-    "experiment_id": "crucible.experiment.id",
     "condition": "crucible.condition",
     "service_name": "service.name",
     "correlation_id": "crucible.correlation.id",
@@ -162,7 +163,29 @@ def _least(records: Records, key: str, groups: _Groups) -> list[str | None]:
     return least
 
 
-def _lesser(one: str | None, other: str | None) -> str | None:
+def _first_told(seen: Seen, key: str, groups: _Groups) -> tuple[list[str | None], list[int | None]]:
+    """The text of a column that was received first in each group, of several the least; and when, us."""
+    records, received_us = seen.records, seen.received_ns[groups.rows] // NS_PER_US
+    is_told = slot_text(records, key).length[groups.rows] > 0
+    first_us = np.full(len(groups), np.iinfo(np.int64).max)
+    np.minimum.at(first_us, groups.inverse[is_told], received_us[is_told])
+    at = np.flatnonzero(is_told & (received_us == first_us[groups.inverse]))
+    there, first, inverse = np.unique(groups.inverse[at], return_index=True, return_inverse=True)
+    texts: list[str | None] = [None] * len(groups)
+    times: list[int | None] = [None] * len(groups)
+    found = _least(records, key, _Groups(groups.rows[at], first, inverse))
+    for group, text in zip(there.tolist(), found, strict=True):
+        texts[group], times[group] = text, int(first_us[group])
+    return texts, times
+
+
+def _owner(fact: RunFact) -> tuple[int, str] | None:
+    if fact.experiment_id is None or fact.experiment_received_us is None:
+        return None
+    return fact.experiment_received_us, fact.experiment_id
+
+
+def _lesser(one: _Told | None, other: _Told | None) -> _Told | None:
     if one is None or other is None:
         return other if one is None else one
     return min(one, other)
@@ -200,6 +223,8 @@ def _runs(seen: Seen, facts: Facts) -> None:
         "received_ns": _received(seen, groups),
         **{name: _least(records, key, groups) for name, key in _IDENTITY.items()},
     }
+    owners = _first_told(seen, "crucible.experiment.id", groups)
+    columns["experiment_id"], columns["experiment_received_us"] = owners
     columns["first_ns"], columns["last_ns"] = _extent(seen, groups)
     for values in zip(*columns.values(), strict=True):
         new = RunFact(**dict(zip(columns, values, strict=True)))
@@ -215,6 +240,9 @@ def _merge(fact: RunFact, new: RunFact) -> None:
     fact.received_ns = max(fact.received_ns, new.received_ns)
     fact.last_step = _larger(fact.last_step, new.last_step)
     fact.last_epoch = _larger(fact.last_epoch, new.last_epoch)
+    owner = _lesser(_owner(fact), _owner(new))
+    if owner is not None:
+        fact.experiment_received_us, fact.experiment_id = owner
     for name in _IDENTITY:
         setattr(fact, name, _lesser(getattr(fact, name), getattr(new, name)))
     if fact.resource_id is None or new.resource_id is None:

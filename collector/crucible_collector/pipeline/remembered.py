@@ -15,16 +15,15 @@ import pyarrow as pa
 
 from crucible_collector.enrich.window import Known
 from crucible_collector.metrics import EVICTED_KEYS
-from crucible_collector.rows import WindowRows
+from crucible_collector.rows import RunFact, WindowRows
 
 # Ids kept a relation: 1,000,000 ints in a set are about 90 MB at worst; a team's series are far fewer.
 _IDS_MAX = 1_000_000
 _RUNS_MAX = 100_000
 # last_seen of a series need not be better than this.
 _SEEN_NS = 60 * 1_000_000_000
-# What a fact may say about a run that runs_seen.sql does not write: of each the least value counts.
-_identity = attrgetter(
-    "experiment_id", "condition", "service_name", "correlation_id", "resource_id", "parent_run_id"
+_least_counts = attrgetter(
+    "condition", "service_name", "correlation_id", "resource_id", "parent_run_id"
 )
 
 
@@ -87,6 +86,14 @@ class Remembered:
             if fact.heartbeat_interval_s is not None:
                 longest_s = max(fact.heartbeat_interval_s, self.heartbeats.get(fact.run_id, 0.0))
                 self.heartbeats[fact.run_id] = longest_s
+
+
+def _identity(fact: RunFact) -> tuple[Any, ...]:
+    """What a fact may say about a run that runs_seen.sql does not write: of each the least value counts."""
+    told = None
+    if fact.experiment_id is not None:
+        told = (fact.experiment_received_us, fact.experiment_id)
+    return (told, *_least_counts(fact))
 
 
 def _least(known: tuple[Any, ...] | None, told: tuple[Any, ...]) -> tuple[Any, ...]:

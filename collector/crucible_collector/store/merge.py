@@ -167,6 +167,9 @@ def _run(fact: RunFact) -> dict[str, Any]:
     return {
         "run_id": fact.run_id,
         "experiment_id": fact.experiment_id,
+        "experiment_received_at": None
+        if fact.experiment_received_us is None
+        else timestamp(fact.experiment_received_us * NS_PER_US),
         "condition": fact.condition,
         "kind": fact.kind,
         "status": fact.status,

@@ -26,8 +26,10 @@ from harness import Collector, collector, eventually
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
-def request_of(*experiments: str, run: str = "run-1", count: int = 1) -> bytes:
-    """A request with spans of these experiments."""
+def request_of(
+    *experiments: str, run: str = "run-1", count: int = 1, run_id: str | None = None
+) -> bytes:
+    """A request with spans of these experiments, all of one run or each of one of its own."""
     request = ExportTraceServiceRequest()
     spans = request.resource_spans.add().scope_spans.add().spans
     for number, experiment in enumerate(experiments * count):
@@ -40,7 +42,9 @@ def request_of(*experiments: str, run: str = "run-1", count: int = 1) -> bytes:
             end_time_unix_nano=now,
         )
         span.attributes.add(key="crucible.experiment.id").value.string_value = experiment
-        span.attributes.add(key="crucible.run.id").value.string_value = f"{experiment}/{run}"
+        span.attributes.add(key="crucible.run.id").value.string_value = (
+            run_id or f"{experiment}/{run}"
+        )
     return request.SerializeToString()
 
 
@@ -213,6 +217,24 @@ def test_a_key_for_some_experiments_puts_in_and_gets_out_nothing_of_others(
     with client(keyed, everything) as asking:
         ledger = {row["signal"]: row for row in asking.get("/api/v1/ledger").json()["data"]}
     assert ledger["spans"]["rejected_by_reason"] == {"foreign_experiment": 1}
+
+
+def test_a_foreign_run_stays_whose_it_is_whoever_names_it(
+    keyed: Collector, plain_database: str
+) -> None:
+    everything = key_of(plain_database, "ingest", "read", name="all")
+    mine = key_of(plain_database, "ingest", "read", name="team-a", experiment_prefix="team-a-")
+    path = "/api/v1/runs/team-b-1%2Frun-1"
+    send(keyed, request_of("team-b-1"), everything)
+    with client(keyed, everything) as asking:
+        eventually(lambda: asking.get(path).status_code == 200, "the run is there")
+        answer = send(keyed, request_of("team-a-1", run_id="team-b-1/run-1"), mine)
+        assert answer.partial_success.rejected_spans == 0
+        events = "/api/v1/events?run=team-b-1%2Frun-1"
+        eventually(lambda: len(asking.get(events).json()["data"]) == 2, "the other event is there")
+        assert asking.get(path).json()["data"]["experiment_id"] == "team-b-1"
+    with client(keyed, mine) as asking:
+        assert asking.get(path).status_code == 403
 
 
 def test_rates_refuse_whole_requests_and_tell_when_to_come_back(

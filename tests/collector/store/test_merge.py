@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from harness import eventually
 from rows_of import (
     Ingest,
     at,
+    entry_of,
     execute,
     ingest,
     logs,
@@ -176,6 +178,31 @@ def test_any_order_in_any_windows_by_any_collector_gives_the_same_run_and_experi
     run = row_of(plain_database, "runs")
     assert {name: run[name] for name in RUN_ROW} == RUN_ROW
     assert row_of(plain_database, "experiments") == EXPERIMENT_ROW
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_run_is_its_first_experiments_by_receipt_whichever_is_stored_first(
+    collectors: list[Ingest], plain_database: str, *, together: bool
+) -> None:
+    """Else who may send for some experiments only makes a foreign run one of these, and reads it."""
+    told = [("m", 3), ("z", 1), ("a", 2), (None, 0)]
+    for order in itertools.permutations(range(len(told))):
+        emptied(plain_database, collectors)
+        entries = []
+        for number in order:
+            experiment, second = told[number]
+            named = {} if experiment is None else {"crucible__experiment__id": experiment}
+            span = event("crucible_train.batch", -9, -8, crucible__run__id="run", **named)
+            span.span_id = (number + 1).to_bytes(8)
+            entries.append(entry_of(traces(span), received_ns=at(second)))
+        if together:
+            collectors[0].write(collectors[0].rows_of_entries(*entries))
+        else:
+            for turn, entry in enumerate(entries):
+                collector = collectors[turn % 2]
+                collector.write(collector.rows_of_entries(entry))
+        run = row_of(plain_database, "runs")
+        assert (run["experiment_id"], run["experiment_received_at"]) == ("z", time_of(1))
 
 
 def test_three_collectors_with_the_same_runs_series_and_experiments_never_deadlock(

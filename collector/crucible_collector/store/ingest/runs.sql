@@ -3,14 +3,15 @@
 -- What its starts and ends tell is taken from the newest by their own time (status_at) that tells it:
 -- a run that is resumed runs again. Of two at one time an end wins; what the newest leaves out, an
 -- older one fills in, and of several the one stored first. Identity, which any record may carry, is the
--- least value that any did.
+-- least value that any did; but a run is the experiment's that was received first, lest a sender who may
+-- write to some experiments only makes it one of these.
 insert into crucible.runs as known (
-  run_id, experiment_id, condition, kind, status, status_at, model_name, model_version, dataset_name,
+  run_id, experiment_id, experiment_received_at, condition, kind, status, status_at, model_name, model_version, dataset_name,
   config, summary, service_name, correlation_id, trace_id, resource_id, parent_run_id, started_at,
   ended_at, first_seen, last_seen, last_received_at, last_step, last_epoch, heartbeat_interval_s
 )
 values (
-  %(run_id)s, %(experiment_id)s, %(condition)s, %(kind)s, coalesce(%(status)s, 'running'),
+  %(run_id)s, %(experiment_id)s, %(experiment_received_at)s, %(condition)s, %(kind)s, coalesce(%(status)s, 'running'),
   %(status_at)s, %(model_name)s, %(model_version)s, %(dataset_name)s, %(config)s::jsonb,
   %(summary)s::jsonb, %(service_name)s, %(correlation_id)s, %(trace_id)s, %(resource_id)s,
   %(parent_run_id)s, %(started_at)s, %(ended_at)s, %(first_seen)s, %(last_seen)s,
@@ -55,7 +56,18 @@ on conflict (run_id) do update set
           and excluded.last_received_at >= coalesce(known.last_received_at, '-infinity')
     ) as told (is_newer, is_heard_of)
   ),
-  experiment_id = least(known.experiment_id, excluded.experiment_id),
+  (experiment_id, experiment_received_at) = (
+    select
+      case when is_first then excluded.experiment_id else known.experiment_id end,
+      case when is_first then excluded.experiment_received_at else known.experiment_received_at end
+    from (
+      select excluded.experiment_id is not null and (
+        known.experiment_id is null
+        or (excluded.experiment_received_at, excluded.experiment_id)
+          < (coalesce(known.experiment_received_at, '-infinity'), known.experiment_id)
+      )
+    ) as told (is_first)
+  ),
   condition = least(known.condition, excluded.condition),
   service_name = least(known.service_name collate "C", excluded.service_name collate "C"),
   correlation_id = least(known.correlation_id, excluded.correlation_id),

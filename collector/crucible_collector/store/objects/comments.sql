@@ -78,6 +78,8 @@ comment on column crucible.runs.last_received_at is
     'Newest receipt of any of its records, by the clock of the collector that received it';
 comment on column crucible.runs.heartbeat_interval_s is
     'The longest that it promised between two signs of life; null where it promised nothing';
+comment on column crucible.runs.experiment_received_at is
+    'First receipt of a record that told of its experiment, which decides whose it is; null: before this was noted';
 comment on column crucible.runs.stalled_at is 'When it was declared stalled; null unless it is';
 comment on column crucible.runs.parent_run_id is
     'crucible.run.parent_id: the run, a pipeline say, that this one is a part of';

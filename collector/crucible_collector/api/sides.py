@@ -56,14 +56,16 @@ def found_sides(reads: Reads, asked: CompareRequest, within: str | None) -> Side
 
     `within`: with which the ids of experiments begin that may be asked for; ForbiddenError for others.
     """
+    if within is not None:
+        _check_named(asked, within)
     rows = reads.json_rows("compare_runs", **_parameters(asked), limit=RUNS_MAX + 1)
-    if len(rows) > RUNS_MAX:
+    runs = [RunFound(**json.loads(row)) for row in rows]
+    if within is not None:
+        _check_runs(asked, runs, within)
+    if len(runs) > RUNS_MAX:
         raise NotComparableError(
             f"more than {RUNS_MAX} runs: a period or fewer conditions may help"
         )
-    runs = [RunFound(**json.loads(row)) for row in rows]
-    if within is not None:
-        _check_within(asked, runs, within)
     sides = _sides(reads, asked, runs)
     if len(sides) < 2:
         have = f"only {sides[0].name!r}" if sides else "none"
@@ -73,16 +75,27 @@ def found_sides(reads: Reads, asked: CompareRequest, within: str | None) -> Side
     return Sides(tuple(_baseline_first(sides, asked.baseline)), _warnings(sides))
 
 
-def _check_within(asked: CompareRequest, runs: list[RunFound], prefix: str) -> None:
+def _check_named(asked: CompareRequest, prefix: str) -> None:
+    """Before anything is read: not even how much there is of others is told."""
+    if not all(
+        name.startswith(prefix) for name in (asked.experiment or prefix, *asked.experiments)
+    ):
+        raise _beyond(prefix)
+
+
+def _check_runs(asked: CompareRequest, runs: list[RunFound], prefix: str) -> None:
     """What is not there is refused alike: the answer does not tell which of the two it is."""
-    named = [run.experiment_id for run in runs] + [asked.experiment or prefix, *asked.experiments]
     wanted = {run for runs in asked.runs.values() for run in runs}
-    are_within = all(name is not None and name.startswith(prefix) for name in named)
+    are_within = all((run.experiment_id or "").startswith(prefix) for run in runs)
     if not are_within or wanted - {run.run_id for run in runs}:
-        raise ForbiddenError(
-            f"the key is for experiments whose id begins with {prefix!r}: what was asked for is not of these,"
-            " or is not there"
-        )
+        raise _beyond(prefix)
+
+
+def _beyond(prefix: str) -> ForbiddenError:
+    return ForbiddenError(
+        f"the key is for experiments whose id begins with {prefix!r}: what was asked for is not of these,"
+        " or is not there"
+    )
 
 
 def _parameters(asked: CompareRequest) -> dict[str, Any]:

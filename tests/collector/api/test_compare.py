@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from crucible_collector.api import sides
 from crucible_collector.api.compared import answer
 from crucible_collector.api.comparison import CompareRequest, Comparison
 from crucible_collector.api.models import One
-from crucible_collector.errors import ForbiddenError
+from crucible_collector.errors import ForbiddenError, NotComparableError
 from crucible_collector.store.connect import reader_pool
 from crucible_collector.store.read import Reader
 from stored import Api, Stored, at
@@ -461,6 +462,23 @@ def test_a_key_for_some_experiments_compares_these_only(stored: Stored, database
                 answer(reads, asked, "swe")
         allowed = {"metric": "val_accuracy", "runs": {"x": mine[:2], "y": mine[2:]}}
         assert answer(reads, CompareRequest.model_validate(allowed), "swe")["baseline"] == "x"
+
+
+def test_how_many_runs_a_foreign_experiment_has_is_not_told(
+    stored: Stored, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = runs(stored, "a", A)
+    others = runs(stored, "b", B, experiment_id="other")
+    monkeypatch.setattr(sides, "RUNS_MAX", 1)
+    with reader_pool(database) as pool:
+        reads = Reader(pool)
+        for body in ({"experiments": ["sweep", "other"]}, {"experiment": "other"}):
+            with pytest.raises(ForbiddenError):
+                answer(reads, CompareRequest.model_validate({"metric": "a", **body}), "swe")
+        for within, refused in (("swe", ForbiddenError), (None, NotComparableError)):
+            asked = {"metric": "a", "runs": {"x": mine, "y": others}}
+            with pytest.raises(refused):
+                answer(reads, CompareRequest.model_validate(asked), within)
 
 
 def test_a_period_leaves_runs_out(stored: Stored, api: Api) -> None:

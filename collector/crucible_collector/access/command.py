@@ -78,7 +78,7 @@ def show(settings: Settings, *, as_json: bool) -> int:
 
 
 def revoke(settings: Settings, key: str) -> int:
-    """Revoke a key by its id or name; 1 where there is none."""
+    """Revoke a key by its id or name; 1 where there is none. SettingsError where several may be meant."""
     with _reached(settings) as dsn:
         revoked = making.revoke(dsn, key, user_of_command())
         if revoked is None:

@@ -68,7 +68,10 @@ def make(dsn: str, wanted: Wanted, by: str) -> Made:
 
 
 def revoke(dsn: str, key: str, by: str) -> tuple[str, str] | None:
-    """Revoke a key by its id or name: its id and name, None where no valid key has it. DatabaseAwayError."""
+    """Revoke a key by its id or name: its id and name, None where no valid key has it.
+
+    SettingsError where it is not clear which is meant; DatabaseAwayError.
+    """
     with kept_keys(dsn) as keys:
         return keys.revoke(key, by)
 

@@ -15,7 +15,8 @@ _LETTERS = string.ascii_letters + string.digits
 ID_CHARS = 8
 SECRET_CHARS = 43  # of 62 letters: 256 bits
 _KEY = re.compile(rf"ct_([a-zA-Z0-9]{{{ID_CHARS}}})_[a-zA-Z0-9]{{{SECRET_CHARS}}}", re.ASCII)
-_BEARER = re.compile(r"[Bb]earer +(\S+) *", re.ASCII)
+# Names of schemes are told apart by their letters alone, not their case: RFC 9110, section 11.1.
+_BEARER = re.compile(r"(?i:bearer) +(\S+) *", re.ASCII)
 
 
 def make_key() -> tuple[str, str]:

@@ -8,7 +8,7 @@ the hashes.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
@@ -36,12 +36,24 @@ values (%(key_id)s, %(name)s, %(digest)s, %(scopes)s, %(experiment_prefix)s, %(e
     %(requests_per_minute_max)s, %(spans_per_s_max)s, %(bytes_per_s_max)s)
 """
 
+CALLED = """
+-- Which keys may be meant by this id or name, and which of them are revoked? The primary key and api_keys_name.
+select key_id, name, revoked_at is not null
+from crucible.api_keys
+where key_id = %(key)s or (name = %(key)s and revoked_at is null)
+order by key_id
+"""
+
+HAS_ID = """
+-- Is this the id of a key? The primary key.
+select 1 from crucible.api_keys where key_id = %(key)s
+"""
+
 REVOKE = """
--- Makes a key good for nothing, by its id or, where no other one has it, its name. The primary key, then
--- api_keys_name.
+-- Makes a key good for nothing. The primary key.
 update crucible.api_keys
 set revoked_at = now(), revoked_by = %(by)s
-where revoked_at is null and (key_id = %(key)s or name = %(key)s)
+where key_id = %(key_id)s and revoked_at is null
 returning key_id, name
 """
 
@@ -82,9 +94,11 @@ class KeptKeys:
             return cursor.execute(VALID).fetchall()
 
     def add(self, key: KeptKey, by: str) -> None:
-        """Keep a new key. SettingsError where a key that is not revoked has its name."""
+        """Keep a new key. SettingsError where a key that is not revoked has its name, or any has that as its id."""
         asked = {name: getattr(key, name) for name in KeptKey.__dataclass_fields__}
         with understood("keys"):
+            if self._connection.execute(HAS_ID, {"key": key.name}).fetchone():
+                raise SettingsError(f"name: {key.name!r} is the id of a key; choose another name")
             try:
                 self._connection.execute(ADD, {**asked, "by": by})
             except psycopg.errors.UniqueViolation:
@@ -93,9 +107,15 @@ class KeptKeys:
                 ) from None
 
     def revoke(self, key: str, by: str) -> tuple[str, str] | None:
-        """Make a key good for nothing, by its id or name; its id and name, None: there is none."""
+        """Make a key good for nothing, by its id or name; its id and name, None: there is none.
+
+        A valid key's id wins. SettingsError for a name that is also the id of a key that was revoked.
+        """
         with understood("keys"):
-            row = self._connection.execute(REVOKE, {"key": key, "by": by}).fetchone()
+            called = self._connection.execute(CALLED, {"key": key}).fetchall()
+            key_id = _meant(key, called)
+            asked = {"key_id": key_id, "by": by}
+            row = self._connection.execute(REVOKE, asked).fetchone() if key_id else None
         return None if row is None else (str(row[0]), str(row[1]))
 
     def used(self, key_ids: Collection[str]) -> None:
@@ -108,6 +128,20 @@ class KeptKeys:
         with understood("keys"):
             row = self._connection.execute(HAS_TABLE).fetchone()
         return bool(row and row[0])
+
+
+def _meant(key: str, called: Sequence[tuple[str, str, bool]]) -> str | None:
+    """The id of the valid key that is called so; None: there is none. SettingsError where it is not clear."""
+    valid = [key_id for key_id, _, is_revoked in called if not is_revoked]
+    if key in valid:
+        return key
+    if valid and len(called) > 1:
+        told = ", ".join(
+            f"{key_id} {name!r}{' (revoked)' if is_revoked else ''}"
+            for key_id, name, is_revoked in called
+        )
+        raise SettingsError(f"{key!r} may be one of several keys: {told}; give the id of one")
+    return valid[0] if valid else None
 
 
 @contextmanager

@@ -35,6 +35,27 @@ def test_two_keys_that_are_valid_have_two_names(plain_database: str) -> None:
     making.make(plain_database, Wanted("ci", ["ingest"]), "test")
 
 
+def test_no_key_is_named_like_anothers_id(plain_database: str) -> None:
+    first = making.make(plain_database, Wanted("first", ["read"]), "test")
+    with pytest.raises(SettingsError, match="is the id of a key"):
+        making.make(plain_database, Wanted(first.key_id, ["read"]), "test")
+
+
+def test_what_is_one_keys_id_and_anothers_name_never_revokes_the_other(plain_database: str) -> None:
+    """Names were once not held against ids."""
+    first = making.make(plain_database, Wanted("first", ["read"]), "test").key_id
+    second = making.make(plain_database, Wanted("second", ["read"]), "test").key_id
+    with psycopg.connect(plain_database, autocommit=True) as conn:
+        conn.execute("update crucible.api_keys set name = %s where key_id = %s", [first, second])
+    assert making.revoke(plain_database, first, "test") == (first, "first")
+    with pytest.raises(SettingsError) as unclear:
+        making.revoke(plain_database, first, "test")
+    for told in (f"{first} 'first' (revoked)", f"{second} {first!r}", "give the id of one"):
+        assert told in str(unclear.value)
+    assert making.revoke(plain_database, second, "test") == (second, first)
+    assert making.revoke(plain_database, first, "test") is None
+
+
 @pytest.mark.parametrize(
     ("wanted", "says"),
     [
@@ -69,7 +90,8 @@ def test_keys_differ_and_what_is_none_has_no_id() -> None:
     key = make_key()[1]
     for text in ("", key[:-1], key + "x", key.replace("ct_", "cx_"), f" {key}", key + "\n"):
         assert id_of(text) is None
-    assert bearer(f"Bearer {key}") == bearer(f"bearer  {key} ") == key
+    for scheme in ("Bearer ", "bearer  ", "BEARER ", "bEARer "):
+        assert bearer(f"{scheme}{key} ") == key
     for header in (None, "", key, f"Basic {key}", f"Bearer {key} {key}", "Bearer "):
         assert bearer(header) is None
 

@@ -31,7 +31,7 @@ class Keys(Protocol):
         ...
 
     def revoke_key(self, key: str, by: str) -> tuple[str, str] | None:
-        """Revoke one by id or name; its id and name, None where there is none. DatabaseAwayError."""
+        """Revoke one by id or name; its id and name, None where there is none. SettingsError, DatabaseAwayError."""
         ...
 
 
@@ -48,6 +48,12 @@ KeyPath = Annotated[
     Storable,
     Path(description="The key's id, or its name.", examples=["ci-trainer"]),
 ]
+_UNCLEAR: dict[int | str, dict[str, Any]] = {
+    422: {
+        "model": Failure,
+        "description": "It may be one of several keys, which the message lists.",
+    },
+}
 _CONFLICT: dict[int | str, dict[str, Any]] = {
     400: {"model": Failure, "description": "The body is not JSON."},
     422: {"model": Failure, "description": "There cannot be such a key: see the message."},
@@ -82,8 +88,8 @@ def keys_router(reads: Reads, keys: Keys) -> APIRouter:
     @router.delete(
         "/{key}",
         response_model=One[RevokedApiKey],
-        responses=NOT_FOUND,
-        summary="Revoke an API key, by its id or name",
+        responses={**NOT_FOUND, **_UNCLEAR},
+        summary="Revoke an API key, by its id or, where no valid key has that as its id, by its name",
     )
     def revoke(key: KeyPath, request: Request) -> Response:
         """Every collector of the database refuses it within two seconds."""

@@ -119,7 +119,7 @@ class PointAggregate(Model):
     )
     mean: float | None = Field(description="Null where no number was finite, like all that follow.")
     std: float | None = Field(
-        description="Standard deviation of the numbers as they are (population); 0 where it is below "
+        description="Standard deviation (sample, n - 1), null of one number; 0 where it is below "
         "1e-7 of their size, which sums do not resolve."
     )
     min: float | None

@@ -1,7 +1,8 @@
 -- How many numbers does a series have in each stretch of time, and how do they lie?
--- Leans on the roll-ups of points; raw rows answer less than a minute at either end of the period. What is
--- below the precision of float8 sums counts as no deviation: of numbers that lie so close, their squares
--- say nothing more. Squares of means below 1e-100 would leave float8's range.
+-- Leans on the roll-ups of points; raw rows answer less than a minute at either end of the period. The deviation
+-- is the sample's (n - 1), of one number none. What is below the precision of float8 sums counts as no deviation:
+-- of numbers that lie so close, their squares say nothing more. Squares of means below 1e-100 would leave float8's
+-- range.
 -- Rows of a portable roll-up may come in several parts, with null for 0.
 with sums as (
     select
@@ -34,9 +35,9 @@ select
     non_finite_count,
     crucible.significant(mean) as mean,
     case
-        when count = 0 then null
+        when count < 2 then null
         when min = max or variance <= 1e-14 * mean_square then 0
-        else crucible.significant(sqrt(variance))
+        else crucible.significant(sqrt(variance * (count / (count - 1)::float8)))
     end as std,
     min,
     max,

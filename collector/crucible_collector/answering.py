@@ -74,5 +74,5 @@ def application(
         scanning=scans,
         archiving=Archives(dsn, jobs, settings.archive_url),
         exporting=exports,
-        access=Access(parts.doors.guard("api"), dsn, settings.cors_origins),
+        access=Access(parts.doors.guard("api"), dsn, parts.doors.origins("api")),
     )

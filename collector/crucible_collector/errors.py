@@ -63,7 +63,7 @@ class UnauthenticatedError(RefusedError):
 
 
 class ForbiddenError(RefusedError):
-    """The API key is valid, and not for this."""
+    """The API key is valid, and not for this; or another site's page sends it without one."""
 
     reason = "forbidden"
 

@@ -52,6 +52,7 @@ from crucible_collector.receive import (
     Intake,
     Limits,
     OtlpHttp,
+    for_pages,
 )
 from crucible_collector.sample import warm as sample_kernels
 from crucible_collector.sample.rules import Rules
@@ -220,7 +221,8 @@ class Service:
     def _start_receivers(self) -> None:
         intake = _made(self._intake)
         tls, guard = self._doors.tls, self._doors.ingest_guard
-        otlp = OtlpHttp(intake, guard=guard("http"))
+        origins = self._doors.origins("http")
+        otlp = for_pages(OtlpHttp(intake, guard=guard("http"), origins=origins), origins)
         context = None if tls is None else tls.context
         self._listen("http", WebServer(otlp, name="otlp-http", http=BoundedHttp, tls=context))
         credentials = None if tls is None else tls.grpc_credentials()

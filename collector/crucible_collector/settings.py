@@ -21,6 +21,7 @@ from crucible_collector.retention import from_setting
 _ADDRESS = re.compile(r"^(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^:\s\[\]]+)):(?P<port>\d{1,5})$")
 _URL = re.compile(r"^https?://[^\s/?#@]+(?:/[^\s?#]*)?$")
 _ORIGIN = re.compile(r"^https?://[^\s/?#@*]+$")
+_HOST_NAME = re.compile(r"^[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?$")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -90,6 +91,18 @@ def _table(value: Any) -> Any:
     return value
 
 
+def _host_names(value: Any) -> Any:
+    """A list, or texts with commas between."""
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, list | tuple):
+        raise ValueError("expected names of hosts, with commas between")  # noqa: TRY004 - as below
+    names = tuple(str(each).strip().lower() for each in given if str(each).strip())
+    for name in names:
+        if _HOST_NAME.match(name) is None:
+            raise ValueError(f"{name!r}: expected the name of a host alone, as in lab.example")
+    return names
+
+
 def _origins(value: Any) -> Any:
     """A list, or texts with commas between: scheme and host, as browsers send them."""
     given = value.split(",") if isinstance(value, str) else value
@@ -107,6 +120,7 @@ def _origins(value: Any) -> Any:
 LISTENERS = ("grpc", "http", "api")
 
 _Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+_HostNames = Annotated[tuple[str, ...], BeforeValidator(_host_names)]
 _Origins = Annotated[tuple[str, ...], BeforeValidator(_origins)]
 _Kept = Annotated[dict[str, dt.timedelta] | None, BeforeValidator(from_setting)]
 _Table = Annotated[dict[str, Any] | None, BeforeValidator(_table)]
@@ -158,7 +172,13 @@ class Settings(BaseModel):
         " is always asked for, but with --insecure",
     )
     cors_origins: _Origins = Field(
-        (), description="origins whose pages browsers let ask the API, with commas between"
+        (),
+        description="origins whose pages browsers let ask the API and send OTLP over HTTP, with commas between",
+    )
+    host_names: _HostNames = Field(
+        (),
+        description="names by which browsers reach a loopback address that asks for no keys, beside localhost and"
+        " that of public_url, with commas between",
     )
     requests_per_minute_max: int | None = Field(
         None, ge=1, description="questions and changes over REST a minute, of each key or address"

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from crucible_collector.access.guard import Guard
 from crucible_collector.access.keyring import KeyRing
+from crucible_collector.access.origins import Origins
 from crucible_collector.access.rates import Buckets, Rates
 from crucible_collector.errors import SettingsError
 from crucible_collector.settings import LISTENERS, Settings, parse_address
@@ -61,6 +63,14 @@ class Doors:
         """As `guard`; None where nothing is asked and nothing is counted."""
         guard = self.guard(listener)
         return guard if guard.keys is not None or self._rates.bound_what_is_sent else None
+
+    def origins(self, listener: str) -> Origins:
+        """Of one of the three: what it takes of browsers."""
+        settings, host_names = self._settings, None
+        if listener not in self._asking and parse_address(getattr(settings, listener)).is_loopback:
+            public = urlsplit(settings.public_url or "").hostname
+            host_names = frozenset(settings.host_names) | ({public} if public else set())
+        return Origins(listener, settings.cors_origins, host_names)
 
     def _tell_that_there_is_none(self) -> None:
         beyond = [

@@ -1,7 +1,7 @@
 """Questions and answers: REST over what is stored, and a page that shows it.
 
 `serve` listens and `app` puts it together; `routes` has a module for each kind of thing that is asked
-for; `parameters` says what a question may contain and `bodies` reads what is sent with one; `models`,
+for; `parameters` says what a question may contain, `path_parameters` what its path, and `bodies` reads what is sent with one; `models`,
 `aggregates`, `anomalies`, `archives`, `experiments`, `cost`, `detection`, `scanned`, `sampling`, `simulated` and `telemetry` say what answers
 look like and `answer` writes them, its `row_sets` as the request is to `accept` them: as JSON or as `arrow`
 (`exchange` has what holds of every request, and `openapi` tells of it); `estimates` puts the `intervals` of what was sampled into them, by the

@@ -204,7 +204,7 @@ def _surround(app: FastAPI, reads: Reads, access: Access | None) -> None:
     app.add_middleware(GZipMiddleware, **GZIP)
     app.add_middleware(Head)
     if access is not None:
-        app.add_middleware(ApiGuard, guard=access.guard, reads=reads, audit=access.audit)
-        if access.cors_origins:
-            app.add_middleware(CORSMiddleware, allow_origins=access.cors_origins, **CORS)
+        app.add_middleware(ApiGuard, access=access, reads=reads)
+        if access.origins.allowed:
+            app.add_middleware(CORSMiddleware, allow_origins=access.origins.allowed, **CORS)
     app.add_middleware(site.SecurityHeaders)

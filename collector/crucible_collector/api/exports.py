@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from crucible_collector.api.jobs import Job
-from crucible_collector.api.models import Model
+from crucible_collector.api.models import Job, Model
 from crucible_collector.api.parameters import Severity, Text, Time
 
 ExportOf = Literal["events", "traces", "points", "logs", "anomalies", "runs", "summary"]

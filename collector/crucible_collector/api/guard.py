@@ -2,7 +2,8 @@
 
 A browser cannot send a header with an EventSource or a link, so the page gives its key once
 (`routes.session`) and gets it back as a cookie that no script reads and no other site's request carries.
-What changes something by that cookie must come from the page itself.
+What changes something by that cookie must come from the page itself, and what does so without any key must
+not come from another site's (`access.origins`).
 
 Whoever was let in stays so no longer than the key is valid: an answer without an end ends with it.
 """
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
@@ -25,6 +26,7 @@ from crucible_collector.access import making
 from crucible_collector.access.changes import BODY_BYTES_MAX, summary_of
 from crucible_collector.access.guard import ADMITTED_KEY, Admitted, Guard
 from crucible_collector.access.making import Made, Wanted
+from crucible_collector.access.origins import Origins, is_own_page
 from crucible_collector.access.principal import SCOPE_KEY
 from crucible_collector.access.scopes import Ruled, is_change, rule_of
 from crucible_collector.access.within import require_within
@@ -69,7 +71,7 @@ class Access:
 
     guard: Guard
     dsn: Callable[[], str]
-    cors_origins: tuple[str, ...] = ()
+    origins: Origins
 
     def make_key(self, wanted: Wanted, by: str) -> Made:
         """See `routes.keys.Keys`."""
@@ -87,14 +89,12 @@ class Access:
 class ApiGuard:
     """Around all of the API's routes, which find who asks in `scope` (see `access.principal`)."""
 
-    def __init__(
-        self, app: ASGIApp, *, guard: Guard, reads: Reads, audit: Callable[[Change], None]
-    ) -> None:
-        """`audit` writes down a change; it is called on a thread."""
+    def __init__(self, app: ASGIApp, *, access: Access, reads: Reads) -> None:
         self._app = app
-        self._guard = guard
+        self._guard = access.guard
+        self._origins = access.origins
         self._reads = reads
-        self._audit = audit
+        self._audit = access.audit  # called on a thread
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -104,13 +104,13 @@ class ApiGuard:
         headers = Headers(scope=scope)
         address = scope["client"][0] if scope.get("client") else ""
         try:
-            if ruled.rule.scope is None:
-                admitted = None
-            else:
-                credentials, by_cookie = _credentials(headers)
+            self._origins.require_name(headers.get("host"))
+            admitted = None
+            credentials, by_cookie = _credentials(headers)
+            if ruled.rule.scope is not None:
                 admitted = await self._guard.admit_async(credentials, address, ruled.rule.scope)
-                if by_cookie and scope["method"] not in _SAFE:
-                    require_own_page(headers)
+            if scope["method"] not in _SAFE:
+                self._require_page(headers, admitted, by_cookie=by_cookie)
             if admitted is None:
                 await self._app(scope, receive, send)
             else:
@@ -139,6 +139,14 @@ class ApiGuard:
         told = {**scope, SCOPE_KEY: admitted.principal, ADMITTED_KEY: admitted}
         await self._app(told, body.receive, exchange.send)
         await exchange.finish()
+
+    def _require_page(
+        self, headers: Headers, admitted: Admitted | None, *, by_cookie: bool
+    ) -> None:
+        if admitted is not None and by_cookie:
+            require_own_page(headers)
+        elif admitted is None or admitted.key_id is None:
+            self._origins.require_own_page(*_told_by_browser(headers))
 
     def _counted(self, admitted: Admitted) -> int | None:
         try:
@@ -285,13 +293,13 @@ class _Body:
 
 def require_own_page(headers: Headers) -> None:
     """ForbiddenError for what another site's page has a browser send. Others than browsers tell neither."""
-    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    if site is not None:
-        is_own = site == "same-origin"
-    else:
-        is_own = origin is not None and urlsplit(origin).netloc == headers.get("host")
-    if not is_own:
+    if not is_own_page(*_told_by_browser(headers), otherwise=False):
         raise ForbiddenError("by its cookie only the collector's own page changes anything")
+
+
+def _told_by_browser(headers: Headers) -> tuple[str | None, str | None, str | None]:
+    """As `origins` takes them."""
+    return headers.get("sec-fetch-site"), headers.get("origin"), headers.get("host")
 
 
 def _credentials(headers: Headers) -> tuple[str | None, bool]:

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 from fastapi.responses import Response
-from pydantic import Field
 
 from crucible_collector.api.answer import listed, only
-from crucible_collector.api.models import Model, Time
 from crucible_collector.api.paging import decode_cursor, fields
 from crucible_collector.api.places import after_created
 from crucible_collector.store.read import Reads
 
 JOB_KEY = ("created_at", "job_id")
 JobKind = Literal["export", "archive", "restore", "reprice"]
-Request = TypeVar("Request")
-Report = TypeVar("Report")
-
-
-class Job(Model, Generic[Request, Report]):
-    """Something that goes on by itself after it was asked for."""
-
-    job_id: str
-    created_at: Time
-    updated_at: Time
-    finished_at: Time | None
-    state: Literal["running", "completed", "failed", "cancelled"]
-    progress: float = Field(description="From 0 to 1.")
-    collector: str = Field(description="Which collector runs it.")
-    request: Request = Field(description="As it was asked for.")
-    report: Report | None = Field(description="What there is to tell so far.")
-    error: str | None
 
 
 def job_of(reads: Reads, kind: JobKind, job_id: str) -> Response:

@@ -368,3 +368,22 @@ class Failure(Model):
     """Every answer that is not 2xx."""
 
     error: Problem
+
+
+Request = TypeVar("Request")
+Report = TypeVar("Report")
+
+
+class Job(Model, Generic[Request, Report]):
+    """Something that goes on by itself after it was asked for."""
+
+    job_id: str
+    created_at: Time
+    updated_at: Time
+    finished_at: Time | None
+    state: Literal["running", "completed", "failed", "cancelled"]
+    progress: float = Field(description="From 0 to 1.")
+    collector: str = Field(description="Which collector runs it.")
+    request: Request = Field(description="As it was asked for.")
+    report: Report | None = Field(description="What there is to tell so far.")
+    error: str | None

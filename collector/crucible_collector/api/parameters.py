@@ -10,9 +10,7 @@ import re
 import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote
 
-from fastapi import Path
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -118,7 +116,8 @@ def id_64_text(number: int) -> str:
     return f"{number & (1 << 64) - 1:016x}"
 
 
-def _storable(value: str) -> str:
+def storable(value: str) -> str:
+    """For an AfterValidator: a text that the database can hold, and no longer than names are."""
     if "\0" in value:
         raise ValueError("no stored text has a NUL in it")
     if len(value) > TEXT_LENGTH_MAX:
@@ -126,7 +125,7 @@ def _storable(value: str) -> str:
     return value
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(storable)]
 Time = Annotated[
     datetime,
     BeforeValidator(parse_time),
@@ -141,35 +140,6 @@ Severity = Annotated[
     int,
     BeforeValidator(parse_severity),
     WithJsonSchema({"type": "string", "examples": ["warn", "17"]}),
-]
-
-
-def _segment(example: str, description: str) -> Any:
-    return Path(description=description, examples=[example])
-
-
-# `app.PathAsSent` leaves the path escaped, so that an id may contain a slash.
-_Unescaped = Annotated[str, AfterValidator(unquote), AfterValidator(_storable)]
-ExperimentIdPath = Annotated[_Unescaped, _segment("digits-sweep", "Experiment id.")]
-RunIdPath = Annotated[_Unescaped, _segment("run-7", "Run id; a slash in it as %2F.")]
-MetricPath = Annotated[
-    _Unescaped, _segment("optim/entropy", "Name of the measurement, slashes as they are.")
-]
-EventNamePath = Annotated[
-    _Unescaped, _segment("crucible_train.epoch.stop", "Name of an event, or an alias.")
-]
-ModelPath = Annotated[_Unescaped, _segment("gpt-4o", "Model; a slash in its name as %2F.")]
-CorrelationIdPath = Annotated[
-    _Unescaped, _segment("order-4711", "Correlation id; where none was set it is the trace id.")
-]
-TraceIdPath = Annotated[
-    TraceId, _segment("5b8efff798038103d269b633813fc60c", "Trace id: 32 hex digits or a UUID.")
-]
-SeriesIdPath = Annotated[
-    int,
-    BeforeValidator(parse_id_64),
-    WithJsonSchema({"type": "string"}),
-    _segment("0f3c9a7be2d14c55", "Series id: hex digits, as the lists of series give it."),
 ]
 
 

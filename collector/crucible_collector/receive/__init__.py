@@ -18,9 +18,18 @@ In the order in which a request meets them:
 from crucible_collector.receive.admission import Admission
 from crucible_collector.receive.events_bridge_intake import EventsIntake
 from crucible_collector.receive.grpc_server import GrpcServer
-from crucible_collector.receive.http_app import OtlpHttp
+from crucible_collector.receive.http_app import OtlpHttp, for_pages
 from crucible_collector.receive.http_protocol import BoundedHttp
 from crucible_collector.receive.intake import Intake
 from crucible_collector.receive.limits import Limits
 
-__all__ = ["Admission", "BoundedHttp", "EventsIntake", "GrpcServer", "Intake", "Limits", "OtlpHttp"]
+__all__ = [
+    "Admission",
+    "BoundedHttp",
+    "EventsIntake",
+    "GrpcServer",
+    "Intake",
+    "Limits",
+    "OtlpHttp",
+    "for_pages",
+]

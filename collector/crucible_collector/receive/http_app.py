@@ -9,11 +9,15 @@ from __future__ import annotations
 import logging
 import time
 from http import HTTPStatus
+from typing import Any
 
 import grpc
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from crucible_collector import metrics
 from crucible_collector.access.guard import Guard
+from crucible_collector.access.origins import Origins
 from crucible_collector.batch import Signal
 from crucible_collector.errors import RefusedError, TooLargeError
 from crucible_collector.receive.answers import Answer
@@ -32,16 +36,31 @@ log = logging.getLogger("crucible.receive.http")
 
 PATHS = {"/v1/traces": Signal.TRACES, "/v1/metrics": Signal.METRICS, "/v1/logs": Signal.LOGS}
 
+# Cookies stay at home; a page sends a key of its own.
+_CORS: dict[str, Any] = {
+    "allow_credentials": False,
+    "allow_methods": ["POST"],
+    "allow_headers": ["Authorization", "Content-Encoding", "Content-Type"],
+    "expose_headers": ["Retry-After"],
+    "max_age": 600,
+}
+
 
 class OtlpHttp:
     """The ASGI application; stateless but for the intake behind it."""
 
     def __init__(
-        self, intake: Intake, *, guard: Guard | None = None, body_timeout_s: float = BODY_TIMEOUT_S
+        self,
+        intake: Intake,
+        *,
+        guard: Guard | None = None,
+        origins: Origins | None = None,
+        body_timeout_s: float = BODY_TIMEOUT_S,
     ) -> None:
-        """`guard` lets senders in; None: everybody, and as much as they send."""
+        """`guard` lets senders in; None: everybody, and as much as they send. `origins`: whose pages may send."""
         self._intake = intake
         self._guard = guard
+        self._origins = origins or Origins("http")
         self._body_timeout_s = body_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,10 +93,13 @@ class OtlpHttp:
 
     async def _accept(self, exchange: Exchange, signal: Signal) -> Answer:
         sender = None
+        exchange.require_name(self._origins)
         if self._guard is not None:
             sender = await self._guard.admit_async(
                 exchange.authorization, exchange.address, "ingest"
             )
+        if sender is None or sender.key_id is None:
+            exchange.require_own_page(self._origins)
         exchange.require_post()
         exchange.require_content_type()
         is_gzip = exchange.is_gzip()
@@ -94,6 +116,13 @@ class OtlpHttp:
             answer = await self._intake.accept_async(request)
         metrics.ACKNOWLEDGE_SECONDS.labels("http").observe(time.monotonic() - received_s)
         return answer
+
+
+def for_pages(app: OtlpHttp, origins: Origins) -> ASGIApp:
+    """What answers browsers, too, that ask whether another site's page may send, where some may."""
+    if not origins.allowed:
+        return app
+    return CORSMiddleware(app, allow_origins=origins.allowed, **_CORS)
 
 
 def _known(signal: Signal | None) -> Signal:

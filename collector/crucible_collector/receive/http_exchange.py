@@ -18,6 +18,7 @@ from typing import Any
 import grpc
 from google.rpc.status_pb2 import Status
 
+from crucible_collector.access.origins import Origins
 from crucible_collector.errors import RefusedError, TooLargeError, UnauthenticatedError
 from crucible_collector.receive import answers
 from crucible_collector.receive.admission import Ticket
@@ -84,8 +85,16 @@ class Exchange:
 
     @property
     def authorization(self) -> str | None:
-        value = self._headers.get(b"authorization")
-        return None if value is None else value.decode("latin-1")
+        return self._text(b"authorization")
+
+    def require_name(self, origins: Origins) -> None:
+        """ForbiddenError: see `access.origins`."""
+        origins.require_name(self._text(b"host"))
+
+    def require_own_page(self, origins: Origins) -> None:
+        """ForbiddenError: see `access.origins`."""
+        site, origin = self._text(b"sec-fetch-site"), self._text(b"origin")
+        origins.require_own_page(site, origin, self._text(b"host"))
 
     @property
     def is_json(self) -> bool:
@@ -209,6 +218,10 @@ class Exchange:
                     drained_bytes += len(await self._next())
         except (TimeoutError, GoneError):
             return
+
+    def _text(self, name: bytes) -> str | None:
+        value = self._headers.get(name)
+        return None if value is None else value.decode("latin-1")
 
     def _header(self, name: bytes) -> bytes:
         return self._headers.get(name, b"").strip().lower()

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from crucible_collector.access.origins import Origins
 from crucible_collector.access.principal import Principal
 from crucible_collector.access.scopes import RULES, rule_of
 from crucible_collector.access.within import require_within
@@ -20,7 +21,7 @@ from crucible_collector.store.read import Reads
 class Anything:
     """Stands for every part that the application can be given: no route is left out."""
 
-    cors_origins = ()
+    origins = Origins("api")
 
     def __getattr__(self, name: str) -> Any:
         return Anything()

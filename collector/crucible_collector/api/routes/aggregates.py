@@ -23,12 +23,8 @@ from crucible_collector.api.in_force import Asked
 from crucible_collector.api.intervals import Spread
 from crucible_collector.api.models import Page
 from crucible_collector.api.paging import decode_cursor, fields, time_and_rest
-from crucible_collector.api.parameters import (
-    EventAggregateFilter,
-    PointAggregateFilter,
-    SeriesIdPath,
-    id_64_text,
-)
+from crucible_collector.api.parameters import EventAggregateFilter, PointAggregateFilter, id_64_text
+from crucible_collector.api.path_parameters import SeriesIdPath
 from crucible_collector.api.places import GROUP, TIME_KEY, after_group, group_key
 from crucible_collector.store.pieces import Pieces, cut, rimmed
 from crucible_collector.store.read import Reads

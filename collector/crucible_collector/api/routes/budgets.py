@@ -16,7 +16,8 @@ from crucible_collector.api.cost import Budget, BudgetChange
 from crucible_collector.api.failures import NOT_FOUND, NotFoundError
 from crucible_collector.api.models import Failure, One, Page
 from crucible_collector.api.paging import decode_cursor
-from crucible_collector.api.parameters import ExperimentIdPath, Paged
+from crucible_collector.api.parameters import Paged
+from crucible_collector.api.path_parameters import ExperimentIdPath
 from crucible_collector.store.read import Reads
 
 FAILURES: dict[int | str, dict[str, Any]] = {

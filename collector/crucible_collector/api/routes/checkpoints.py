@@ -12,7 +12,8 @@ from crucible_collector.api.checkpoints import Checkpoint
 from crucible_collector.api.failures import NOT_FOUND
 from crucible_collector.api.models import Page
 from crucible_collector.api.paging import decode_cursor, fields
-from crucible_collector.api.parameters import Paged, RunIdPath
+from crucible_collector.api.parameters import Paged
+from crucible_collector.api.path_parameters import RunIdPath
 from crucible_collector.api.places import SPAN_KEY, after_span
 from crucible_collector.store.read import Reads
 

@@ -14,7 +14,8 @@ from crucible_collector.api.experiments import ExperimentInFull
 from crucible_collector.api.failures import NOT_FOUND
 from crucible_collector.api.models import Experiment, One, Page
 from crucible_collector.api.paging import decode_cursor, fields
-from crucible_collector.api.parameters import ExperimentFilter, ExperimentIdPath
+from crucible_collector.api.parameters import ExperimentFilter
+from crucible_collector.api.path_parameters import ExperimentIdPath
 from crucible_collector.api.places import after_first_seen
 from crucible_collector.store.read import Reads
 

@@ -22,7 +22,7 @@ from crucible_collector.api.health import (
     run_health,
 )
 from crucible_collector.api.models import Failure, One
-from crucible_collector.api.parameters import ExperimentIdPath, RunIdPath
+from crucible_collector.api.path_parameters import ExperimentIdPath, RunIdPath
 from crucible_collector.store.read import Reads
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {

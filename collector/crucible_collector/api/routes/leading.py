@@ -23,7 +23,7 @@ from crucible_collector.api.bodies import json_object
 from crucible_collector.api.experiments import Description, NewExperiment, Reason
 from crucible_collector.api.failures import NOT_FOUND, ConflictError, NotFoundError
 from crucible_collector.api.models import Experiment, Failure, One
-from crucible_collector.api.parameters import ExperimentIdPath
+from crucible_collector.api.path_parameters import ExperimentIdPath
 from crucible_collector.store.experiments import MOVES, Action
 from crucible_collector.store.read import Reads
 

@@ -18,8 +18,8 @@ from crucible_collector.access.principal import principal_of
 from crucible_collector.api.bodies import json_object
 from crucible_collector.api.cost import Recomputed, RecomputedRequest, RecomputeRequest
 from crucible_collector.api.failures import NOT_FOUND
-from crucible_collector.api.jobs import Job, job_of, jobs_of
-from crucible_collector.api.models import Failure, One, Page
+from crucible_collector.api.jobs import job_of, jobs_of
+from crucible_collector.api.models import Failure, Job, One, Page
 from crucible_collector.api.parameters import Paged
 from crucible_collector.errors import OverloadedError
 from crucible_collector.store.read import Reads

@@ -14,7 +14,8 @@ from crucible_collector.api.answer import cut_out, listed, single, whole
 from crucible_collector.api.failures import NOT_FOUND
 from crucible_collector.api.models import One, Page, Run, RunInFull, RunSeries
 from crucible_collector.api.paging import Cut, cut, decode_cursor, fields
-from crucible_collector.api.parameters import CurveFilter, MetricPath, Paged, RunFilter, RunIdPath
+from crucible_collector.api.parameters import CurveFilter, Paged, RunFilter
+from crucible_collector.api.path_parameters import MetricPath, RunIdPath
 from crucible_collector.api.places import (
     CURVE_KEY,
     SERIES_KEY,

@@ -19,7 +19,8 @@ from crucible_collector.api.bodies import json_object
 from crucible_collector.api.failures import NOT_FOUND, NotFoundError
 from crucible_collector.api.models import Failure, One, Page
 from crucible_collector.api.paging import decode_cursor, fields
-from crucible_collector.api.parameters import MetricPath, Paged, RunIdPath, Text
+from crucible_collector.api.parameters import Paged, Text
+from crucible_collector.api.path_parameters import MetricPath, RunIdPath
 from crucible_collector.api.places import after_created
 from crucible_collector.api.scanned import AnomalyScan, Band, ListedScan, ScanRequest
 from crucible_collector.api.wrong import first_wrong

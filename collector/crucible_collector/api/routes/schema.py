@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from crucible_collector.api.failures import NOT_FOUND, NotFoundError
 from crucible_collector.api.models import One
-from crucible_collector.api.parameters import EventNamePath
+from crucible_collector.api.path_parameters import EventNamePath
 from crucible_collector.api.registry import (
     EventDescription,
     Registry,

@@ -13,12 +13,8 @@ from crucible_collector.api.answer import listed, only, single, whole
 from crucible_collector.api.failures import NOT_FOUND
 from crucible_collector.api.models import One, Page, Point, Series
 from crucible_collector.api.paging import decode_cursor, fields
-from crucible_collector.api.parameters import (
-    PointFilter,
-    SeriesFilter,
-    SeriesIdPath,
-    id_64_text,
-)
+from crucible_collector.api.parameters import PointFilter, SeriesFilter, id_64_text
+from crucible_collector.api.path_parameters import SeriesIdPath
 from crucible_collector.api.percentiles import (
     DistributionWithPercentiles,
     HistogramFilter,

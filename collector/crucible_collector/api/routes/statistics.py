@@ -18,7 +18,7 @@ from crucible_collector.api.in_force import Asked
 from crucible_collector.api.models import One, Page
 from crucible_collector.api.outcomes import outcomes
 from crucible_collector.api.paging import decode_cursor, fields
-from crucible_collector.api.parameters import EventNamePath, ExperimentIdPath, ModelPath
+from crucible_collector.api.path_parameters import EventNamePath, ExperimentIdPath, ModelPath
 from crucible_collector.api.portrait import described, lying_of
 from crucible_collector.api.questions import Chosen
 from crucible_collector.api.reliability import ReliabilityFilter

@@ -14,14 +14,8 @@ from crucible_collector.api.answer import compact, cut_out, listed
 from crucible_collector.api.failures import NOT_FOUND, NotFoundError
 from crucible_collector.api.models import Correlated, Page, TraceSpan
 from crucible_collector.api.paging import Cursor, Cut, Key, cut, decode_cursor, fields
-from crucible_collector.api.parameters import (
-    CorrelationIdPath,
-    Period,
-    TimelineFilter,
-    TraceFilter,
-    TraceIdPath,
-    as_trace_id,
-)
+from crucible_collector.api.parameters import Period, TimelineFilter, TraceFilter, as_trace_id
+from crucible_collector.api.path_parameters import CorrelationIdPath, TraceIdPath
 from crucible_collector.api.places import SPAN_KEY, after_event, after_span, after_time
 from crucible_collector.api.tree import in_tree_order
 from crucible_collector.store.pieces import Pieces

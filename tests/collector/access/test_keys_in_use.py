@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -68,9 +68,15 @@ def send(
     return answer
 
 
-def post(running: Collector, body: bytes, key: str | None, **settings: Any) -> httpx.Response:
-    """Over HTTP."""
-    headers = {"content-type": "application/x-protobuf"}
+def post(
+    running: Collector,
+    body: bytes,
+    key: str | None,
+    also: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> httpx.Response:
+    """Over HTTP, with other headers, too."""
+    headers = {"content-type": "application/x-protobuf", **(also or {})}
     if key is not None:
         headers["authorization"] = f"Bearer {key}"
     url = f"{running.addresses['http']}/v1/traces"

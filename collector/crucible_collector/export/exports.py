@@ -78,12 +78,12 @@ class Exports:
         def work(job_id: uuid.UUID, progress: Progress) -> Report:
             return self._work(asked, job_id, progress)
 
-        return self._jobs.start("export", asked.told(), work, asked_by)
+        return self._jobs.start("export", asked.told(), work, asked_by, undo=self._remove)
 
     def cancel(self, job_id: uuid.UUID) -> None:
         """See api.routes.exports.Exporting."""
         self._jobs.cancel(job_id)
-        shutil.rmtree(self._directory / str(job_id), ignore_errors=True)
+        self._remove(job_id)
 
     def file(self, job_id: uuid.UUID, name: str) -> Path | None:
         """See api.routes.exports.Exporting."""
@@ -95,6 +95,9 @@ class Exports:
         with suppress(OSError):  # a name longer than the file system takes
             return path if path.is_file() else None
         return None
+
+    def _remove(self, job_id: uuid.UUID) -> None:
+        shutil.rmtree(self._directory / str(job_id), ignore_errors=True)
 
     def _work(self, asked: ExportRequest, job_id: uuid.UUID, progress: Progress) -> Report:
         part = self._directory / f"{job_id}{_PART}"

@@ -4,6 +4,6 @@
 (`store.jobs`). What a job does is a `Work` of `export`, `archive` or `reprice`.
 """
 
-from crucible_collector.jobs.runner import CancelledError, Jobs, Progress, Report, Work
+from crucible_collector.jobs.runner import CancelledError, Jobs, Progress, Report, Undo, Work
 
-__all__ = ["CancelledError", "Jobs", "Progress", "Report", "Work"]
+__all__ = ["CancelledError", "Jobs", "Progress", "Report", "Undo", "Work"]

@@ -47,6 +47,8 @@ class Progress(Protocol):
 
 # What a job does, from its identity and a way to say how far it is to what it has to report.
 Work = Callable[[uuid.UUID, Progress], Report]
+# Takes back what a job has made, where it was cancelled after its work had last looked.
+Undo = Callable[[uuid.UUID], None]
 
 
 class Jobs:
@@ -61,12 +63,18 @@ class Jobs:
         self._stopping = threading.Event()
 
     def start(
-        self, kind: Kind, request: Mapping[str, Any], work: Work, asked_by: str = ""
+        self,
+        kind: Kind,
+        request: Mapping[str, Any],
+        work: Work,
+        asked_by: str = "",
+        *,
+        undo: Undo | None = None,
     ) -> uuid.UUID:
         """Begin a job. DatabaseAwayError; OverloadedError while two of its kind run."""
         job = NewJob(uuid.uuid4(), kind, self._collector, asked_by, request)
         thread = threading.Thread(
-            target=self._run, args=(job.job_id, work), name=f"job-{kind}", daemon=True
+            target=self._run, args=(job.job_id, work, undo), name=f"job-{kind}", daemon=True
         )
         with self._lock:
             running = Counter(each for each, _ in self._running.values())[kind]
@@ -101,19 +109,21 @@ class Jobs:
         with self._lock:
             self._running.pop(job_id, None)
 
-    def _run(self, job_id: uuid.UUID, work: Work) -> None:
+    def _run(self, job_id: uuid.UUID, work: Work, undo: Undo | None) -> None:
         """The body of a job's thread."""
         try:
             with kept_job(self._dsn(), job_id) as row:
-                self._work(row, job_id, work)
+                self._work(row, job_id, work, undo)
         except CollectorError as error:
             log.warning("job %s: its end could not be written: %s", job_id, error)
         finally:
             self._forget(job_id)
 
-    def _work(self, row: KeptJob, job_id: uuid.UUID, work: Work) -> None:
+    def _work(self, row: KeptJob, job_id: uuid.UUID, work: Work, undo: Undo | None) -> None:
         try:
-            row.finish("completed", work(job_id, self._follow(row)))
+            is_kept = row.finish("completed", work(job_id, self._follow(row)))
+            if undo is not None and not is_kept:
+                undo(job_id)
         except CancelledError as error:
             row.finish("cancelled", error=str(error) or None)
         except CollectorError as error:

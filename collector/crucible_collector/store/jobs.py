@@ -54,6 +54,7 @@ set
     finished_at = now(),
     updated_at = now()
 where job_id = %(job)s
+returning state
 """
 
 CANCEL = """
@@ -89,11 +90,12 @@ class KeptJob:
 
     def finish(
         self, state: State, report: Mapping[str, Any] | None = None, error: str | None = None
-    ) -> None:
-        """Say how it ended."""
+    ) -> bool:
+        """Say how it ended; False where somebody had it end before."""
         asked = {"job": self._job_id, "state": state, "report": _json(report), "error": error}
         with understood("job"):
-            self._connection.execute(FINISH, asked)
+            row = self._connection.execute(FINISH, asked).fetchone()
+        return row is None or row[0] == state
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from crucible_collector.api.exports import ExportRequest
 from crucible_collector.errors import ExportError
 from crucible_collector.export import exports as module
 from crucible_collector.export.exports import Exports
-from crucible_collector.jobs import Jobs, Report, Work
+from crucible_collector.jobs import Jobs, Report, Undo, Work
 from crucible_collector.store.connect import reader_pool
 from crucible_collector.store.read import Reader
 from stored import Health
@@ -171,6 +171,52 @@ def test_files_of_another_collector_are_said_to_be_there(served: Served, filled_
     assert served.client.get(f"/exports/{export_id}").status_code == 404
 
 
+@pytest.mark.parametrize("collector", ["here", "far:away"])
+def test_an_export_that_is_removed_just_before_it_ends_leaves_no_files(
+    served: Served, filled_plain: str, monkeypatch: pytest.MonkeyPatch, collector: str
+) -> None:
+    """Whichever collector is asked: the files are whole and have their name, the job's end is not told yet."""
+    keep, stopped, told = served.exports._keep, threading.Event(), threading.Event()
+
+    def kept(*arguments: Any) -> None:
+        keep(*arguments)
+        stopped.set()
+        assert told.wait(WAIT_S)
+
+    monkeypatch.setattr(served.exports, "_keep", kept)
+    job = served.ask(of="runs").json()["data"]["job_id"]
+    assert stopped.wait(WAIT_S)
+    if collector == "here":
+        assert served.client.delete(f"/exports/{job}").json()["data"]["state"] == "cancelled"
+    else:
+        Jobs(lambda: filled_plain, collector).cancel(uuid.UUID(job))
+        assert list(served.directory.iterdir())
+    told.set()
+    for thread in [each for each in threading.enumerate() if each.name == "job-export"]:
+        thread.join(WAIT_S)
+    assert not list(served.directory.iterdir())
+    assert served.client.get(f"/exports/{job}").json()["data"]["state"] == "cancelled"
+
+
+def test_an_export_that_ends_elsewhere_while_it_is_removed_is_said_to_be_there(
+    served: Served, filled_plain: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = served.done(of="runs")["job_id"]
+    end = "update crucible.jobs set collector = 'far:away', state = %s where job_id = %s"
+    cancel = served.exports.cancel
+    with psycopg.connect(filled_plain, autocommit=True) as conn:
+        conn.execute(end, ["running", job])
+
+        def ends_first(job_id: uuid.UUID) -> None:
+            conn.execute(end, ["completed", job])
+            cancel(job_id)
+
+        monkeypatch.setattr(served.exports, "cancel", ends_first)
+        answer = served.client.delete(f"/exports/{job}")
+    assert answer.status_code == 409
+    assert "with the collector far:away" in answer.json()["error"]["message"]
+
+
 def test_leftovers_go_at_a_start_and_what_is_too_old_with_time(
     filled_plain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,7 +240,8 @@ class ByHand:
     def __init__(self) -> None:
         self.works: list[Work] = []
 
-    def start(self, _kind: str, _told: Any, work: Work, _asked_by: str) -> uuid.UUID:
+    def start(self, _kind: str, _told: Any, work: Work, _asked_by: str, *, undo: Undo) -> uuid.UUID:
+        del undo
         self.works.append(work)
         return uuid.uuid4()
 

@@ -126,6 +126,9 @@ def exports_router(reads: Reads, exporting: Exporting) -> APIRouter:
         if found["state"] != "running":
             _check_here(found, exporting)
         exporting.cancel(uuid.UUID(export_id))
+        found = _job(reads, export_id)
+        if found["state"] != "cancelled":  # it came to its end meanwhile
+            _check_here(found, exporting)
         return job_of(reads, "export", export_id)
 
     return router

@@ -60,7 +60,9 @@ class Reason(enum.IntEnum):
     MALFORMED_REQUEST = 10
     REQUEST_TOO_LARGE = 11
     INVALID_EVENT = 12  # of the bridge: no event, or not to be made one
-    FOREIGN_EXPERIMENT = 13  # the sender's key is for experiments whose id begins otherwise
+    FOREIGN_EXPERIMENT = (
+        13  # the sender's key is for experiments whose id begins otherwise, and their runs
+    )
 
     @property
     def label(self) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from crucible_collector.access.guard import Guard
 from crucible_collector.access.keyring import KeyRing
 from crucible_collector.access.origins import Origins
+from crucible_collector.access.owners import Owners
 from crucible_collector.access.rates import Buckets, Rates
 from crucible_collector.errors import SettingsError
 from crucible_collector.settings import LISTENERS, Settings, parse_address
@@ -30,6 +31,7 @@ class Doors:
         self._settings = settings
         self._asking = tuple(name for name in LISTENERS if settings.asks_for_keys(name))
         self._keys = KeyRing(dsn) if self._asking else None
+        self._owners = Owners(dsn) if self._asking else None
         self._buckets = Buckets()
         self._rates = Rates(
             settings.requests_per_minute_max, settings.spans_per_s_max, settings.bytes_per_s_max
@@ -57,7 +59,7 @@ class Doors:
     def guard(self, listener: str) -> Guard:
         """Of one of the three."""
         keys = self._keys if listener in self._asking else None
-        return Guard(listener, keys, self._rates, self._buckets)
+        return Guard(listener, keys, self._rates, self._buckets, self._owners)
 
     def ingest_guard(self, listener: str) -> Guard | None:
         """As `guard`; None where nothing is asked and nothing is counted."""

@@ -7,10 +7,12 @@ are asked for may differ by address.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from crucible_collector import metrics
 from crucible_collector.access.keyring import KeyRing
+from crucible_collector.access.owners import Owners
 from crucible_collector.access.principal import EVERYBODY, SCOPES, Principal, Scope
 from crucible_collector.access.rates import Buckets, Rates
 from crucible_collector.access.secrets import bearer
@@ -38,10 +40,17 @@ class Admitted:
     buckets: Buckets
     key_id: str | None = None
     address: str = ""
+    owners: Owners | None = None
 
     @property
     def experiment_prefix(self) -> str | None:
         return self.principal.experiment_prefix
+
+    def foreign_runs(self, run_ids: Collection[str]) -> frozenset[str]:
+        """Which of these runs they may not tell of. May ask the database."""
+        if self.owners is None or self.experiment_prefix is None:
+            return frozenset()
+        return self.owners.foreign(self.experiment_prefix, run_ids)
 
     def require_room(self, body_bytes: int) -> None:
         """TooFastError where a body of this size will be refused, before any work is done on it."""
@@ -77,6 +86,7 @@ class Guard:
     keys: KeyRing | None  # None: no key is asked for
     rates: Rates = field(default_factory=Rates)
     buckets: Buckets = field(default_factory=Buckets)
+    owners: Owners | None = None  # None where no key is asked for
 
     def admit(self, header: str | None, address: str, scope: Scope | None = None) -> Admitted:
         """Who sends this `authorization` header from this address; None of the scopes: any key.
@@ -154,6 +164,7 @@ class Guard:
             self.buckets,
             found.key_id,
             address,
+            self.owners,
         )
         if scope is not None:
             admitted.require(scope)

@@ -26,6 +26,7 @@ from crucible_collector.journal import Entry, EntryFlag
 from crucible_collector.receive.limits import Limits
 from crucible_collector.receive.verdicts import (
     Asked,
+    Sender,
     Verdicts,
     judge_logs,
     judge_metrics,
@@ -43,7 +44,7 @@ WHY = {
     Reason.NUMBER_OUT_OF_RANGE: "a number does not fit what it is stored in",
     Reason.RECORD_TOO_LARGE: "the record, its resource or its scope is too large",
     Reason.EMPTY_METRIC: "the metric has no name or the data point no value",
-    Reason.FOREIGN_EXPERIMENT: "the API key is for experiments whose id begins otherwise",
+    Reason.FOREIGN_EXPERIMENT: "the API key is for experiments whose id begins otherwise, and for their runs",
 }
 
 
@@ -73,17 +74,17 @@ def check(
     limits: Limits,
     *,
     digest: bytes,
-    experiment_prefix: str | None = None,
+    sender: Sender | None = None,
 ) -> Checked:
     """Read a request of protobuf bytes and judge each of its records.
 
-    `digest` identifies the request as it was received; records whose experiment does not begin with
-    `experiment_prefix` are refused. Raises MalformedError or TooLargeError where
-    nothing of it can be read.
+    `digest` identifies the request as it was received; records that `sender` may not send, by the experiments and
+    runs they name, are refused. Raises MalformedError or TooLargeError where nothing of it can be read.
     """
-    asked = Asked.at(received_ns, limits, experiment_prefix)
+    limited = sender if sender is not None and sender.experiment_prefix is not None else None
+    asked = Asked.at(received_ns, limits, limited)
     # A glance does not see attributes.
-    glances = signal is Signal.TRACES and experiment_prefix is None
+    glances = signal is Signal.TRACES and limited is None
     judged = _at_a_glance(body, asked) if glances else None
     if judged is None:
         judged = _closely(signal, body, asked)

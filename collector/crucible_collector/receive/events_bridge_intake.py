@@ -139,7 +139,7 @@ class EventsIntake:
             sent.received_ns,
             limits,
             digest=digest,
-            experiment_prefix=request.sender.experiment_prefix if request.sender else None,
+            sender=request.sender,
         )
         self._intake.count_sent(request, checked.entry.record_count, len(body))
         if bridged.is_anonymous:

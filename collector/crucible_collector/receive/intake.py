@@ -182,10 +182,9 @@ class Intake:
             request.ticket.grow(len(body) * _JSON_BYTES_FACTOR)
             body = to_protobuf(request.signal, body)
         request.ticket.settle(len(body))
-        prefix = request.sender.experiment_prefix if request.sender is not None else None
         received_ns = self._clock_ns()
         checked = check(
-            request.signal, body, received_ns, self.limits, digest=digest, experiment_prefix=prefix
+            request.signal, body, received_ns, self.limits, digest=digest, sender=request.sender
         )
         self.count_sent(request, checked.entry.record_count, sent_bytes)
         return checked

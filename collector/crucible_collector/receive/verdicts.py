@@ -7,8 +7,10 @@ some 60 µs.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
@@ -70,6 +72,17 @@ _NAME_SLOTS = np.array(
 )
 
 
+class Sender(Protocol):
+    """Who sends, as `access.guard.Admitted` knows them."""
+
+    @property
+    def experiment_prefix(self) -> str | None: ...
+
+    def foreign_runs(self, run_ids: Collection[str]) -> Collection[str]:
+        """Which of these runs they may not tell of. May ask the database."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What the records of one request are held against."""
@@ -78,16 +91,16 @@ class Asked:
     earliest_ns: int
     earliest_start_ns: int  # of a span
     latest_ns: int
-    experiment_prefix: str | None = None
+    sender: Sender | None = None  # where they may not send everything
 
     @classmethod
-    def at(cls, received_ns: int, limits: Limits, experiment_prefix: str | None = None) -> Asked:
+    def at(cls, received_ns: int, limits: Limits, sender: Sender | None = None) -> Asked:
         return cls(
             limits,
             earliest_ns=received_ns - limits.past_s * _NS,
             earliest_start_ns=received_ns - max(limits.start_past_s, limits.past_s) * _NS,
             latest_ns=received_ns + limits.ahead_s * _NS,
-            experiment_prefix=experiment_prefix,
+            sender=sender,
         )
 
 
@@ -191,14 +204,20 @@ def _judge_common(records: Records, asked: Asked, verdicts: Verdicts) -> None:
             verdicts.refuse(Reason.TEXT_TOO_LONG, resources[records.scopes.resource][records.scope])
     if len(records.buffer) > limits.record_bytes_max:  # else nothing in it can be larger
         verdicts.refuse(Reason.RECORD_TOO_LARGE, _is_large(records, limits.record_bytes_max))
-    if asked.experiment_prefix is not None:
-        verdicts.refuse(Reason.FOREIGN_EXPERIMENT, _is_foreign(records, asked.experiment_prefix))
+    if asked.sender is not None:
+        verdicts.refuse(Reason.FOREIGN_EXPERIMENT, _is_foreign(records, asked.sender))
 
 
-def _is_foreign(records: Records, prefix: str) -> Bool:
-    """Of no experiment, or of one that does not begin so; as rows will say whose they are."""
-    ids = texts_of(records, slot_text(records, "crucible.experiment.id"), np.arange(len(records)))
-    within = [each is not None and each.startswith(prefix) for each in ids]
+def _is_foreign(records: Records, sender: Sender) -> Bool:
+    """Of no experiment, or of one that does not begin so, as rows will say whose they are; or of others' runs."""
+    prefix, rows = sender.experiment_prefix or "", np.arange(len(records))
+    ids = texts_of(records, slot_text(records, "crucible.experiment.id"), rows)
+    runs = texts_of(records, slot_text(records, "crucible.run.id"), rows)
+    foreign = sender.foreign_runs({run for run in runs if run})
+    within = [
+        each is not None and each.startswith(prefix) and run not in foreign
+        for each, run in zip(ids, runs, strict=True)
+    ]
     return ~np.array(within, np.bool_)
 
 

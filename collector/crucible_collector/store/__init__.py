@@ -21,7 +21,7 @@ these rules and the settings of detection, version by version.
 `outbox` has the alerts that are to be sent. `read` answers the questions named in `queries` for as long as somebody is `asking`, of which
 some are put together of the `pieces` that roll-ups answer, and very many numbers come as `arrays`; `causes` says what else changed in a run
 before an anomaly; `replay` gives stored records once more, for simulations, and `scanned` numbers, for scans,
-which are kept in `scans` and what they find by `scan_results`; `jobs` are kept likewise; `keys` are those of the API, of which it has hashes, and `audit` is what was changed with them; `repricing` changes what stored calls cost; `copy_out` gives rows
+which are kept in `scans` and what they find by `scan_results`; `jobs` are kept likewise; `keys` are those of the API, of which it has hashes, `owners` whose runs are, and `audit` is what was changed with them; `repricing` changes what stored calls cost; `copy_out` gives rows
 as Arrow, by `binary_rows`, for archives, and `copy_ahead` by a thread for what is `exported`; `archives`
 are what was put away as files, how it leaves and comes back; `examine`, with
 `examine_storage`, `examine_columnstore`, `examine_retention`, `examine_traces`, `examine_sampling`,

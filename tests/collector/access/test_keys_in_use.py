@@ -225,20 +225,29 @@ def test_a_key_for_some_experiments_puts_in_and_gets_out_nothing_of_others(
     assert ledger["spans"]["rejected_by_reason"] == {"foreign_experiment": 1}
 
 
-def test_a_foreign_run_stays_whose_it_is_whoever_names_it(
+def test_a_key_for_some_experiments_tells_nothing_of_others_runs(
     keyed: Collector, plain_database: str
 ) -> None:
     everything = key_of(plain_database, "ingest", "read", name="all")
     mine = key_of(plain_database, "ingest", "read", name="team-a", experiment_prefix="team-a-")
-    path = "/api/v1/runs/team-b-1%2Frun-1"
+    path, own = "/api/v1/runs/team-b-1%2Frun-1", "/api/v1/runs/team-a-1%2Frun-1"
     send(keyed, request_of("team-b-1"), everything)
     with client(keyed, everything) as asking:
         eventually(lambda: asking.get(path).status_code == 200, "the run is there")
-        answer = send(keyed, request_of("team-a-1", run_id="team-b-1/run-1"), mine)
-        assert answer.partial_success.rejected_spans == 0
-        events = "/api/v1/events?run=team-b-1%2Frun-1"
-        eventually(lambda: len(asking.get(events).json()["data"]) == 2, "the other event is there")
+        for _ in range(2):
+            answer = send(keyed, request_of("team-a-1", run_id="team-b-1/run-1"), mine)
+            assert answer.partial_success.rejected_spans == 1
+            assert "and for their runs" in answer.partial_success.error_message
+            answer = send(keyed, request_of("team-a-1"), mine)
+            assert answer.partial_success.rejected_spans == 0
+            eventually(lambda: asking.get(own).status_code == 200, "the own run is there")
         assert asking.get(path).json()["data"]["experiment_id"] == "team-b-1"
+
+        def count_of(run: str) -> int:
+            return len(asking.get("/api/v1/events", params={"run": run}).json()["data"])
+
+        eventually(lambda: count_of("team-a-1/run-1") == 2, "both own events are there")
+        assert count_of("team-b-1/run-1") == 1
     with client(keyed, mine) as asking:
         assert asking.get(path).status_code == 403
 

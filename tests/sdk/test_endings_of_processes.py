@@ -22,6 +22,9 @@ HEAD = """
 import os, sys, signal, threading, time
 import crucible_telemetry as crucible
 
+# As from a terminal: what a shell runs in the background ignores it, and all that this starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def ready():
     print("ready", flush=True)
 

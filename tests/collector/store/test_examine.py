@@ -192,8 +192,9 @@ def test_too_few_processes_for_the_jobs_are_told(timescale_server: TestServer) -
         databases.timescale_of(timescale_server.bin_dir, **stock) as server,
         server.database() as dsn,
     ):
-        told = [one for one in found(dsn) if "max_worker_processes" in one.says]
-    assert [one.level for one in told] == ["warning"]
+        every = found(dsn)
+    told = [one for one in every if "max_worker_processes" in one.says]
+    assert [one.level for one in told] == ["warning"], every
     assert told[0].remedy == "set max_worker_processes to 27 or more, and restart the server"
 
 

@@ -7,6 +7,7 @@ empty, and curves are drawn over steps.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from crucible_collector.api.lines import drawn, lines_of
 from crucible_collector.store.read import ReadsArrays
 
 LINES_MAX = 10_000
+# Of all lines together: 60 bytes each, for a moment.
+CANDIDATES_MAX = 2_000_000
 _OF_EACH_POINT = ("event_name", "rank", "series_id")
 
 
@@ -29,7 +32,8 @@ def few_points(
     lines = lines_of(reads, [run], metric, asked.pop("event"), asked.pop("rank"), LINES_MAX + 1)
     if len(lines) > LINES_MAX:
         raise too_much("rank", f"more than {LINES_MAX:,} ranks and events measured it: name one")
-    found = drawn(reads, lines, {**asked, "x": "time"}, _all, points_max)
+    choice = partial(_candidates, count=CANDIDATES_MAX // max(len(lines), 1))
+    found = drawn(reads, lines, {**asked, "x": "time"}, choice, points_max)
     times = np.concatenate([one.points.time_ns for one in found] or [np.empty(0, np.int64)])
     values = np.concatenate([one.points.value for one in found] or [np.empty(0)])
     order = np.argsort(times, kind="stable")  # at one time in the order of lines
@@ -40,8 +44,11 @@ def few_points(
     return _rows(lines, [one.points for one in found], order), count
 
 
-def _all(points: LinePoints) -> LinePoints:
-    return points
+def _candidates(points: LinePoints, count: int) -> LinePoints:
+    """All points of a line, or so many extremes: memory does not grow with the number of ranks."""
+    if len(points) <= count:
+        return points
+    return points.take(extremes(points.value, points.is_odd, count))
 
 
 def _rows(lines: list[dict[str, Any]], points: list[LinePoints], order: Any) -> list[str]:

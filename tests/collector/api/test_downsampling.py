@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from crucible_collector.api import run_curve
 from stored import Api, Stored, at
 
 CURVE = "/api/v1/runs/run-1/series/loss"
@@ -68,6 +69,24 @@ def test_each_stretch_keeps_its_least_and_largest(stored: Stored, api: Api) -> N
         stretch = values[start : start + 20]
         assert start + stretch.index(min(filter(None, stretch))) in kept
         assert start + stretch.index(max(filter(None, stretch))) in kept
+
+
+def test_many_long_lines_are_thinned_each_before_all_are(
+    stored: Stored, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_curve, "CANDIDATES_MAX", 200)
+    chance = random.Random(4)
+    values: list[float | None] = [chance.random() for _ in range(400)]
+    values[123], values[234], values[345] = -1e6, math.nan, 1e6
+    some_curve(stored, values)
+    stored.series(2, "loss", run_id="run-1", rank=1, event_name="crucible_train.batch.stop")
+    stored.points(2, [0.5] * 400)
+    points, meta = ask(api, points_max=50)
+    assert len(points) <= 50
+    assert meta["point_count"] == 800
+    assert {0, 123, 234, 345, 399} <= {point["step"] for point in points}
+    steps = [point["step"] for point in points]
+    assert steps == sorted(steps)
 
 
 def test_where_there_are_no_more_than_asked_for_all_are_given(stored: Stored, api: Api) -> None:

@@ -13,11 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Collection
 
-from crucible_collector.errors import CollectorError
+from crucible_collector.errors import DatabaseAwayError, DatabaseError, OverloadedError
 from crucible_collector.store.owners import owners_of
 
 RUNS_MAX = 100_000
 ASK_AGAIN_AFTER_S = 30.0
+RETRY_AFTER_S = 2.0
 
 log = logging.getLogger("crucible.access")
 
@@ -33,7 +34,10 @@ class Owners:
         self._ask_from = float("-inf")  # monotonic
 
     def foreign(self, prefix: str, run_ids: Collection[str]) -> frozenset[str]:
-        """Which of these runs are known to be of no experiment, or of one that does not begin so."""
+        """Which of these runs are known to be of no experiment, or of one that does not begin so.
+
+        OverloadedError where the database is there and does not say: what is slow must let nobody in.
+        """
         with self._lock:
             found: dict[str, str | None] = {
                 run_id: self._experiments[run_id]
@@ -52,7 +56,7 @@ class Owners:
             return {}
         try:
             found = owners_of(self._dsn(), run_ids)
-        except CollectorError as error:
+        except DatabaseAwayError as error:
             self._ask_from = time.monotonic() + ASK_AGAIN_AFTER_S
             log.warning(
                 "for %g s nobody is asked whose runs are, and records of limited keys about them are taken: %s",
@@ -60,6 +64,10 @@ class Owners:
                 error,
             )
             return {}
+        except DatabaseError as error:
+            raise OverloadedError(
+                f"whose the runs are that this names cannot be asked now: {error}", RETRY_AFTER_S
+            ) from error
         with self._lock:
             if len(self._experiments) + len(found) > RUNS_MAX:
                 self._experiments.clear()

@@ -7,6 +7,7 @@ import pytest
 
 from crucible_collector.access import owners
 from crucible_collector.access.owners import Owners
+from crucible_collector.errors import OverloadedError
 from stored import Stored
 
 AWAY = "postgresql://nobody@127.0.0.1:1/none"
@@ -59,3 +60,12 @@ def test_while_the_database_is_away_nothing_is_foreign_and_it_is_asked_once(
     assert asking.foreign("team-a-", {"theirs"}) == frozenset()
     place.dsn = plain_database
     assert asking.foreign("team-a-", {"theirs"}) == {"theirs"}
+
+
+def test_a_database_that_is_there_and_does_not_say_lets_nothing_in(plain_database: str) -> None:
+    with psycopg.connect(plain_database, autocommit=True) as conn:
+        conn.execute("alter table crucible.runs rename to hidden")
+    asking = Owners(lambda: plain_database)
+    for _ in range(2):
+        with pytest.raises(OverloadedError, match="whose the runs are"):
+            asking.foreign("team-a-", {"theirs"})

@@ -43,7 +43,7 @@ def test_a_run_is_chosen_from_the_list_and_has_an_address_of_its_own(
     page = visit.go()
     expect(page.locator("#runs li")).to_have_count(2)
     page.get_by_role("link", name="a/run 7%").click()
-    expect(page.locator("main h2")).to_contain_text("a/run 7%")
+    expect(page.locator("main h1")).to_contain_text("a/run 7%")
     expect(page.locator(_curve(page, "loss"))).to_have_attribute("data-points", "3")
     assert page.url.endswith(f"#/runs/{quote('a/run 7%', safe='')}")
     page.reload()
@@ -95,7 +95,7 @@ def test_numbers_that_are_not_finite_are_gaps_and_said(stored: Stored, visit: Vi
     assert (
         page.evaluate(
             """async () => {
-            const { aligned } = await import("/assets/points.js");
+            const { aligned } = await import("/assets/parts/points.js");
             const nan = [{ x: 1, value: 5 }, { x: 1, value: 6 }, { x: 2, value: "NaN" }];
             const columns = aligned([nan, [{ x: 2, value: 7 }]]);
             return JSON.stringify(columns, (_, each) => (each === undefined ? "through" : each));
@@ -133,7 +133,7 @@ def test_markup_in_any_name_stays_text(stored: Stored, visit: Visit) -> None:
     stored.span(name=markup, run_id=markup)
     page = visit.go()
     page.locator("#runs a").click()
-    expect(page.locator("main h2")).to_contain_text(markup)
+    expect(page.locator("main h1")).to_contain_text(markup)
     expect(page.locator("section.curve h3")).to_contain_text(markup)
     expect(page.get_by_role("table", name="Events")).to_contain_text(markup)
     page.get_by_text("Configuration").click()
@@ -157,7 +157,7 @@ def test_the_page_says_when_it_is_not_live_and_when_it_is_again(
         server.stop()
         expect(live).to_contain_text("not live since")
         expect(live).to_contain_text("the collector does not answer")
-        expect(page.locator("main h2")).to_contain_text("run-1")  # what is known stays
+        expect(page.locator("main h1")).to_contain_text("run-1")  # what is known stays
         server = api_server(app, stop_grace_s=1)
         server.start(host, port)
         expect(live).to_have_text("live")

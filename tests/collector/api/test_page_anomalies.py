@@ -73,14 +73,14 @@ def test_a_run_tells_what_was_flagged_what_was_expected_and_why(
     expect(page.locator('section[aria-label="loss"]')).to_contain_text("2 values are flagged.")
     expect(page.locator('#runs [data-status="critical"]')).to_have_count(1)
     page.get_by_role("link", name="well").click()
-    expect(page.locator("main h2")).to_contain_text("well")
+    expect(page.locator("main h1")).to_contain_text("well")
     expect(section(page)).to_be_empty()
 
 
 def test_what_happens_is_shown_as_it_happens(stored: Stored, visit: Visit) -> None:
     stored.run("run-1")
     page = visit.go("/#/runs/run-1")
-    expect(page.locator("main h2")).to_contain_text("run-1")
+    expect(page.locator("main h1")).to_contain_text("run-1")
     expect(section(page)).to_be_empty()
     with page.expect_response(lambda answer: "/anomalies/stream" in answer.url):
         page.reload()

@@ -1,7 +1,7 @@
 // The API's description, read from /openapi.json, with a form to try each question. A page of our own
 // because the usual ones load their code from another host, and this one must work without a network.
 
-import { element, table } from "./dom.js";
+import { element, table } from "./parts/dom.js";
 
 const root = document.getElementById("docs");
 

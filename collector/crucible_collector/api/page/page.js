@@ -1,73 +1,147 @@
-// The page at /: asks every second, says when it cannot, and shows the run that its address names.
+// The page at /: opens the view that its address names, has it drawn anew as the stream tells of something, and says
+// when what is shown is not live.
 
-import { element } from "./dom.js";
-import { offerToForget } from "./key.js";
-import { Run } from "./run.js";
-import { Runs } from "./runs.js";
+import { address } from "./address.js";
+import { Live } from "./live.js";
+import { element } from "./parts/dom.js";
+import { offerToForget } from "./parts/key.js";
+import { Runs } from "./parts/runs.js";
+import { BESIDE_RUNS, VIEWS, viewOf } from "./views.js";
 
-const EVERY_MS = 1000;
+// Where nothing was told: for what changes without a word, as time does.
+const EVERY_MS = 2000;
+// However much is told: no more questions than these a second.
+const AT_MOST_EVERY_MS = 400;
+const WISH = { kinds: "run,anomaly" };
 
-const live = document.getElementById("live");
-const main = document.getElementById("run");
+const status = document.getElementById("live");
+const main = document.getElementById("view");
+const links = document.getElementById("views");
 const runs = new Runs(document.getElementById("runs"));
-let run = null;
+const live = new Live(heard, () => tick());
+let view = null;
+let opened = null; // of `viewOf`
 let waiting = null;
 let isAsking = false;
+let isWanted = false;
+let askedAt = -Infinity;
 let lastAnswerAt = null;
 
-function chosen() {
-  const match = /^#\/runs\/(.+)$/.exec(location.hash);
-  try {
-    return match && decodeURIComponent(match[1]);
-  } catch {
-    return null; // an address that somebody typed
-  }
+function build() {
+  const made = VIEWS.filter((each) => each.name).map((each) => element("a", { href: `#/${each.segment}` }, each.name));
+  links.replaceChildren(...made);
 }
 
-function route() {
-  const runId = chosen();
-  runs.choose(runId);
-  document.body.dataset.view = runId === null ? "list" : "run";
-  document.title = runId === null ? "Crucible" : `${runId} · Crucible`;
-  if (run?.runId === runId) return;
-  run?.close();
-  run = runId === null ? null : new Run(main, runId);
-  if (run === null) main.replaceChildren(element("p", { className: "hint" }, "Choose a run to see its curves."));
+async function route() {
+  const wanted = address();
+  const found = viewOf(wanted);
+  choose(wanted, found);
+  if (view && found === opened && view.readdress?.(wanted)) return tick();
+  view?.close?.();
+  view = null;
+  opened = found;
+  if (found === null) return missing();
+  try {
+    const module = await found.load();
+    if (opened !== found || location.hash !== hashOf(wanted)) return; // another was chosen meanwhile
+    main.replaceChildren();
+    view = new module.View(main, wanted);
+  } catch (failure) {
+    main.replaceChildren(element("p", { className: "hint", role: "alert" }, `This view could not be loaded: ${failure.message}`));
+    throw failure;
+  }
+  live.follow(view.wish ?? WISH);
+  isWanted = true;
   tick();
 }
 
+function hashOf(wanted) {
+  return JSON.stringify(address().segments) === JSON.stringify(wanted.segments) ? location.hash : null;
+}
+
+function choose({ segments }, found) {
+  const first = found?.segment ?? null;
+  document.body.dataset.view = first === "" ? "overview" : (first ?? "none");
+  document.body.dataset.runs = String(BESIDE_RUNS.has(first));
+  [...links.children].forEach((each, index) => {
+    if (VIEWS[index].segment === first) each.setAttribute("aria-current", "page");
+    else each.removeAttribute("aria-current");
+  });
+  runs.choose(first === "runs" ? (segments[1] ?? null) : null);
+}
+
+function missing() {
+  main.replaceChildren(element("h1", {}, "No such view"), element("p", { className: "hint" }, "The address names none that there is."));
+  title();
+}
+
+function heard(messages) {
+  view?.heard?.(messages);
+  isWanted = true;
+  tick();
+}
+
+function title() {
+  const name = view?.title ?? opened?.name;
+  document.title = name ? `${name} · Crucible` : "Crucible";
+}
+
 function tell(state, text) {
-  if (live.dataset.state !== state || live.textContent !== text) {
-    live.dataset.state = state;
-    live.textContent = text;
-  }
+  if (status.dataset.state === state && status.textContent === text) return;
+  status.dataset.state = state;
+  status.textContent = text;
 }
 
 async function tick() {
   clearTimeout(waiting);
-  if (isAsking) return;
+  if (isAsking || view === null) return;
+  const rest = AT_MOST_EVERY_MS - (performance.now() - askedAt);
+  if (rest > 0) {
+    waiting = setTimeout(tick, rest);
+    return;
+  }
   isAsking = true;
-  const shown = run;
+  isWanted = false;
+  askedAt = performance.now();
+  const shown = view;
   try {
-    await runs.update();
-    await shown?.update();
+    if (BESIDE_RUNS.has(opened.segment)) await runs.update();
+    await shown.update();
     lastAnswerAt = new Date();
-    tell("live", "live");
+    if (live.isOpen) tell("live", "live");
+    else if (live.source) tell("away", `not live: asked every ${EVERY_MS / 1000} s`);
   } catch (failure) {
+    if (failure.name !== "Error") console.error(failure); // a fault of the page's own: whatever `ask` throws is an Error
     const since = lastAnswerAt ? `since ${lastAnswerAt.toLocaleTimeString()}` : "yet";
     tell("away", `not live ${since}: ${failure.message}`);
   } finally {
     isAsking = false;
   }
-  // Another run may have been chosen meanwhile; a page that nobody looks at asks nothing.
-  if (shown !== run) tick();
+  title();
+  // Another view may have been opened meanwhile; a page that nobody looks at asks nothing.
+  if (shown !== view || isWanted) tick();
   else if (!document.hidden) waiting = setTimeout(tick, EVERY_MS);
-  else tell("waiting", "paused");
+}
+
+function look() {
+  if (document.hidden) {
+    live.close();
+    tell("waiting", "paused");
+    return;
+  }
+  live.open();
+  tick();
 }
 
 addEventListener("hashchange", route);
-document.addEventListener("visibilitychange", () => document.hidden || tick());
-for (const wish of ["curve-in-view", "ask-now"]) document.addEventListener(wish, tick);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => run?.recolour());
+document.addEventListener("visibilitychange", look);
+for (const wish of ["curve-in-view", "ask-now"]) {
+  document.addEventListener(wish, () => {
+    isWanted = true;
+    tick();
+  });
+}
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => view?.recolour?.());
+build();
 offerToForget(document.querySelector("header"));
 route();

@@ -1,18 +1,23 @@
 // One chart: a metric as measured by one event, a line a rank. It fetches only while it is in view.
 
-import uPlot from "./vendor/uPlot.esm.js";
+import uPlot from "../vendor/uPlot.esm.js";
 import { element } from "./dom.js";
 import { Flagged } from "./flagged.js";
 import { number, unit } from "./format.js";
 import { POINTS_MAX, Points } from "./points.js";
+import { smoothed } from "./smoothing.js";
 
 const HEIGHT = 240;
 const LINES_MAX = 8; // as many colours as can be told apart
 // A long curve is drawn less often, so that drawing takes at most a tenth of the browser's time.
 const REST = 9;
+const PALE = "66"; // of 255: seen, and not in the way
 
 export class Curve {
-  constructor(runId, { metric, event_name: event, unit: code }) {
+  // `drawing` says how, and `marks` what is marked beside the numbers.
+  constructor(runId, { metric, event_name: event, unit: code }, drawing, marks) {
+    this.drawing = drawing;
+    this.marks = marks;
     this.points = new Points(runId, metric, event);
     this.flagged = new Flagged(runId, metric, event);
     this.metric = metric;
@@ -53,21 +58,36 @@ export class Curve {
   }
 
   draw() {
-    const { bySteps, ranks, data, odd } = this.points.columns();
+    const { isByTime, isLog, smoothing } = this.drawing;
+    const { bySteps, ranks, data, odd } = this.points.columns(isByTime);
     this.bySteps = bySteps;
-    const shape = JSON.stringify([bySteps, ranks]);
+    const shape = JSON.stringify([bySteps, ranks, isLog, smoothing > 0]);
     this.odd = odd;
+    const lines = this.#lines(data.slice(0, LINES_MAX + 1), isLog, smoothing);
     if (this.plot === null || this.shape !== shape) {
       this.plot?.destroy();
       this.shape = shape;
-      this.plot = new uPlot(this.#options(bySteps, ranks), data.slice(0, LINES_MAX + 1), this.box);
+      this.plot = new uPlot(this.#options(bySteps, ranks), lines, this.box);
     } else {
-      this.plot.setData(data.slice(0, LINES_MAX + 1), !this.#isZoomed());
+      this.plot.setData(lines, !this.#isZoomed());
     }
+    this.root.dataset.lines = lines.length - 1;
     this.root.dataset.points = this.points.all.length;
     this.root.dataset.flags = this.flagged.flags.length;
     this.root.dataset.band = this.flagged.band.length;
     this.note.textContent = this.#remarks(bySteps, ranks, odd).join(" ");
+  }
+
+  // As measured, and smoothed beside it. A logarithm has no place for 0 and less: there a line is a gap, and it is said.
+  #lines([xs, ...columns], isLog, smoothing) {
+    const all = smoothing > 0 ? [...columns, ...columns.map((column) => smoothed(column, smoothing))] : columns;
+    this.hidden = isLog ? columns.flat().filter((y) => y <= 0 && y !== null).length : 0;
+    return [xs, ...(isLog ? all.map((column) => column.map((y) => (y <= 0 ? null : y))) : all)];
+  }
+
+  // As the drawing says now, at once.
+  redraw() {
+    if (this.plot) this.draw();
   }
 
   resize() {
@@ -95,6 +115,8 @@ export class Curve {
       const [are, gaps] = odd.length === 1 ? ["value is", "a gap"] : ["values are", "gaps"];
       remarks.push(`${number(odd.length)} ${are} not finite (${kinds}), drawn as ${gaps}; the first at ${where}.`);
     }
+    if (this.drawing.smoothing > 0) remarks.push(`Smoothed by ${this.drawing.smoothing.toFixed(2)}; as measured in pale.`);
+    if (this.hidden > 0) remarks.push(`${number(this.hidden)} values of 0 or less have no place on a logarithmic scale.`);
     if (this.points.isCut) remarks.push(`Only the first ${number(POINTS_MAX)} points are drawn; the API has all.`);
     if (ranks.length > LINES_MAX) remarks.push(`Only ${LINES_MAX} of ${ranks.length} ranks are drawn; the API has all.`);
     return remarks;
@@ -108,7 +130,7 @@ export class Curve {
     return {
       width: this.box.clientWidth || 400,
       height: HEIGHT,
-      scales: { x: { time: !bySteps } },
+      scales: { x: { time: !bySteps }, y: this.drawing.isLog ? { distr: 3 } : {} },
       axes: [
         { ...axis, size: 34, ...(bySteps ? { incrs: WHOLE_STEPS } : {}) },
         { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : number(tick))) },
@@ -116,18 +138,29 @@ export class Curve {
       cursor: { drag: { x: true, y: false } },
       series: [
         bySteps ? { label: "step", value: (_, x) => number(x) } : { label: "time" },
-        ...ranks.slice(0, LINES_MAX).map((rank, index) => ({
-          label: rank === null ? this.metric : `rank ${rank}`,
-          stroke: colour(`--line-${index + 1}`),
-          width: 1.5,
-          value: (_, y) => number(y),
-        })),
+        ...this.#series(ranks.slice(0, LINES_MAX), colour),
       ],
       hooks: {
-        drawClear: [(plot) => this.flagged.drawBand(plot, this.bySteps, colour("--dim"))],
+        drawClear: [
+          (plot) => this.flagged.drawBand(plot, this.bySteps, colour("--dim")),
+          (plot) => this.marks.draw(plot, this.bySteps, colour("--dim")),
+        ],
         draw: [(plot) => this.#markGaps(plot, colour("--bad")), (plot) => this.flagged.drawMarks(plot, this.bySteps, severities)],
       },
     };
+  }
+
+  #series(ranks, colour) {
+    const isSmoothed = this.drawing.smoothing > 0;
+    const line = (rank, index, suffix, isPale) => ({
+      label: (rank === null ? this.metric : `rank ${rank}`) + suffix,
+      stroke: colour(`--line-${index + 1}`) + (isPale ? PALE : ""),
+      width: isPale ? 1 : 1.5,
+      value: (_, y) => number(y),
+      ...(isPale || suffix ? { points: { show: false } } : {}),
+    });
+    const measured = ranks.map((rank, index) => line(rank, index, "", isSmoothed));
+    return isSmoothed ? [...measured, ...ranks.map((rank, index) => line(rank, index, " smoothed", false))] : measured;
   }
 
   // A gap of one point in a thousand is invisible; a mark at the foot of the chart is not.

@@ -36,3 +36,19 @@ export function unit(text) {
 export function words(status) {
   return status.replaceAll("_", " ");
 }
+
+// US dollars: as many digits as are left of little, else cents.
+export function money(value) {
+  if (value === null || value === undefined) return "–";
+  if (typeof value !== "number") return String(value);
+  const digits = Math.abs(value) >= 1 || value === 0 ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { maximumSignificantDigits: 3 };
+  return `$${value.toLocaleString("en", digits)}`;
+}
+
+// To the millisecond, for what lies close together.
+export function moment(text) {
+  if (!text) return "–";
+  const at = new Date(text);
+  const clock = `${at.toLocaleTimeString("en-GB")}.${String(at.getMilliseconds()).padStart(3, "0")}`;
+  return at.toDateString() === new Date().toDateString() ? clock : `${at.toISOString().slice(0, 10)} ${clock}`;
+}

@@ -9,13 +9,13 @@ const PERIODS_MAX = 20;
 const FLAGS_MAX = 1000; // of the API
 // Where the stream is not to be had, and for what changes without a word of it.
 const EVERY_MS = 15_000;
-const ACTIONS = {
+export const ACTIONS = {
   active: ["acknowledged", "silenced", "resolved"],
   acknowledged: ["active", "silenced", "resolved"],
   silenced: ["active", "resolved"],
   resolved: [],
 };
-const VERBS = { acknowledged: "Acknowledge", silenced: "Silence", resolved: "Resolve", active: "Reopen" };
+export const VERBS = { acknowledged: "Acknowledge", silenced: "Silence", resolved: "Resolve", active: "Reopen" };
 
 export class Anomalies {
   constructor(runId) {
@@ -135,16 +135,16 @@ function verdict({ verdict: word }) {
   return made;
 }
 
-function name({ metric, rank }) {
+export function name({ metric, rank }) {
   return rank === null ? metric : `${metric}, rank ${rank}`;
 }
 
-function place({ first_step: first, last_step: last, started_at: start }) {
+export function place({ first_step: first, last_step: last, started_at: start }) {
   if (first === null) return `since ${time(start)}`;
   return last === null || last === first ? `at step ${number(first)}` : `steps ${number(first)} to ${number(last)}`;
 }
 
-function worst(period) {
+export function worst(period) {
   const { peak_value: peak, peak_expected: expected, peak_lower: lower, peak_upper: upper, flag_count: count } = period;
   if (peak === null) return "nothing came where something was due";
   if (period.detector === "plateau") return `had not got better for long${expected === null ? "" : `: a mean of ${number(expected)}`}`;
@@ -159,13 +159,13 @@ function worst(period) {
   return `${was}; expected ${number(expected)}${within && ` (${within})`}`;
 }
 
-function told({ state, state_at: at, state_by: by, state_reason: reason }) {
+export function told({ state, state_at: at, state_by: by, state_reason: reason }) {
   const who = [state, at && state !== "active" ? time(at) : null, by && `by ${by}`].filter(Boolean).join(" ");
   return reason ? `${who}: ${reason}` : who;
 }
 
 // Asks who and why before a state is changed.
-class Question {
+export class Question {
   constructor(answered) {
     this.who = field("Who", "username");
     this.why = field("Why");

@@ -49,9 +49,9 @@ export class Points {
     return found;
   }
 
-  // The curve over steps where every point has one, else over time (in seconds).
-  columns() {
-    const bySteps = this.all.every((point) => point.step !== null);
+  // The curve over steps where every point has one and nobody wants it over time, else over time (in seconds).
+  columns(isByTime = false) {
+    const bySteps = !isByTime && this.all.every((point) => point.step !== null);
     const at = bySteps ? (point) => point.step : (point) => Date.parse(point.time) / 1000;
     const ranks = [...new Set(this.all.map((point) => point.rank))].sort((a, b) => a - b);
     const lines = ranks.map((rank) => {

@@ -15,6 +15,10 @@ export function send(path, body) {
   return answered(path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
+export function remove(path) {
+  return answered(path, { method: "DELETE" });
+}
+
 async function answered(path, options = {}) {
   let response;
   try {

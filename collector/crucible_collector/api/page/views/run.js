@@ -1,20 +1,26 @@
 // One run: what it is, its newest numbers, its curves, its events.
 
-import { Anomalies, keyOf } from "./anomalies.js";
-import { ask } from "./ask.js";
-import { Curve } from "./curve.js";
-import { element, show, table } from "./dom.js";
-import { duration, number, time, unit, words } from "./format.js";
-import { badge } from "./runs.js";
+import { link } from "../address.js";
+import { Anomalies, keyOf } from "../parts/anomalies.js";
+import { ask } from "../parts/ask.js";
+import { Curve } from "../parts/curve.js";
+import { element, show, table } from "../parts/dom.js";
+import { Drawing } from "../parts/drawing.js";
+import { estimate as estimated } from "../parts/estimate.js";
+import { duration, money, number, time, unit, words } from "../parts/format.js";
+import { Marks } from "../parts/marks.js";
+import { badge } from "../parts/runs.js";
 
 const COUNTS_EVERY_MS = 5000;
 // Counting reads all of a run: however long that takes, the database rests longer.
 const COUNTS_REST = 20;
 const OVER = new Set(["completed", "failed", "cancelled", "early_stopped"]);
 
-export class Run {
-  constructor(root, runId) {
-    this.runId = runId;
+export class View {
+  constructor(root, { segments: [, runId = ""] }) {
+    this.runId = this.title = runId;
+    this.wish = { kinds: "run,points,anomaly", run: runId.replace(/[\\,]/g, "\\$&") };
+    this.marks = new Marks(runId);
     this.path = `/runs/${encodeURIComponent(runId)}`;
     this.curves = new Map();
     this.countAt = 0;
@@ -23,10 +29,20 @@ export class Run {
     this.plots = element("div", { className: "curves" });
     this.events = element("div", { className: "events" });
     this.anomalies = new Anomalies(runId);
-    root.replaceChildren(this.head, this.anomalies.root, this.plots, this.latest, this.events);
+    const form = element("div", {});
+    this.drawing = new Drawing(form, () => this.curves.forEach((curve) => curve.redraw()));
+    root.replaceChildren(this.head, this.anomalies.root, form, this.plots, this.latest, this.events);
     this.inView = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "200px" });
     this.resized = new ResizeObserver(() => this.curves.forEach((curve) => curve.resize()));
     this.resized.observe(this.plots);
+  }
+
+  // The same run drawn otherwise, as when one goes back.
+  readdress({ segments: [, runId] }) {
+    if (runId !== this.runId) return false;
+    this.drawing.read();
+    this.curves.forEach((curve) => curve.redraw());
+    return true;
   }
 
   close() {
@@ -45,13 +61,14 @@ export class Run {
       run = (await ask(this.path)).data;
     } catch (failure) {
       if (failure.status !== 404) throw failure;
-      show(this.head, "missing", () => [element("h2", {}, this.runId), element("p", { className: "hint" }, "There is no such run yet.")]);
+      show(this.head, "missing", () => [element("h1", {}, this.runId), element("p", { className: "hint" }, "There is no such run yet.")]);
       return;
     }
     run.latest.sort((a, b) => isLoss(b) - isLoss(a)); // stable: the rest stays in order of names
     this.#drawHead(run);
     this.#drawLatest(run);
     await this.anomalies.update();
+    if (await this.marks.update()) this.curves.forEach((curve) => curve.redraw());
     if (this.wasOver === false && OVER.has(run.status)) this.curves.forEach((curve) => curve.forget());
     this.wasOver = OVER.has(run.status);
     for (const latest of run.latest) {
@@ -63,7 +80,7 @@ export class Run {
   #curve(latest) {
     const key = JSON.stringify([latest.metric, latest.event_name]);
     if (!this.curves.has(key)) {
-      const curve = new Curve(this.runId, latest);
+      const curve = new Curve(this.runId, latest, this.drawing, this.marks);
       this.curves.set(key, curve);
       this.plots.append(curve.root);
       this.inView.observe(curve.root);
@@ -81,8 +98,9 @@ export class Run {
 
   #drawHead(run) {
     const { latest, last_seen, last_received_at, ...shown } = run;
-    show(this.head, shown, () => [
-      element("h2", {}, run.run_id, badge(run.status)),
+    show(this.head, [shown, this.cost], () => [
+      element("h1", {}, run.run_id, badge(run.status)),
+      element("p", { className: "ways" }, ...ways(run)),
       facts([
         ["Experiment", run.experiment_id],
         ["Condition", run.condition],
@@ -94,6 +112,7 @@ export class Run {
         ["Took", run.duration_ms !== null && duration(run.duration_ms)],
         ["Epoch", run.last_epoch !== null && number(run.last_epoch)],
         ["Step", run.last_step !== null && number(run.last_step)],
+        ["Cost", this.cost?.cost_usd ? estimated(this.cost.cost_usd, this.cost.cost_usd_interval, money) : null],
       ]),
       ...[["Configuration", run.config], ["Summary", run.summary]].map(([name, value]) => folded(name, value)),
     ]);
@@ -117,6 +136,7 @@ export class Run {
     const start = performance.now();
     if (start < this.countAt) return;
     const { data: counts, meta } = await ask("/events/counts", { run: run.run_id });
+    this.cost = (await ask("/cost", { run: run.run_id, limit: 1 })).data[0];
     const spent = performance.now() - start;
     this.countAt = performance.now() + Math.max(COUNTS_EVERY_MS, COUNTS_REST * spent);
     show(this.events, counts, () => {
@@ -125,6 +145,18 @@ export class Run {
       return counts.length === 0 ? [] : [table("Events", ["Event", "Count", "Errors", "Last"], rows), ...remark];
     });
   }
+}
+
+// Where else there is to see of it.
+function ways(run) {
+  const found = [
+    ["Events", link(["events"], { run: run.run_id })],
+    ["Compare", run.experiment_id && link(["compare"], { experiment: run.experiment_id })],
+    ["Experiment", run.experiment_id && link(["experiments", run.experiment_id])],
+    ["Trace", run.trace_id && link(["traces", run.trace_id])],
+    ["Story", run.correlation_id && link(["correlations", run.correlation_id])],
+  ];
+  return found.filter(([, href]) => href).map(([name, href]) => element("a", { href }, name));
 }
 
 // What most people look for stands first.

@@ -1,0 +1,52 @@
+// How the curves of a run are drawn: over steps or time, straight or logarithmic, smoothed or not. It is in the address.
+
+import { address, change } from "../address.js";
+import { element } from "./dom.js";
+
+const SMOOTHING_MAX = 0.99;
+
+export class Drawing {
+  // `changed()` is told after each choice.
+  constructor(root, changed) {
+    this.byTime = element("select", { name: "x" }, element("option", { value: "" }, "step"), element("option", { value: "time" }, "time"));
+    this.log = element("input", { type: "checkbox", name: "log" });
+    this.smooth = element("input", { type: "range", name: "smoothing", min: "0", max: String(SMOOTHING_MAX), step: "0.01" });
+    this.told = element("span", {});
+    const labels = [["Over", this.byTime], ["Logarithmic", this.log], ["Smoothing", this.smooth, this.told]];
+    this.root = element("form", { className: "filters drawing", ariaLabel: "How curves are drawn" }, ...labels.map((each) => element("label", {}, ...each)));
+    this.root.addEventListener("submit", (event) => event.preventDefault());
+    this.root.addEventListener("input", () => {
+      change({ x: this.byTime.value, log: this.log.checked ? "1" : null, smoothing: this.smoothing || null });
+      this.#tell();
+      changed();
+    });
+    root.append(this.root);
+    this.read();
+  }
+
+  // Takes what the address says.
+  read() {
+    const { query } = address();
+    this.byTime.value = query.get("x") === "time" ? "time" : "";
+    this.log.checked = query.get("log") === "1";
+    this.smooth.value = String(Number(query.get("smoothing")) || 0);
+    this.#tell();
+  }
+
+  get isByTime() {
+    return this.byTime.value === "time";
+  }
+
+  get isLog() {
+    return this.log.checked;
+  }
+
+  // 0 (as measured) to 0.99.
+  get smoothing() {
+    return Number(this.smooth.value);
+  }
+
+  #tell() {
+    this.told.textContent = this.smoothing === 0 ? "none" : this.smoothing.toFixed(2);
+  }
+}

@@ -134,7 +134,7 @@ def test_markup_in_any_name_stays_text(stored: Stored, visit: Visit) -> None:
     page = visit.go()
     page.locator("#runs a").click()
     expect(page.locator("main h1")).to_contain_text(markup)
-    expect(page.locator("section.curve h3")).to_contain_text(markup)
+    expect(page.locator("section.curve h2")).to_contain_text(markup)
     expect(page.get_by_role("table", name="Events")).to_contain_text(markup)
     page.get_by_text("Configuration").click()
     expect(page.locator("main pre")).to_be_visible()

@@ -79,9 +79,9 @@ export class Anomalies {
     show(this.root, [health.verdict, health.should_stop, periods, causes, hasMore], () => {
       if (periods.length === 0) return [];
       return [
-        element("h3", {}, "Anomalies", verdict(health)),
+        element("h2", {}, "Anomalies", verdict(health)),
         health.should_stop ? element("p", { className: "note" }, "No training recovers from this: it should be stopped.") : null,
-        element("ul", {}, ...periods.map((period, index) => this.#line(period, causes[index]))),
+        element("ul", { tabIndex: 0 }, ...periods.map((period, index) => this.#line(period, causes[index]))),
         hasMore ? element("p", { className: "dim" }, "There are more; the API has all.") : null,
       ];
     });

@@ -29,8 +29,8 @@ export class Curve {
     this.note = element("p", { className: "note" });
     this.root = element(
       "section",
-      { className: "curve", ariaLabel: metric },
-      element("h3", {}, metric, element("small", {}, ` ${unit(code)}`)),
+      { className: "curve", role: "group", ariaLabel: metric },
+      element("h2", {}, metric, element("small", {}, ` ${unit(code)}`)),
       element("p", { className: "origin" }, event ?? ""),
       this.box,
       this.note,

@@ -17,6 +17,7 @@ const EVERY_MS = 10_000;
 const RUN_FIELDS = "run_id,experiment_id,condition,status,config";
 
 export class View {
+  turn = 0; // of choices
   title = "Compare";
   wish = { kinds: "run" };
 
@@ -52,6 +53,7 @@ export class View {
     this.fields.x.value = this.x;
     this.fields.log.checked = this.isLog;
     this.runs = null;
+    this.turn += 1;
     this.dueAt = 0;
     return true;
   }
@@ -59,11 +61,16 @@ export class View {
   async update() {
     if (performance.now() < this.dueAt) return;
     this.dueAt = performance.now() + EVERY_MS;
+    const { turn } = this;
     await told(this.hint, () => this.#find());
-    if (!this.runs?.length) return;
-    await told(this.curves, () => this.#draw());
-    await told(this.verdict, () => this.#compare());
-    show(this.config, this.runs, () => differences(this.runs));
+    const { runs } = this;
+    const steps = [
+      [this.curves, () => this.#draw(runs)],
+      [this.verdict, () => this.#compare(runs)],
+      [this.config, () => show(this.config, runs, () => differences(runs))],
+    ];
+    // Another choice may be made between any two answers: it is asked for from the start.
+    for (const [place, step] of steps) if (this.turn === turn && runs?.length) await told(place, step);
   }
 
   #build() {
@@ -91,10 +98,11 @@ export class View {
     const experiment = this.fields.experiment.value.trim();
     if (this.runIds.length === 0 && !experiment) return this.#ask();
     const found = this.runIds.length > 0 ? await this.#named() : (await ask("/runs", { experiment, limit: RUNS_MAX, fields: RUN_FIELDS })).data;
-    this.runs = found.sort((a, b) => (a.run_id < b.run_id ? -1 : 1));
+    found.sort((a, b) => (a.run_id < b.run_id ? -1 : 1));
     if (found.length === 0) return show(this.hint, "none", () => [element("p", { className: "hint" }, "There are no such runs.")]);
     show(this.hint, found.length, () => [element("p", { className: "dim" }, `${found.length === 1 ? "1 run" : `${found.length} runs`}${found.length === RUNS_MAX ? ", the most that are drawn" : ""}.`)]);
-    await this.#metrics();
+    await this.#metrics(found[0].run_id);
+    this.runs = found;
   }
 
   #ask() {
@@ -113,8 +121,8 @@ export class View {
     return found;
   }
 
-  async #metrics() {
-    const { data } = await ask(`/runs/${encodeURIComponent(this.runs[0].run_id)}`);
+  async #metrics(runId) {
+    const { data } = await ask(`/runs/${encodeURIComponent(runId)}`);
     const names = [...new Set(data.latest.map((latest) => latest.metric))];
     if (this.metric && !names.includes(this.metric)) names.unshift(this.metric);
     this.metric ??= names.find((name) => /(^|[_/.])loss$/.test(name)) ?? names[0] ?? null;
@@ -122,10 +130,10 @@ export class View {
     this.fields.metric.value = this.metric ?? "";
   }
 
-  async #draw() {
+  async #draw(runs) {
     if (!this.metric) return;
-    const answer = await this.#lines(this.runs.map((each) => escaped(each.run_id)));
-    const groups = new Map(this.runs.map((each) => [each.run_id, each.condition ?? each.experiment_id]));
+    const answer = await this.#lines(runs.map((each) => escaped(each.run_id)));
+    const groups = new Map(runs.map((each) => [each.run_id, each.condition ?? each.experiment_id]));
     this.overlay.draw(answer, groups, this.isLog);
     this.curves.dataset.lines = answer.meta.lines.length;
   }
@@ -138,8 +146,8 @@ export class View {
     return { data: answers.flatMap((each) => each.data), meta: { ...meta, lines: answers.flatMap((each) => each.meta.lines) } };
   }
 
-  async #compare() {
-    const groups = Map.groupBy ? Map.groupBy(this.runs, sideOf) : grouped(this.runs);
+  async #compare(all) {
+    const groups = Map.groupBy ? Map.groupBy(all, sideOf) : grouped(all);
     const said = whyNot(groups);
     if (!this.metric || said) {
       return show(this.verdict, said, () => [element("p", { className: "hint" }, said)]);

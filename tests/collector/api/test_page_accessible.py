@@ -61,6 +61,9 @@ def test_axe_finds_nothing_in_any_view(api: Api, browser: Browser, scheme: Any) 
         expect(page.locator("main h1")).to_contain_text(heading)
         page.wait_for_timeout(ANSWERED_MS)
         violations = Axe().run(page).response["violations"]
-        found += [(view, each["id"], each["nodes"][0]["html"]) for each in violations]
+        found += [
+            (view, each["id"], each["nodes"][0]["html"], each["nodes"][0]["failureSummary"])
+            for each in violations
+        ]
     context.close()
     assert found == []

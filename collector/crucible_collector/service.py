@@ -267,13 +267,19 @@ class Service:
     def _lag(self) -> str:
         if self._journal is None or self._pipeline is None or self._pipeline.position is None:
             return "waiting for the database"
-        return f"{self._journal.bytes_used} bytes wait for the database"
+        return f"{self._waiting_bytes(self._journal, self._pipeline)} bytes wait for the database"
+
+    @staticmethod
+    def _waiting_bytes(journal: Journal, pipeline: Pipeline) -> int:
+        """What is not stored yet. Of what is, the journal still holds what lies after the last checkpoint."""
+        stored = pipeline.decided_position
+        return journal.bytes_used if stored is None else max(0, journal.tail - stored)
 
     def metrics_text(self) -> bytes:
         """Everything counted in this process, and the ledger from the database."""
         journal, pipeline = self._journal, self._pipeline
         if journal is not None and pipeline is not None:
-            metrics.JOURNAL_BYTES.set(journal.bytes_used)
+            metrics.JOURNAL_BYTES.set(self._waiting_bytes(journal, pipeline))
             metrics.JOURNAL_DISK_BYTES.set(journal.disk_bytes)
             metrics.LAG_SECONDS.set(pipeline.lag_s(time.time()))
         return generate_latest(metrics.REGISTRY) + b"".join(map(generate_latest, self._asked))

@@ -118,13 +118,17 @@ class Ingest:
     writer: WindowWriter
     remembered: Remembered = field(default_factory=Remembered)
     subscription: Subscription = EVERYTHING
+    received_ns: int = RECEIVED_NS
     buried: list[SetAside] = field(default_factory=list)
 
     def window(self, *requests: Message) -> Window:
-        return write_entries(self.journal, map(entry_of, requests))
+        return write_entries(self.journal, self._entries(requests))
 
     def rows(self, *requests: Message) -> WindowRows:
-        return self.rows_of_entries(*map(entry_of, requests))
+        return self.rows_of_entries(*self._entries(requests))
+
+    def _entries(self, requests: Iterable[Message]) -> list[Entry]:
+        return [entry_of(each, received_ns=self.received_ns) for each in requests]
 
     def rows_of_entries(self, *entries: Entry) -> WindowRows:
         window = write_entries(self.journal, entries)
@@ -151,13 +155,13 @@ class Ingest:
 
 
 @contextmanager
-def ingest(dsn: str, directory: Path) -> Iterator[Ingest]:
+def ingest(dsn: str, directory: Path, *, received_ns: int = RECEIVED_NS) -> Iterator[Ingest]:
     """A journal in `directory` (made if need be) that the database has heard of."""
     with Journal.open(directory, segment_bytes=1 << 20, bytes_max=1 << 24) as journal:
         writer = WindowWriter(lambda: ingest_connection(dsn), journal.journal_id, "test")
         writer.place(journal.head)
         try:
-            yield Ingest(journal, writer)
+            yield Ingest(journal, writer, received_ns=received_ns)
         finally:
             writer.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from google.protobuf.message import Message
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from crucible_collector.api import server_sent
 from crucible_collector.api.live import Follower, Live, Reset
@@ -24,10 +26,12 @@ from crucible_collector.errors import DatabaseAwayError, OverloadedError
 from crucible_collector.store import live as touched
 from crucible_collector.store.connect import ingest_connection, reader_pool
 from crucible_collector.store.read import Reader
-from rows_of import Ingest, at, execute, ingest, rows_of, span_of, traces
+from rows_of import SECOND_NS, Ingest, execute, ingest, rows_of, span_of, traces
 from stored import Api, Stored, serving
 
 PATH = "/api/v1/live"
+# Of what is a day old by the database's clock, neighbours are told along with it (see live_rows_old.sql).
+NOW_NS = time.time_ns()
 
 
 @dataclass
@@ -89,6 +93,13 @@ def listening(
         yield Listening(response.iter_lines())
 
 
+def ended(span: Span, seconds: float = 0.0) -> Span:
+    """The span as one of a second that ended so long before (negative) or after NOW_NS."""
+    span.end_time_unix_nano = NOW_NS + round(seconds * SECOND_NS)
+    span.start_time_unix_nano = span.end_time_unix_nano - SECOND_NS
+    return span
+
+
 def batch(*steps: int, run: str = "run", seconds: float = 0.0) -> Message:
     """A span a step with its loss, ended so long before or after the usual."""
     spans = []
@@ -101,15 +112,13 @@ def batch(*steps: int, run: str = "run", seconds: float = 0.0) -> Message:
             crucible__step=step,
             crucible__measurement__loss=float(step),
         )
-        span.start_time_unix_nano = at(seconds - 1)
-        span.end_time_unix_nano = at(seconds)
-        spans.append(span)
+        spans.append(ended(span, seconds))
     return traces(*spans)
 
 
 @pytest.fixture
 def collector(tmp_path: Path, database: str) -> Iterator[Ingest]:
-    with ingest(database, tmp_path / "journal") as one:
+    with ingest(database, tmp_path / "journal", received_ns=NOW_NS) as one:
         yield one
 
 
@@ -147,7 +156,7 @@ def test_what_was_missed_comes_after_resuming_from_two_collectors_and_late_rows_
     collector: Ingest, database: str, api: Api, tmp_path: Path
 ) -> None:
     collector.store(batch(0))
-    with ingest(database, tmp_path / "other") as other:
+    with ingest(database, tmp_path / "other", received_ns=NOW_NS) as other:
         with listening(api.client, kinds="points") as heard:
             heard.begin()
             collector.store(batch(1, seconds=0))
@@ -205,7 +214,8 @@ def test_filters_choose_runs_experiments_events_and_kinds(collector: Ingest, api
         by_both = heard(run=["a", "b"], experiment="of-b", kinds="event")
         by_event = heard(events="crucible_train.epoch.stop", kinds=["event", "points"])
         collector.store(batch(1, run="a"), batch(2, run="b"), batch(3, run="c"))
-        collector.store(traces(span_of(9, "crucible_train.epoch", crucible__run__id="b")))
+        epoch = span_of(9, "crucible_train.epoch", crucible__run__id="b")
+        collector.store(traces(ended(epoch)))
         assert [by_run.next().body["run_id"] for _ in range(2)] == ["a", "c"]
         assert by_experiment.next().body["run_id"] == "b"
         assert by_both.next().body["run_id"] == "b"

@@ -194,7 +194,7 @@ def test_too_few_processes_for_the_jobs_are_told(timescale_server: TestServer) -
     ):
         every = found(dsn)
     told = [one for one in every if "max_worker_processes" in one.says]
-    assert [one.level for one in told] == ["warning"], every
+    assert [one.level for one in told] == ["warning"], "\n".join(map(str, every))
     assert told[0].remedy == "set max_worker_processes to 27 or more, and restart the server"
 
 

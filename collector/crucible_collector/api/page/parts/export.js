@@ -5,7 +5,7 @@ import { element } from "./dom.js";
 import { number } from "./format.js";
 
 const EVERY_MS = 700;
-const TAKEN = ["experiment", "run", "from", "to"]; // what an export can be narrowed by, of a view's filters
+const TAKEN = ["experiment", "run", "event", "status", "from", "to"]; // what an export can be narrowed by, of a view's filters
 
 export class Export {
   constructor(root, filters) {

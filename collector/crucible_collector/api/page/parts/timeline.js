@@ -3,14 +3,15 @@
 import { element } from "./dom.js";
 import { duration } from "./format.js";
 
-// `rows` are {key, depth, name, time (RFC 3339), duration_ms, isError, group, title}; `chosen(row)` is told what is opened.
+// `rows` are {key, depth, name, time (RFC 3339), duration_ms, isError, group, heading, title}, where a heading stands over
+// what follows; `chosen(row)` is told what is opened.
 export function timeline(label, rows, chosen) {
-  const starts = rows.map((row) => Date.parse(row.time));
+  const starts = rows.map((row) => milliseconds(row.time));
   const first = starts.reduce((least, each) => Math.min(least, each), Infinity);
   const last = rows.reduce((most, row, index) => Math.max(most, starts[index] + row.duration_ms), -Infinity);
   const span = last - first || 1;
   const lines = rows.map((row, index) => line(row, (100 * (starts[index] - first)) / span, (100 * row.duration_ms) / span, chosen));
-  const axis = element("div", { className: "axis", ariaHidden: "true" }, ...[0, 0.25, 0.5, 0.75, 1].map((share) => element("span", {}, duration(share * span))));
+  const axis = element("div", { className: "axis", ariaHidden: "true" }, ...[0, 0.25, 0.5, 0.75, 1].map((share) => element("span", {}, length(share * span))));
   return element("div", { className: "timeline" }, element("div", { className: "row top" }, element("span", {}), axis), element("ol", { ariaLabel: label }, ...lines));
 }
 
@@ -20,14 +21,27 @@ function line(row, left, width, chosen) {
   name.dataset.key = row.key;
   name.addEventListener("click", () => chosen(row));
   const bar = element("span", { className: row.duration_ms > 0 ? "bar-of" : "point-of" });
-  bar.style.left = `${Math.min(left, 99.6)}%`;
+  // What happened last would else stand beyond the edge.
+  bar.style.left = row.duration_ms > 0 ? `${Math.min(left, 99.7)}%` : `min(${left}%, calc(100% - 0.75rem))`;
   if (row.duration_ms > 0) bar.style.width = `${Math.max(0.3, Math.min(width, 100 - left))}%`;
-  const took = row.duration_ms > 0 ? duration(row.duration_ms) : "";
+  const took = row.duration_ms > 0 ? length(row.duration_ms) : "";
   const track = element("span", { className: "track" }, bar, element("small", {}, [row.isError ? "✕ error" : "", took].filter(Boolean).join(" ")));
-  const made = element("li", { className: "row", title: row.title ?? "" }, name, track);
+  const made = element("li", { className: "row", title: row.title ?? "" }, row.heading ? element("strong", { className: "kind" }, row.heading) : null, name, track);
   made.dataset.group = row.group ?? "";
   made.dataset.error = String(Boolean(row.isError));
   return made;
+}
+
+// Since 1970, with what lies below a millisecond, of which Date knows nothing; a number holds it to about 0.2 µs.
+function milliseconds(text) {
+  const [, finer = ""] = /\.\d{3}(\d+)/.exec(text) ?? [];
+  return Date.parse(text) + (finer ? Number(`0.${finer}`) : 0);
+}
+
+// Spans often take less than a millisecond: `duration` would say 0 ms of all of them.
+function length(ms) {
+  if (ms === 0 || ms >= 100) return duration(ms);
+  return ms < 0.01 ? `${Number((1000 * ms).toPrecision(3))} µs` : `${Number(ms.toPrecision(3))} ms`;
 }
 
 // A span in full, as it was sent.

@@ -12,6 +12,8 @@ import { badge } from "../parts/runs.js";
 
 const PAGE = 500;
 const KEPT_MAX = 20_000;
+const EVERY_MS = 1000; // a page of events is much to ask for as often as something is told
+const EMPTY = "No event is stored that is like this. Ask for less above; where there is none at all, the overview says how to begin.";
 const FIELDS = [
   { name: "experiment", label: "Experiment" },
   { name: "run", label: "Run" },
@@ -19,7 +21,7 @@ const FIELDS = [
   { name: "correlation", label: "Correlation" },
   { name: "trace", label: "Trace" },
   { name: "status", label: "Status", options: ["ok", "error", "unset"] },
-  { name: "from", label: "From", placeholder: "24h, 2026-01-31T12:00Z" },
+  { name: "from", label: "From", placeholder: "2026-01-31T12:00Z" },
   { name: "to", label: "To" },
 ];
 
@@ -30,10 +32,13 @@ export class View {
   constructor(root) {
     root.append(element("h1", {}, "Events"));
     this.filters = new Filters(root, "Filters of events", FIELDS, () => this.#anew());
+    this.dueAt = 0;
     this.actions = element("p", { className: "ways" });
     this.place = element("div", {});
     root.append(this.actions, this.place);
-    this.rows = new Rows(this.place, { caption: "Events", columns: COLUMNS, empty: "No event is stored that is like this." });
+    this.rows = new Rows(this.place, { caption: "Events", columns: COLUMNS, empty: "" });
+    this.failed = element("div", {});
+    this.place.append(this.failed);
     this.older = button("Older", () => this.#older());
     this.pause = button("Pause", () => this.#pause());
     this.export = new Export(this.actions, () => this.filters.values);
@@ -55,15 +60,28 @@ export class View {
   }
 
   async update() {
-    if (this.isPaused || !this.isNew) return;
-    this.isNew = false;
-    await told(this.place, () => this.#newest());
+    const isDue = this.isNew && !this.isPaused && performance.now() >= this.dueAt;
+    if (!isDue && !this.isAsked) return;
+    this.isNew = this.isAsked = false;
+    this.dueAt = performance.now() + EVERY_MS;
+    try {
+      await told(this.place, () => this.#newest());
+    } catch (failure) {
+      this.isAsked = true; // nothing may be told that would have it asked again
+      throw failure;
+    }
   }
 
+  // A person asks for it: also where what comes by itself is paused.
   #anew() {
+    this.search = {}; // an answer to the one before is not for this one
     this.all = [];
     this.cursor = null;
-    this.isNew = true;
+    this.isAsked = true;
+    this.failed.replaceChildren();
+    this.rows.empty = "";
+    this.rows.show([]);
+    this.older.disabled = true;
     document.dispatchEvent(new Event("ask-now"));
   }
 
@@ -75,7 +93,9 @@ export class View {
 
   // What is there already stays: the newest are put before it.
   async #newest() {
+    const { search } = this;
     const { data, meta } = await ask("/events", { ...this.filters.values, limit: PAGE });
+    if (search !== this.search) return;
     const known = new Set(this.all.map(keyOf));
     const isBegin = this.all.length === 0;
     const fresh = data.filter((event) => !known.has(keyOf(event)));
@@ -86,15 +106,24 @@ export class View {
   }
 
   async #older() {
-    await told(this.place, async () => {
+    const { search } = this;
+    this.older.disabled = true; // a second click would ask for the same
+    this.failed.replaceChildren();
+    try {
       const { data, meta } = await ask("/events", { ...this.filters.values, limit: PAGE, cursor: this.cursor });
+      if (search !== this.search) return;
       this.all.push(...data);
       this.cursor = meta.next_cursor;
       this.#show();
-    });
+    } catch (failure) {
+      if (search !== this.search) return;
+      this.failed.replaceChildren(element("p", { className: "failure", role: "alert" }, failure.message));
+      this.older.disabled = false;
+    }
   }
 
   #show() {
+    this.rows.empty = EMPTY;
     this.older.disabled = this.cursor === null || this.all.length >= KEPT_MAX;
     const isSampled = this.all.some((event) => event.sample_probability < 1);
     const notes = [`${number(this.all.length)} events${this.cursor === null ? "" : ", and older ones"}.`, isSampled ? "They are a sample: each stands for 1 / probability." : ""];

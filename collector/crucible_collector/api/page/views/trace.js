@@ -3,11 +3,12 @@
 import { link } from "../address.js";
 import { ask } from "../parts/ask.js";
 import { element, show } from "../parts/dom.js";
+import { found } from "../parts/found.js";
 import { number } from "../parts/format.js";
 import { told } from "../parts/places.js";
 import { details, timeline } from "../parts/timeline.js";
 
-const SPANS_MAX = 1000; // of the API
+const SPANS_MAX = 1000; // the API gives more, of which nobody finds anything in one list
 const EVERY_MS = 5000;
 
 export class View {
@@ -34,7 +35,9 @@ export class View {
   }
 
   async #draw() {
-    const { data, meta } = await ask(`/traces/${encodeURIComponent(this.traceId)}`, { limit: SPANS_MAX });
+    const answer = await found(ask(`/traces/${encodeURIComponent(this.traceId)}`, { limit: SPANS_MAX }));
+    if (answer === null) return show(this.place, "nothing", () => [nothing()]);
+    const { data, meta } = answer;
     const note = meta.has_more ? `The first ${number(SPANS_MAX)} spans; the API has all.` : `${number(data.length)} spans.`;
     show(this.place, [data.map((span) => [span.span_id, span.duration_ms, span.status]), note], () => {
       return [timeline("Spans of the trace", rows(data), (row) => this.opened.replaceChildren(details(row.span))), element("p", { className: "dim" }, note)];
@@ -47,6 +50,11 @@ export class View {
       element("a", { href: link(["events"], { trace: this.traceId }) }, "As events"),
     ]);
   }
+}
+
+function nothing() {
+  const events = element("a", { href: link(["events"]) }, "Events");
+  return element("p", { className: "hint" }, "No span of this trace is stored, not yet or no longer, or sampling left it out. ", events, " lists what is.");
 }
 
 // In the order of the answer, which is that of the tree; what it does not tell is counted along the parents.

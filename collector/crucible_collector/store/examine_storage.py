@@ -40,7 +40,9 @@ select count(*) from (select from crucible.{relation}_default limit %(most)s) fo
 JOBS = """
 -- Which jobs do the collector's relations have, and how did they last end? One row a job.
 select jobs.job_id, jobs.application_name, jobs.scheduled, job_stats.last_run_status,
-    job_stats.total_failures, extract(epoch from now() - job_stats.next_start)::float8,
+    job_stats.total_failures,
+    -- While it runs, its next start is minus infinity, which PostgreSQL before 17 refuses to subtract.
+    case when isfinite(job_stats.next_start) then extract(epoch from now() - job_stats.next_start)::float8 end,
     (select err_message from timescaledb_information.job_errors
      where job_errors.job_id = jobs.job_id order by start_time desc limit 1)
 from timescaledb_information.jobs

@@ -1,11 +1,13 @@
-// One chart: a metric as measured by one event, a line a rank. It fetches only while it is in view.
+// One chart: a metric as measured by one event, a line a rank. It fetches only while it is in view; what the stream tells
+// is drawn as it comes.
 
 import uPlot from "../vendor/uPlot.esm.js";
 import { element } from "./dom.js";
 import { Flagged } from "./flagged.js";
 import { number, unit } from "./format.js";
-import { POINTS_MAX, Points } from "./points.js";
+import { Points } from "./points.js";
 import { smoothed } from "./smoothing.js";
+import { Zoom } from "./zoom.js";
 
 const HEIGHT = 240;
 const LINES_MAX = 8; // as many colours as can be told apart
@@ -21,11 +23,12 @@ export class Curve {
     this.points = new Points(runId, metric, event);
     this.flagged = new Flagged(runId, metric, event);
     this.metric = metric;
-    this.seen = null;
     this.restUntil = 0;
+    this.isDirty = false;
     this.isInView = false;
     this.plot = null;
     this.box = element("div", { className: "plot" });
+    this.zoom = new Zoom(this.box, `${metric}, drawn`, (from, to) => this.#zoomed(from, to));
     this.note = element("p", { className: "note" });
     this.root = element(
       "section",
@@ -37,29 +40,54 @@ export class Curve {
     );
   }
 
-  // `latest` is the newest point as the run tells it: nothing is fetched while it and the flags stay the same.
+  // `latest` is the newest point as the run tells it; `flags` are what detectors found of it.
   async update(latest, flags) {
-    const mark = `${latest.time} ${latest.series_id} ${latest.value}`;
-    if (!this.isInView || performance.now() < this.restUntil) return;
-    const isNew = this.seen !== mark;
-    const isGrown = isNew && (await this.points.update());
-    this.seen = mark;
-    const hasChanged = (await this.flagged.update(flags, this.points.all)) || isGrown;
+    if (!this.isInView) return;
+    const isNew = await this.points.update(latest, this.drawing.isByTime);
+    const hasFlags = await this.flagged.update(flags, this.points);
+    if (isNew || hasFlags) this.isDirty = true;
+    this.#drawSoon();
+  }
+
+  // Points that the stream told.
+  take(told) {
+    if (this.points.take(told)) this.isDirty = true;
+    this.#drawSoon();
+  }
+
+  #drawSoon() {
+    if (!this.isDirty || !this.isInView || !this.points.isFetched) return;
     const start = performance.now();
-    if (hasChanged) this.draw();
+    clearTimeout(this.due);
+    if (start < this.restUntil) {
+      this.due = setTimeout(() => this.#drawSoon(), this.restUntil - start);
+      return;
+    }
+    this.draw();
     this.restUntil = performance.now() + REST * (performance.now() - start);
+  }
+
+  async #zoomed(from, to) {
+    const hasChanged = from === null ? this.points.whole() : await this.points.zoom(from, to);
+    if (hasChanged) this.draw();
+  }
+
+  close() {
+    clearTimeout(this.due);
+    this.zoom.close();
+    this.plot?.destroy();
   }
 
   // From the start again: what came late may lie anywhere.
   forget() {
     this.points.clear();
-    this.seen = null;
     this.restUntil = 0;
   }
 
   draw() {
-    const { isByTime, isLog, smoothing } = this.drawing;
-    const { bySteps, ranks, data, odd } = this.points.columns(isByTime);
+    const { isLog, smoothing } = this.drawing;
+    const { bySteps, ranks, data, odd } = this.points.columns();
+    this.isDirty = false;
     this.bySteps = bySteps;
     const shape = JSON.stringify([bySteps, ranks, isLog, smoothing > 0]);
     this.odd = odd;
@@ -68,13 +96,16 @@ export class Curve {
       this.plot?.destroy();
       this.shape = shape;
       this.plot = new uPlot(this.#options(bySteps, ranks), lines, this.box);
+      this.zoom.follow(this.plot);
     } else {
-      this.plot.setData(lines, !this.#isZoomed());
+      this.zoom.keep(() => this.plot.setData(lines, false));
     }
     this.root.dataset.lines = lines.length - 1;
-    this.root.dataset.points = this.points.all.length;
+    this.root.dataset.points = this.points.shown;
+    this.root.dataset.stands = this.points.stands;
+    this.root.dataset.newest = data[0].at(-1) ?? "";
     this.root.dataset.flags = this.flagged.flags.length;
-    this.root.dataset.band = this.flagged.band.length;
+    this.root.dataset.band = this.flagged.bands.reduce((sum, band) => sum + band.rows.length, 0);
     this.note.textContent = this.#remarks(bySteps, ranks, odd).join(" ");
   }
 
@@ -99,12 +130,6 @@ export class Curve {
     if (this.plot) this.draw();
   }
 
-  #isZoomed() {
-    const { min, max } = this.plot.scales.x;
-    const xs = this.plot.data[0];
-    return xs.length > 1 && (min > xs[0] || max < xs.at(-1));
-  }
-
   #remarks(bySteps, ranks, odd) {
     const remarks = [];
     const count = this.flagged.flags.length;
@@ -117,8 +142,12 @@ export class Curve {
     }
     if (this.drawing.smoothing > 0) remarks.push(`Smoothed by ${this.drawing.smoothing.toFixed(2)}; as measured in pale.`);
     if (this.hidden > 0) remarks.push(`${number(this.hidden)} values of 0 or less have no place on a logarithmic scale.`);
-    if (this.points.isCut) remarks.push(`Only the first ${number(POINTS_MAX)} points are drawn; the API has all.`);
+    if (this.points.isThinned) {
+      const zoom = this.points.finer ? "finer where it is zoomed." : "zoom in to see more.";
+      remarks.push(`Down-sampled: ${number(this.points.shown)} of ${number(this.points.stands)} points are drawn, with the least and the largest of each stretch; ${zoom}`);
+    }
     if (ranks.length > LINES_MAX) remarks.push(`Only ${LINES_MAX} of ${ranks.length} ranks are drawn; the API has all.`);
+    if (this.points.isRankLeftOut) remarks.push("Of more than 200 ranks only the first is drawn; the API has all.");
     return remarks;
   }
 
@@ -142,7 +171,7 @@ export class Curve {
       ],
       hooks: {
         drawClear: [
-          (plot) => this.flagged.drawBand(plot, this.bySteps, colour("--dim")),
+          (plot) => this.flagged.drawBands(plot, this.bySteps, (rank) => colour(ranks.length > 1 ? `--line-${ranks.indexOf(rank) + 1}` : "--dim")),
           (plot) => this.marks.draw(plot, this.bySteps, colour("--dim")),
         ],
         draw: [(plot) => this.#markGaps(plot, colour("--bad")), (plot) => this.flagged.drawMarks(plot, this.bySteps, severities)],

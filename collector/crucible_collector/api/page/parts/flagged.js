@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 
+const BANDS_MAX = 4; // more lie over one another
 const BAND_ALPHA = 0.16;
 const MARK_RADIUS = 4;
 
@@ -10,33 +11,39 @@ export class Flagged {
     this.path = `/runs/${encodeURIComponent(runId)}/series/${encodeURIComponent(metric)}/band`;
     this.event = event;
     this.flags = [];
-    this.band = [];
+    this.bands = []; // {rank, rows}
   }
 
-  // Takes the flags of the curve, newest first, and fetches the band around it; true where these changed.
+  // Takes the flags of the curve, newest first, and fetches the bands around it; true where these changed.
   // `points` are the curve's.
   async update(flags, points) {
     const mark = flags.length && `${flags.length} ${flags[0].time}`;
     if (mark === this.mark) return false;
     this.mark = mark;
     this.flags = flags;
-    const latest = flags.find((flag) => flag.lower !== null || flag.upper !== null);
-    this.band = latest ? await this.#band(latest, points) : [];
+    const bounded = flags.filter((flag) => flag.lower !== null || flag.upper !== null);
+    const newest = [...new Map(bounded.toReversed().map((flag) => [flag.series_id, flag])).values()].toReversed();
+    this.bands = await Promise.all(newest.slice(0, BANDS_MAX).map((flag) => this.#band(flag, points)));
     return true;
   }
 
-  // Of the rank that was flagged last; none where a series is too long for one.
+  // Of one rank, by the detector that flagged it last; no rows where a series is too long for one.
   async #band({ detector, series_id: id }, points) {
-    const rank = points.find((point) => point.series_id === id)?.rank;
+    const rank = points.rankOf(id);
     try {
-      return (await ask(this.path, { event: this.event, rank, detector })).data;
+      return { rank, rows: (await ask(this.path, { event: this.event, rank, detector })).data };
     } catch (failure) {
-      if (failure.status >= 400 && failure.status < 500) return [];
+      if (failure.status >= 400 && failure.status < 500) return { rank, rows: [] };
       throw failure;
     }
   }
 
-  drawBand(plot, bySteps, colour) {
+  // `colour(rank)` is of its line.
+  drawBands(plot, bySteps, colour) {
+    for (const { rank, rows } of this.bands) this.#drawBand(plot, bySteps, rows, colour(rank));
+  }
+
+  #drawBand(plot, bySteps, rows, colour) {
     const { ctx, bbox } = plot;
     const at = (row) => plot.valToPos(place(row, bySteps), "x", true);
     ctx.save();
@@ -44,7 +51,7 @@ export class Flagged {
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
     ctx.fillStyle = ctx.strokeStyle = colour;
-    for (const part of unbroken(this.band)) {
+    for (const part of unbroken(rows)) {
       const high = part.map((row) => [at(row), bound(plot, row.upper, bbox.top)]);
       const low = part.map((row) => [at(row), bound(plot, row.lower, bbox.top + bbox.height)]);
       ctx.globalAlpha = BAND_ALPHA;

@@ -1,81 +1,200 @@
-// The points of one metric as measured by one event: fetched, kept, and put into columns to draw.
+// The points of one metric as measured by one event: of each line (a rank's) the few that draw it, and what was told since.
 
 import { ask } from "./ask.js";
 
-const PAGE = 10_000;
-// Two of these and the browser's memory is what gives way, not the collector.
-export const POINTS_MAX = 200_000;
-// A rank whose points were committed a little later than another's is still seen.
-const OVERLAP_MS = 10_000;
+const POINTS_A_LINE = 1500; // about one a pixel
+const LINES_MAX = 64; // of them only some are drawn
+// What the stream adds is kept whole, up to this many times what a line was asked for; then it is asked for anew.
+const GROWN_MAX = 3;
+const LATE_MS = 1000; // what the run has and the stream has not told by then is asked for
 
 export class Points {
   constructor(runId, metric, event) {
-    this.path = `/runs/${encodeURIComponent(runId)}/series/${encodeURIComponent(metric)}`;
+    this.runId = runId;
+    this.metric = metric;
     this.event = event;
     this.clear();
   }
 
   clear() {
-    this.all = []; // as the API has them, oldest first
-    this.isCut = false;
+    this.lines = new Map(); // by series id: {rank, points: [{x, value}] in order, stands: points that there are, newest: ms}
+    this.finer = null; // the same lines between two places, with more points
+    this.isFetched = false;
+    this.lateSince = null;
+    this.isRankLeftOut = false;
   }
 
-  // Fetches what is new (everything at first); true where something changed.
-  async update() {
-    const last = this.all.at(-1);
-    const from = last && new Date(Date.parse(last.time) - OVERLAP_MS).toISOString();
-    const fresh = await this.#since(from);
-    if (!last) {
-      this.all = fresh;
-      return fresh.length > 0;
-    }
-    let kept = this.all.length;
-    while (kept > 0 && Date.parse(this.all[kept - 1].time) >= Date.parse(from)) kept -= 1;
-    const isSame = fresh.length === this.all.length - kept;
-    if (isSame) return false;
-    this.all = [...this.all.slice(0, kept), ...fresh];
+  get shown() {
+    return [...this.lines.values()].reduce((sum, line) => sum + line.points.length, 0);
+  }
+
+  get stands() {
+    return [...this.lines.values()].reduce((sum, line) => sum + line.stands, 0);
+  }
+
+  get isThinned() {
+    return this.stands > this.shown;
+  }
+
+  // Fetches where something is missing that the stream did not tell; true where something changed. `latest` is the run's newest.
+  async update(latest, isByTime) {
+    const bySteps = !isByTime && latest.step !== null;
+    const isOther = bySteps !== this.bySteps;
+    if (this.isFetched && !isOther && !this.#isLate(latest) && !this.#isGrown()) return false;
+    this.bySteps = bySteps;
+    this.lateSince = null;
+    this.mark = markOf(latest);
+    const asked = performance.now();
+    const found = await this.#ask({});
+    if (this.bySteps !== bySteps) return false; // asked for otherwise meanwhile
+    this.#keepHeard(found, asked);
+    this.lines = found;
+    this.isFetched = true;
+    if (isOther) this.finer = null;
     return true;
   }
 
-  async #since(from) {
-    const found = [];
-    let cursor = null;
-    do {
-      const answer = await ask(this.path, { event: this.event, from, limit: PAGE, cursor });
-      for (const point of answer.data) found.push(point);
-      cursor = answer.meta.next_cursor;
-      this.isCut = cursor !== null && this.all.length + found.length >= POINTS_MAX;
-    } while (cursor !== null && !this.isCut);
-    return found;
+  // The lines between two places in as many points as all of them had; true where they became finer.
+  async zoom(from, to) {
+    if (!this.isThinned) return false;
+    const range = this.bySteps
+      ? { from_step: Math.floor(from), to_step: Math.ceil(to) + 1 }
+      : { from: new Date(from * 1000).toISOString(), to: new Date(Math.ceil(to * 1000) + 1).toISOString() };
+    this.wanted = range;
+    const lines = await this.#ask(range);
+    if (this.wanted !== range) return false;
+    this.finer = { from, to, lines };
+    return true;
   }
 
-  // The curve over steps where every point has one and nobody wants it over time, else over time (in seconds).
-  columns(isByTime = false) {
-    const bySteps = !isByTime && this.all.every((point) => point.step !== null);
-    const at = bySteps ? (point) => point.step : (point) => Date.parse(point.time) / 1000;
-    const ranks = [...new Set(this.all.map((point) => point.rank))].sort((a, b) => a - b);
-    const lines = ranks.map((rank) => {
-      const mine = this.all.filter((point) => point.rank === rank);
-      return mine.map((point) => ({ x: at(point), value: point.value })).sort((a, b) => a.x - b.x);
-    });
-    return { bySteps, ranks, data: aligned(lines), odd: this.#notFinite(at) };
+  whole() {
+    this.wanted = null;
+    const was = this.finer !== null;
+    this.finer = null;
+    return was;
   }
 
-  #notFinite(at) {
-    return this.all
-      .filter((point) => typeof point.value === "string")
-      .map((point) => ({ x: at(point), value: point.value }));
+  // What the stream told: {series_id, rank, points: [{step, time, value}]}; true where it can be drawn.
+  take({ series_id: id, rank, points }) {
+    if (!this.isFetched) return false;
+    if (!this.lines.has(id)) {
+      if (this.lines.size >= LINES_MAX || this.isRankLeftOut) return false;
+      this.lines.set(id, { rank, points: [], stands: 0, newest: -Infinity, heard: [] });
+    }
+    const line = this.lines.get(id);
+    for (const told of points) {
+      const point = { x: placeOf(told, this.bySteps), value: told.value };
+      const at = Date.parse(told.time);
+      line.newest = Math.max(line.newest, at);
+      if (point.x === null || !put(line.points, point)) continue;
+      line.stands += 1;
+      line.heard.push({ told, at: performance.now() });
+    }
+    return true;
   }
+
+  // Columns as uPlot has them, over steps or time in seconds, a line a rank; `odd` are the points that are not finite.
+  columns() {
+    const entries = [...this.lines].sort(([, a], [, b]) => a.rank - b.rank);
+    const lines = entries.map(([id, line]) => this.#refined(id, line.points));
+    const odd = lines.flatMap((points) => points.filter((point) => typeof point.value === "string")).sort((a, b) => a.x - b.x);
+    return { bySteps: this.bySteps, ranks: entries.map(([, line]) => line.rank), data: aligned(lines), odd };
+  }
+
+  rankOf(seriesId) {
+    return this.lines.get(seriesId)?.rank;
+  }
+
+  #refined(id, points) {
+    const finer = this.finer?.lines.get(id)?.points;
+    if (!finer?.length) return points;
+    const [first, last] = [finer[0].x, finer.at(-1).x];
+    return [...points.filter((point) => point.x < first), ...finer, ...points.filter((point) => point.x > last)];
+  }
+
+  #isLate(latest) {
+    const newest = this.lines.get(latest.series_id)?.newest ?? -Infinity;
+    const mark = markOf(latest);
+    const isNew = mark !== this.mark && Date.parse(latest.time) > newest;
+    if (!isNew) {
+      this.mark = mark;
+      this.lateSince = null;
+      return false;
+    }
+    this.lateSince ??= performance.now();
+    if (performance.now() - this.lateSince < LATE_MS) return false;
+    this.mark = mark;
+    return true;
+  }
+
+  #isGrown() {
+    return [...this.lines.values()].some((line) => line.points.length > GROWN_MAX * POINTS_A_LINE);
+  }
+
+  // What was told while the answer was made may lie behind what it has.
+  #keepHeard(found, asked) {
+    for (const [id, line] of this.lines) {
+      const into = found.get(id);
+      if (!into) continue;
+      for (const { told } of line.heard.filter((each) => each.at >= asked - LATE_MS)) {
+        const at = Date.parse(told.time);
+        const point = { x: placeOf(told, this.bySteps), value: told.value };
+        if (at > into.newest && point.x !== null && put(into.points, point)) into.stands += 1;
+      }
+      into.newest = Math.max(into.newest, line.newest);
+    }
+  }
+
+  async #ask(range) {
+    const asked = { run: this.runId.replace(/[\\,]/g, "\\$&"), metric: this.metric, event: this.event, x: this.bySteps ? "step" : "time", points: POINTS_A_LINE, fields: `series_id,${this.bySteps ? "step" : "time"},value`, ...range };
+    const { data, meta } = await this.#fewEnough(asked);
+    const lines = new Map(meta.lines.map((line) => [line.series_id, { rank: line.rank, points: [], stands: line.point_count, newest: -Infinity, heard: [] }]));
+    for (const told of data) lines.get(told.series_id).points.push({ x: placeOf(told, this.bySteps), value: told.value });
+    return lines;
+  }
+
+  // Of very many ranks an answer has no room: the first stands for them, and it is said.
+  async #fewEnough(asked) {
+    if (!this.isRankLeftOut) {
+      try {
+        return await ask("/curves", asked);
+      } catch (failure) {
+        if (failure.status !== 422) throw failure;
+        this.isRankLeftOut = true;
+      }
+    }
+    return ask("/curves", { ...asked, rank: 0 });
+  }
+}
+
+function markOf({ time, series_id: id, value }) {
+  return `${time} ${id} ${value}`;
+}
+
+function placeOf({ step, time }, bySteps) {
+  return bySteps ? step : Date.parse(time) / 1000;
+}
+
+// In its order; false where it is there already.
+function put(points, point) {
+  let place = points.length;
+  while (place > 0 && points[place - 1].x > point.x) place -= 1;
+  for (let before = place - 1; before >= 0 && points[before].x === point.x; before -= 1) {
+    if (Object.is(points[before].value, point.value)) return false;
+  }
+  points.splice(place, 0, point);
+  return true;
 }
 
 // One column of x and one a line. A line without a point at some x has undefined there, which is
 // drawn through; null (not finite, or not recorded) is a gap. Every point has a row of its own, also
-// where a line has several at the same x: nothing is thinned out.
+// where a line has several at the same x.
 export function aligned(lines) {
   const next = lines.map(() => 0);
   const columns = [[], ...lines.map(() => [])];
   for (;;) {
-    const x = Math.min(...lines.map((line, i) => line[next[i]]?.x ?? Infinity));
+    let x = Infinity;
+    for (let i = 0; i < lines.length; i += 1) x = Math.min(x, lines[i][next[i]]?.x ?? Infinity);
     if (x === Infinity) return columns;
     columns[0].push(x);
     lines.forEach((line, i) => {

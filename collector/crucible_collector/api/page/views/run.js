@@ -10,6 +10,7 @@ import { estimate as estimated } from "../parts/estimate.js";
 import { duration, money, number, time, unit, words } from "../parts/format.js";
 import { Marks } from "../parts/marks.js";
 import { badge } from "../parts/runs.js";
+import { Story } from "../parts/story.js";
 
 const COUNTS_EVERY_MS = 5000;
 // Counting reads all of a run: however long that takes, the database rests longer.
@@ -19,7 +20,7 @@ const OVER = new Set(["completed", "failed", "cancelled", "early_stopped"]);
 export class View {
   constructor(root, { segments: [, runId = ""] }) {
     this.runId = this.title = runId;
-    this.wish = { kinds: "run,points,anomaly", run: runId.replace(/[\\,]/g, "\\$&") };
+    this.wish = { kinds: "run,points,anomaly,event", run: runId.replace(/[\\,]/g, "\\$&") };
     this.marks = new Marks(runId);
     this.path = `/runs/${encodeURIComponent(runId)}`;
     this.curves = new Map();
@@ -29,9 +30,10 @@ export class View {
     this.plots = element("div", { className: "curves" });
     this.events = element("div", { className: "events" });
     this.anomalies = new Anomalies(runId);
+    this.story = new Story(runId);
     const form = element("div", {});
     this.drawing = new Drawing(form, () => this.curves.forEach((curve) => curve.redraw()));
-    root.replaceChildren(this.head, this.anomalies.root, form, this.plots, this.latest, this.events);
+    root.replaceChildren(this.head, this.anomalies.root, form, this.plots, this.latest, this.events, this.story.root);
     this.inView = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "200px" });
     this.resized = new ResizeObserver(() => this.curves.forEach((curve) => curve.resize()));
     this.resized.observe(this.plots);
@@ -45,8 +47,20 @@ export class View {
     return true;
   }
 
+  // Points are drawn as they are told, and events listed; all else is asked.
+  heard(messages) {
+    if (messages === null) {
+      this.curves.forEach((curve) => curve.forget());
+      this.story.forget();
+      return;
+    }
+    for (const { kind, data } of messages) if (kind === "points") this.curves.get(keyOf(data))?.take(data);
+    this.story.take(messages.filter((each) => each.kind === "event").map((each) => each.data));
+  }
+
   close() {
     this.anomalies.close();
+    this.curves.forEach((curve) => curve.close());
     this.inView.disconnect();
     this.resized.disconnect();
   }
@@ -74,11 +88,12 @@ export class View {
     for (const latest of run.latest) {
       await this.#curve(latest).update(latest, this.anomalies.flags.get(keyOf(latest)) ?? []);
     }
+    await this.story.update();
     await this.#count(run);
   }
 
   #curve(latest) {
-    const key = JSON.stringify([latest.metric, latest.event_name]);
+    const key = keyOf(latest);
     if (!this.curves.has(key)) {
       const curve = new Curve(this.runId, latest, this.drawing, this.marks);
       this.curves.set(key, curve);

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo serve up down test integrations check format generate fuzz bench bench-sdk bench-peers bench-sampling bench-storage bench-query bench-anomalies nab clean
+.PHONY: help setup demo serve up down test integrations check format generate fuzz bench bench-sdk bench-peers bench-sampling bench-storage bench-query bench-anomalies bench-page nab clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -74,6 +74,9 @@ bench-query: $(STAMP) ## how fast rows are taken away, and how soon answered whi
 
 bench-anomalies: $(STAMP) ## what detection costs, finds and takes for anomalies (ARGS="--parts nab --corpus DIR")
 	@$(BIN)/python tests/benchmarks/anomalies.py $(ARGS)
+
+bench-page: $(STAMP) ## how soon the page shows what there is, in Chromium (ARGS="--kinds timescale --parts long,live")
+	@$(BIN)/python tests/benchmarks/page.py $(ARGS)
 
 nab: $(STAMP) ## scores of the default detectors for a corpus like Numenta's (CORPUS=DIR OUT=DIR)
 	@$(BIN)/python tests/benchmarks/nab.py $(if $(CORPUS),"$(CORPUS)") $(if $(OUT),"$(OUT)")

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import dataclass, field
 
 from playwright.sync_api import Page
 
 # A question a second, on a machine that may be busy with other things.
 TIMEOUT_MS = 20_000
+CHROMIUM_VARIABLE = "CRUCIBLE_TEST_CHROMIUM"
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+_CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def chromium() -> str | None:
+    """The browser's program: by setting, else the system's."""
+    given = os.environ.get(CHROMIUM_VARIABLE)
+    return given or next(filter(None, map(shutil.which, _CHROMIUM_NAMES)), None)
 
 
 @dataclass

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import psycopg
@@ -11,13 +9,9 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from stored import SCOPE, Api, Stored, at, serving, stop_serving
-from visits import TIMEOUT_MS, Visit
+from visits import CHROMIUM_FLAGS, CHROMIUM_VARIABLE, TIMEOUT_MS, Visit, chromium
 
 expect.set_options(timeout=TIMEOUT_MS)
-
-CHROMIUM_VARIABLE = "CRUCIBLE_TEST_CHROMIUM"
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,9 +40,7 @@ def api(database: str) -> Iterator[Api]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A real one, of the system; without it the page is not tested and the summary says so."""
-    found = os.environ.get(CHROMIUM_VARIABLE) or next(
-        filter(None, map(shutil.which, CHROMIUM_NAMES)), None
-    )
+    found = chromium()
     if found is None:
         pytest.skip(f"no Chromium: install it or set {CHROMIUM_VARIABLE}")
     with sync_playwright() as playwright:

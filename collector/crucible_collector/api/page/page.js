@@ -135,12 +135,10 @@ function look() {
 
 addEventListener("hashchange", route);
 document.addEventListener("visibilitychange", look);
-for (const wish of ["curve-in-view", "ask-now"]) {
-  document.addEventListener(wish, () => {
-    isWanted = true;
-    tick();
-  });
-}
+document.addEventListener("ask-now", () => {
+  isWanted = true;
+  tick();
+});
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => view?.recolour?.());
 build();
 offerToForget(document.querySelector("header"));

@@ -43,6 +43,11 @@ export class Curve {
   // `latest` is the newest point as the run tells it; `flags` are what detectors found of it.
   async update(latest, flags) {
     if (!this.isInView) return;
+    this.updating ??= this.#update(latest, flags).finally(() => (this.updating = null));
+    await this.updating;
+  }
+
+  async #update(latest, flags) {
     const isNew = await this.points.update(latest, this.drawing.isByTime);
     const hasFlags = await this.flagged.update(flags, this.points);
     if (isNew || hasFlags) this.isDirty = true;

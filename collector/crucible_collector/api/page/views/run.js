@@ -24,6 +24,7 @@ export class View {
     this.marks = new Marks(runId);
     this.path = `/runs/${encodeURIComponent(runId)}`;
     this.curves = new Map();
+    this.newest = []; // of each metric, as the run told last
     this.countAt = 0;
     this.head = element("div", { className: "head" });
     this.latest = element("div", { className: "latest" });
@@ -81,13 +82,13 @@ export class View {
     run.latest.sort((a, b) => isLoss(b) - isLoss(a)); // stable: the rest stays in order of names
     this.#drawHead(run);
     this.#drawLatest(run);
-    await this.anomalies.update();
-    if (await this.marks.update()) this.curves.forEach((curve) => curve.redraw());
     if (this.wasOver === false && OVER.has(run.status)) this.curves.forEach((curve) => curve.forget());
     this.wasOver = OVER.has(run.status);
-    for (const latest of run.latest) {
-      await this.#curve(latest).update(latest, this.anomalies.flags.get(keyOf(latest)) ?? []);
-    }
+    this.newest = run.latest;
+    run.latest.forEach((latest) => this.#curve(latest)); // so that those in view begin to fetch
+    const [, isMarked] = await Promise.all([this.anomalies.update(), this.marks.update()]);
+    if (isMarked) this.curves.forEach((curve) => curve.redraw());
+    for (const latest of run.latest) await this.#updated(latest);
     await this.story.update();
     await this.#count(run);
   }
@@ -103,12 +104,18 @@ export class View {
     return this.curves.get(key);
   }
 
+  #updated(latest) {
+    return this.#curve(latest).update(latest, this.anomalies.flags.get(keyOf(latest)) ?? []);
+  }
+
+  // Whoever scrolls to a curve does not wait until the run is asked for again.
   #seen(entries) {
     for (const entry of entries) {
       const curve = [...this.curves.values()].find((each) => each.root === entry.target);
       if (curve) curve.isInView = entry.isIntersecting;
     }
-    if (entries.some((entry) => entry.isIntersecting)) document.dispatchEvent(new Event("curve-in-view"));
+    const seen = this.newest.filter((latest) => this.#curve(latest).isInView);
+    Promise.all(seen.map((latest) => this.#updated(latest))).catch(() => document.dispatchEvent(new Event("ask-now")));
   }
 
   #drawHead(run) {

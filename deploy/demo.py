@@ -3,7 +3,7 @@
 Starts a collector with its own database and a webhook, trains a small NumPy network on scikit-learn's
 digits through the SDK for about twenty seconds, lets the learning rate go wrong for a few steps midway,
 shows how that is found and told, and prints what the REST API knows of it. With `--clean` nothing goes wrong,
-and nothing may be found. Run by `make demo`; `KEEP=1` leaves the collector running. The exit code is 1 where
+and nothing may be found. Run by `make demo`; `KEEP=1` tells more (see demo_story) and leaves the collector running. The exit code is 1 where
 the fault was not found, or a clean run was not silent.
 """
 
@@ -22,24 +22,19 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from demo_anomalies import Fault, show_found, show_silence, tell_as_it_comes
+from demo_network import BATCH_SIZE, LAYERS, Digits, Network, shifted
+from demo_story import tell_story
 from demo_webhook import demo_webhook
-from sklearn.datasets import load_digits
 from tqdm import tqdm
 
 import crucible_telemetry as crucible
 
-Array = npt.NDArray[np.float64]
-
 DEFAULT_PORTS = {"grpc": 4317, "http": 4318, "api": 8080}
-BATCH_SIZE = 64
-LAYERS = (64, 384, 384, 10)
 LEARNING_RATE = 0.05
 FAULT_FACTOR = 30.0
 FAULT_STEPS = 4
@@ -48,69 +43,13 @@ STEPS_MIN = 140  # however short: detectors have to have seen a course before it
 BARS = "▁▂▃▄▅▆▇█"
 
 
-class Network:
-    """A multi-layer perceptron, ReLU and softmax, trained by stochastic gradient descent."""
-
-    def __init__(self, sizes: tuple[int, ...] = LAYERS, seed: int = 7) -> None:
-        random = np.random.default_rng(seed)
-        self.weights = [
-            random.normal(0, np.sqrt(2 / inputs), (inputs, outputs))
-            for inputs, outputs in pairwise(sizes)
-        ]
-        self.biases = [np.zeros(outputs) for outputs in sizes[1:]]
-
-    def forward(self, x: Array) -> tuple[list[Array], Array]:
-        """Input of every layer, and the class probabilities."""
-        layers = [x]
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            layers.append(np.maximum(layers[-1] @ weight + bias, 0))
-        logits = layers[-1] @ self.weights[-1] + self.biases[-1]
-        exponent = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return layers, exponent / exponent.sum(axis=1, keepdims=True)
-
-    def step(self, x: Array, y: npt.NDArray[np.int64], rate: float) -> tuple[float, float, float]:
-        """One descent step; returns loss, accuracy and the gradient's norm before it."""
-        layers, probability = self.forward(x)
-        rows = np.arange(len(y))
-        loss = -np.log(probability[rows, y] + 1e-12).mean()
-        delta = probability.copy()
-        delta[rows, y] -= 1
-        delta /= len(y)
-        square = 0.0
-        for index in reversed(range(len(self.weights))):
-            weight_gradient, bias_gradient = layers[index].T @ delta, delta.sum(axis=0)
-            square += float((weight_gradient**2).sum() + (bias_gradient**2).sum())
-            delta = (delta @ self.weights[index].T) * (layers[index] > 0)
-            self.weights[index] -= rate * weight_gradient
-            self.biases[index] -= rate * bias_gradient
-        return float(loss), float((probability.argmax(axis=1) == y).mean()), float(np.sqrt(square))
-
-    def evaluate(self, x: Array, y: npt.NDArray[np.int64]) -> tuple[float, float]:
-        """Loss and accuracy."""
-        _, probability = self.forward(x)
-        rows = np.arange(len(y))
-        return (
-            float(-np.log(probability[rows, y] + 1e-12).mean()),
-            float((probability.argmax(axis=1) == y).mean()),
-        )
-
-
-def shifted(images: Array, random: np.random.Generator) -> Array:
-    """Each 8x8 image moved by up to one pixel: the usual augmentation, and real work."""
-    moved = images.reshape(-1, 8, 8)
-    rows, columns = random.integers(-1, 2, 2)
-    return np.roll(moved, (int(rows), int(columns)), axis=(1, 2)).reshape(len(images), 64)
-
-
 def train(seconds: float, fault: Fault | None) -> str:
     """Train under telemetry for about `seconds`, with a fault midway; returns the run's id."""
-    images, labels = load_digits(return_X_y=True)
-    images = images / 16.0
+    digits = Digits.load()
+    images, labels = digits.images, digits.labels
     random = np.random.default_rng(1)
-    order = random.permutation(len(images))
-    train_rows, test_rows = order[:1500], order[1500:]
     network = Network()
-    batches = len(train_rows) // BATCH_SIZE
+    batches = len(digits.train) // BATCH_SIZE
     config = {
         "optimizer": "sgd",
         "learning_rate": LEARNING_RATE,
@@ -131,7 +70,7 @@ def train(seconds: float, fault: Fault | None) -> str:
         begin = time.perf_counter()
         while step < STEPS_MIN or time.perf_counter() - begin < seconds:
             with training.epoch() as epoch:
-                mixed = random.permutation(train_rows)
+                mixed = random.permutation(digits.train)
                 for batch in epoch.batches(np.array_split(mixed, batches)):
                     is_midway = step >= STEPS_MIN / 2 and time.perf_counter() - begin > seconds / 2
                     is_wrong = fault is not None and fault.is_now(step, is_due=is_midway)
@@ -144,7 +83,7 @@ def train(seconds: float, fault: Fault | None) -> str:
                     progress.set_postfix(loss=f"{loss:.3f}", refresh=False)
                     progress.update()
                     step += 1
-                val_loss, val_accuracy = network.evaluate(images[test_rows], labels[test_rows])
+                val_loss, val_accuracy = network.evaluate(images[digits.test], labels[digits.test])
                 epoch.log(
                     loss=loss, accuracy=accuracy, val_loss=val_loss, val_accuracy=val_accuracy
                 )
@@ -324,12 +263,15 @@ def main() -> int:
         os.environ.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
         crucible.configure(service_name="digits-demo", endpoint=f"http://{addresses['grpc']}")
         run_id = train(arguments.seconds, fault)
-        crucible.shutdown()
+        crucible.flush()
         report(questions, run_id)
         if fault is None:
             is_right = show_silence(questions.get, run_id, webhook)
         else:
             is_right = show_found(questions.get, run_id, fault, webhook, verdicts)
+        if arguments.keep:
+            tell_story(questions.put)
+        crucible.shutdown()
         print(f"\n  page           {questions.api}/#/runs/{run_id}")
         if arguments.keep:
             questions.put(

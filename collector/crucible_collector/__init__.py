@@ -33,7 +33,7 @@ sampling and detection are made of), `service` owns the order of starting and st
 an HTTP application in a thread of its own, `store.database` the embedded server, migrations and upkeep, `metrics` what is counted and `scrape` what is asked for
 when they are read, `in_process` what the API may ask of a running collector, `answering` how all is put together
 that answers, `reach` how a command finds its
-database, `errors` what is raised. `doctor` looks at one that runs, through `store.examine`
-and `canary`, which asks by `dial`, and gives `findings`. A record goes from socket to row and never back; import-linter holds
+database, `errors` what is raised. `doctor` looks at one that runs, by `checkup` (which also answers over REST) with `store.examine`,
+and by `canary`, which asks by `dial`, and gives `findings`. A record goes from socket to row and never back; import-linter holds
 that.
 """

@@ -15,6 +15,7 @@ from crucible_collector.access.doors import Doors
 from crucible_collector.api import Access, create_app
 from crucible_collector.api.status import StatusSource
 from crucible_collector.archive.archives import Archives
+from crucible_collector.checkup import Checkup
 from crucible_collector.export.exports import Exports
 from crucible_collector.in_process import InProcess
 from crucible_collector.jobs import Jobs
@@ -74,5 +75,6 @@ def application(
         scanning=scans,
         archiving=Archives(dsn, jobs, settings.archive_url),
         exporting=exports,
+        doctor=Checkup(settings, dsn),
         access=Access(parts.doors.guard("api"), dsn, parts.doors.origins("api")),
     )

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from crucible_collector import doctor
-from crucible_collector.doctor import disk
+from crucible_collector.checkup import disk
 from crucible_collector.settings import Settings
 from databases import TestServer
 from harness import Collector, collector, eventually

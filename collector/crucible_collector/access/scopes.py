@@ -71,6 +71,7 @@ _TABLE: tuple[tuple[str, str, Scope | None, Within], ...] = (
     ("GET", "/api/v1/traces/**", "read", "refused"),
     ("GET", "/api/v1/correlations/**", "read", "refused"),
     ("GET", "/api/v1/ledger", "read", "refused"),
+    ("GET", "/api/v1/doctor", "read", "refused"),
     ("GET", "/api/v1/anomalies/scan", "read", "refused"),
     ("GET", "/api/v1/anomalies/scan/{scan}", "read", "named"),
     ("POST", "/api/v1/anomalies/scan", "write", "body"),

@@ -28,6 +28,7 @@ from crucible_collector.api.routes.compare import compare_router
 from crucible_collector.api.routes.cost import cost_router
 from crucible_collector.api.routes.curves import curves_router
 from crucible_collector.api.routes.detection import Detects, detection_router
+from crucible_collector.api.routes.doctor import Examines, doctor_router
 from crucible_collector.api.routes.events import events_router
 from crucible_collector.api.routes.experiments import experiments_router
 from crucible_collector.api.routes.exports import Exporting, exports_router
@@ -130,6 +131,7 @@ def create_app(
     access: Access | None = None,
     archiving: Archiving | None = None,
     exporting: Exporting | None = None,
+    doctor: Examines | None = None,
 ) -> FastAPI:
     """The application over a database and a service, both of which outlive it.
 
@@ -144,6 +146,7 @@ def create_app(
     None where nobody does.
     `archiving` works on archives; None where nobody does.
     `exporting` takes rows away as files; None where nobody does.
+    `doctor` looks at the collector; None where nobody does.
     `access` says who may ask; None: everybody may do everything.
     """
     app = FastAPI(
@@ -184,10 +187,7 @@ def create_app(
     api.include_router(schema_router())
     if events is not None:
         api.include_router(telemetry_router(events))
-    if access is not None:
-        api.include_router(session_router(access.guard))
-        api.include_router(keys_router(reads, access))
-        api.include_router(audit_router(reads))
+    _include_operations(api, reads, doctor, access)
     app.include_router(api)
     app.include_router(status_router(status))
     site.install(app)
@@ -195,6 +195,18 @@ def create_app(
     openapi.install(app)
     _surround(app, reads, access)
     return app
+
+
+def _include_operations(
+    api: APIRouter, reads: ReadsArrays, doctor: Examines | None, access: Access | None
+) -> None:
+    """What whoever runs the collector asks."""
+    if doctor is not None:
+        api.include_router(doctor_router(doctor))
+    if access is not None:
+        api.include_router(session_router(access.guard))
+        api.include_router(keys_router(reads, access))
+        api.include_router(audit_router(reads))
 
 
 def _surround(app: FastAPI, reads: Reads, access: Access | None) -> None:

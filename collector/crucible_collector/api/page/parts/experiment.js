@@ -166,6 +166,5 @@ function sides({ conditions, conditions_are_complete: isComplete }) {
   const rows = conditions.map((each) => [each.condition ?? "none", ...["run", "running", "completed", "failed"].map((what) => number(each[`${what}_count`])), time(each.last_seen)]);
   const heads = ["Condition", "Runs", "Running", "Completed", "Failed", "Last heard of"];
   const box = element("div", { className: "rows", tabIndex: 0, role: "region", ariaLabel: name }, table(name, heads, rows));
-  box.style.whiteSpace = "nowrap"; // heads would break within their words on a narrow screen
   return [box, isComplete ? null : element("p", { className: "dim" }, `The first ${number(conditions.length)}; there are more.`)];
 }

@@ -85,7 +85,6 @@ export class ExperimentRuns {
     this.rows?.root.remove();
     const empty = "It has no runs yet: one begins with experiment.training() in a training script.";
     this.rows = new Rows(this.place, { caption: "Runs of the experiment", columns: [this.#tick(), ...COLUMNS, ...told], empty });
-    this.rows.box.style.whiteSpace = "nowrap"; // heads would break within their words on a narrow screen
     this.rows.root.querySelector(".chooser").open = isOpen;
     this.rows.show(runs);
     this.rows.box.scrollTop = at;

@@ -8,6 +8,7 @@ import { figure, section, told } from "../parts/places.js";
 import { badge } from "../parts/runs.js";
 
 const EVERY_MS = 3000;
+const EXAMINED_EVERY_MS = 20_000;
 const JOBS = [
   ["Exports", "/exports", "job_id"],
   ["Archives", "/archives", "archive_id"],
@@ -28,10 +29,12 @@ export class View {
   constructor(root) {
     root.append(element("h1", {}, "Collector"));
     this.parts = section(root, "Parts");
+    this.doctor = section(root, "What the doctor says");
     this.figures = section(root, "Journal and database");
     this.ledger = section(root, "What became of every record");
     this.jobs = section(root, "Jobs");
     this.dueAt = 0;
+    this.examinedAt = 0;
   }
 
   async update() {
@@ -39,6 +42,10 @@ export class View {
     this.dueAt = performance.now() + EVERY_MS;
     await told(this.parts, () => this.#parts());
     await told(this.figures, () => this.#metrics());
+    if (performance.now() >= this.examinedAt) {
+      this.examinedAt = performance.now() + EXAMINED_EVERY_MS;
+      await told(this.doctor, () => this.#doctor());
+    }
     await told(this.ledger, () => this.#ledger());
     await told(this.jobs, () => this.#jobs());
   }
@@ -53,6 +60,16 @@ export class View {
       });
       return [element("ul", { className: "lines" }, ...lines)];
     });
+  }
+
+  async #doctor() {
+    const { data } = await ask("/doctor");
+    const troubles = data.filter(({ level }) => level === "wrong" || level === "warning");
+    const rest = data.filter((finding) => !troubles.includes(finding));
+    show(this.doctor, data, () => [
+      troubles.length === 0 ? element("p", {}, badge("healthy"), ` ${number(rest.length)} things were looked at; nothing is wrong.`) : element("ul", { className: "lines" }, ...troubles.map(finding)),
+      element("details", {}, element("summary", {}, "What is well"), element("ul", { className: "lines" }, ...rest.map(finding))),
+    ]);
   }
 
   async #metrics() {
@@ -111,6 +128,12 @@ const COUNTS = [
 function ifAbsent(failure) {
   if (failure.status === 404 || failure.status === 405) return [];
   throw failure;
+}
+
+const LEVELS = { wrong: "critical", warning: "warning", ok: "healthy", skipped: "skipped" };
+
+function finding({ check, level, says, remedy }) {
+  return element("li", {}, badge(LEVELS[level] ?? level), element("strong", {}, check), element("span", {}, says), remedy ? element("span", { className: "dim" }, `→ ${remedy}`) : null);
 }
 
 function refusal({ labels, value }) {

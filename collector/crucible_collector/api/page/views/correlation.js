@@ -5,6 +5,7 @@ import { ask } from "../parts/ask.js";
 import { element, show } from "../parts/dom.js";
 import { number } from "../parts/format.js";
 import { found } from "../parts/found.js";
+import { called, withoutStarts } from "../parts/naming.js";
 import { told } from "../parts/places.js";
 import { badge } from "../parts/runs.js";
 import { details, timeline } from "../parts/timeline.js";
@@ -45,7 +46,7 @@ export class View {
     if (answer === null) return show(this.place, "nothing", () => [nothing()]);
     const records = [...this.before, ...answer.data];
     const events = records.filter((record) => record.type === "event").map((record) => record.event);
-    const shown = byKind(fewer(events));
+    const shown = byKind(fewer(withoutStarts(events)));
     const notes = remarks(records, events, shown, answer.meta);
     show(this.place, [shown.map((event) => [event.span_id, event.duration_ms]), notes], () => [
       element("p", { className: "ways" }, ...kinds(events), ...links("runs", "Run", events.map((event) => event.run_id)), ...links("traces", "Trace", events.map((event) => event.trace_id))),
@@ -73,7 +74,7 @@ function remarks(records, events, shown, meta) {
   const logs = records.length - events.length;
   return [
     meta.has_more ? `The first ${number(records.length)} records.` : `${number(records.length)} records.`,
-    shown.length < events.length ? `Of a name that comes often only the first ${SAME_MAX} are drawn.` : "",
+    shown.length < withoutStarts(events).length ? `Of a name that comes often only the first ${SAME_MAX} are drawn.` : "",
     logs > 0 ? `${number(logs)} of them are log records, which are not drawn.` : "",
   ]
     .filter(Boolean)
@@ -99,7 +100,7 @@ function row(event, index, events) {
   const depth = event.parent_span_id === null ? 0 : 1;
   const kind = kindOf(event);
   const heading = index === 0 || kindOf(events[index - 1]) !== kind ? kind : null;
-  return { key: `${event.trace_id} ${event.span_id}`, depth, name: event.name, time: event.time, duration_ms: event.duration_ms, isError: event.status === "error", group: kind, heading, title: event.event_name ?? event.name, span: event };
+  return { key: `${event.trace_id} ${event.span_id}`, depth, name: called(event), time: event.time, duration_ms: event.duration_ms, isError: event.status === "error", group: kind, heading, title: event.event_name ?? event.name, span: event };
 }
 
 function kindOf({ event_name: event, name }) {
@@ -112,7 +113,7 @@ function kinds(events) {
 
 function links(place, what, ids) {
   const all = [...new Set(ids.filter(Boolean))];
-  const made = all.slice(0, LINKS_MAX).map((id) => element("a", { href: link([place, id]) }, `${what} ${place === "traces" ? id.slice(0, 8) : id}`));
+  const made = all.slice(0, LINKS_MAX).map((id) => element("a", { href: link([place, id]) }, `${what} ${id.length > 12 ? id.slice(0, 8) : id}`));
   const rest = all.length - made.length;
   return rest > 0 ? [...made, element("span", { className: "dim" }, `and ${number(rest)} more ${place}`)] : made;
 }

@@ -84,7 +84,10 @@ export class View {
     show(this.models, [models.data, costs.data, this.model], () => {
       if (models.data.length === 0) return [element("p", { className: "hint" }, "No model was called in this time. A span with gen_ai attributes is a call, as is an inference event of the SDK.")];
       const heads = ["Model", "Calls", "Errors", "Tokens in", "Tokens out", "Cost", "Last"];
-      return [table("Calls by model", heads, models.data.map((each) => this.#line(each, byModel.get(each.model))))];
+      return [
+        table("Calls by model", heads, models.data.map((each) => this.#line(each, byModel.get(each.model)))),
+        element("p", { className: "dim" }, "Whatever names a model counts: also its trainings, attacks and explanations."),
+      ];
     });
   }
 
@@ -112,7 +115,7 @@ export class View {
       element(
         "div",
         { className: "cards" },
-        figure("Calls", estimate(data.count, data.count_interval, whole), `${number(data.throughput_per_s)} a second`),
+        figure("Calls", estimate(data.count, data.count_interval, whole), `${number(data.throughput_per_s === null ? null : Number(data.throughput_per_s.toPrecision(3)))} a second`),
         figure("Errors", estimate(share(data.error_rate), data.error_rate_interval?.map(share), percent)),
         ...PERCENTILES.map(([label, name]) => figure(label, estimate(latency?.[name], latency?.[`${name}_interval`], duration), "latency")),
         figure("Time to first token", first ? estimate(first.median, first.median_interval, duration) : "–", first ? `median; p95 ${duration(first.p95)}` : "none was measured"),

@@ -4,10 +4,11 @@ import { ask, send } from "../parts/ask.js";
 import { element, show, table } from "../parts/dom.js";
 import { number, time } from "../parts/format.js";
 import { section, told } from "../parts/places.js";
+import { badge } from "../parts/runs.js";
 
 const EVERY_MS = 10_000;
 const DAY_MS = 86_400_000;
-const KEEP_TENTH = [{ name: "tenth", strategy: "uniform", rate: 0.1 }];
+const KEEP_TENTH = [{ name: "tenth", strategy: "uniform", probability: 0.1 }];
 
 export class View {
   title = "Sampling";
@@ -98,7 +99,13 @@ function result(data) {
 }
 
 function rule({ name, strategy, ...settings }) {
-  return element("li", {}, element("strong", {}, name ?? strategy), element("span", {}, strategy), element("code", {}, JSON.stringify(settings)));
+  const given = Object.entries(settings).filter(([, value]) => !isEmpty(value) && value !== false);
+  const facts = given.map(([key, value]) => `${key.replaceAll("_", " ")} ${Array.isArray(value) ? value.join(", ") : plain(value)}`);
+  return element("li", {}, element("strong", {}, name ?? strategy), badge(strategy), element("span", {}, facts.join(" · ")));
+}
+
+function isEmpty(value) {
+  return value === null || (typeof value === "object" && Object.keys(value).length === 0);
 }
 
 function share({ kept_share: kept }) {

@@ -3,8 +3,9 @@
 import { link } from "../address.js";
 import { ask } from "../parts/ask.js";
 import { element, show } from "../parts/dom.js";
-import { found } from "../parts/found.js";
 import { number } from "../parts/format.js";
+import { found } from "../parts/found.js";
+import { called } from "../parts/naming.js";
 import { told } from "../parts/places.js";
 import { details, timeline } from "../parts/timeline.js";
 
@@ -63,6 +64,6 @@ function rows(spans) {
   return spans.map((span) => {
     const depth = span.depth ?? (depths.has(span.parent_span_id) ? depths.get(span.parent_span_id) + 1 : 0);
     depths.set(span.span_id, depth);
-    return { key: span.span_id, depth, name: span.name, time: span.time, duration_ms: span.duration_ms, isError: span.status === "error", group: span.event_name?.split(".")[0], title: span.name, span };
+    return { key: span.span_id, depth, name: called(span), time: span.time, duration_ms: span.duration_ms, isError: span.status === "error", group: span.event_name?.split(".")[0], title: span.name, span };
   });
 }

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
 
-.PHONY: help setup demo serve up down test integrations check format generate fuzz bench bench-sdk bench-peers bench-sampling bench-storage bench-query bench-anomalies bench-page nab clean
+.PHONY: help setup demo serve up down test integrations check format generate fuzz bench bench-sdk bench-peers bench-sampling bench-storage bench-query bench-anomalies bench-page screenshots nab clean
 
 help: ## these lines
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -77,6 +77,9 @@ bench-anomalies: $(STAMP) ## what detection costs, finds and takes for anomalies
 
 bench-page: $(STAMP) ## how soon the page shows what there is, in Chromium (ARGS="--kinds timescale --parts long,live")
 	@$(BIN)/python tests/benchmarks/page.py $(ARGS)
+
+screenshots: $(STAMP) ## pictures of the page over the demo, into collector/images/
+	@CRUCIBLE_TEST_SCREENSHOTS=$(CURDIR)/collector/images $(BIN)/python -m pytest --quiet tests/deploy/test_demo_page.py $(ARGS)
 
 nab: $(STAMP) ## scores of the default detectors for a corpus like Numenta's (CORPUS=DIR OUT=DIR)
 	@$(BIN)/python tests/benchmarks/nab.py $(if $(CORPUS),"$(CORPUS)") $(if $(OUT),"$(OUT)")

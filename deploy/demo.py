@@ -45,9 +45,9 @@ BARS = "▁▂▃▄▅▆▇█"
 
 def train(seconds: float, fault: Fault | None) -> str:
     """Train under telemetry for about `seconds`, with a fault midway; returns the run's id."""
-    digits = Digits.load()
-    images, labels = digits.images, digits.labels
     random = np.random.default_rng(1)
+    digits = Digits.load(random)
+    images, labels = digits.images, digits.labels
     network = Network()
     batches = len(digits.train) // BATCH_SIZE
     config = {

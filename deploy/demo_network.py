@@ -25,9 +25,10 @@ class Digits:
     test: npt.NDArray[np.int64]
 
     @classmethod
-    def load(cls) -> Digits:
+    def load(cls, random: np.random.Generator) -> Digits:
+        """Which are trained on is drawn."""
         images, labels = load_digits(return_X_y=True)
-        order = np.random.default_rng(1).permutation(len(images))
+        order = random.permutation(len(images))
         return cls(images / 16.0, labels, order[:1500], order[1500:])
 
 

@@ -1,6 +1,6 @@
 """The page over the demo: followed while a real network trains, then every view looked at.
 
-A picture of each view is written to `build/screenshots/` (or CRUCIBLE_SCREENSHOTS), for a person to look at.
+A picture of each view is written to `build/screenshots/` (or CRUCIBLE_TEST_SCREENSHOTS), for a person to look at.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from visits import CHROMIUM_FLAGS, CHROMIUM_VARIABLE, TIMEOUT_MS, chromium
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = Path(os.environ.get("CRUCIBLE_SCREENSHOTS", ROOT / "build" / "screenshots"))
+FOLDER = Path(os.environ.get("CRUCIBLE_TEST_SCREENSHOTS", ROOT / "build" / "screenshots"))
 SECONDS = 8.0
 STORY_S = 240.0
 # By name: an address, and what is there once it is drawn. Names in braces are of what the demo stored.

@@ -136,9 +136,7 @@ def test_a_story_is_grouped_by_kind_and_links_its_runs_and_traces(
     page = visit.go("/#/correlations/c-1")
     expect(_story(page)).to_have_count(4)
     names = page.locator(".timeline .what")
-    expect(names).to_have_text(
-        ["crucible_train.batch", "crucible_train.epoch", "crucible_deployment.inference", MARKUP]
-    )
+    expect(names).to_have_text(["batch", "epoch", "inference", MARKUP])
     expect(page.locator("main").get_by_role("link", name="run-1")).to_have_attribute(
         "href", "#/runs/run-1"
     )
@@ -158,7 +156,7 @@ def test_a_long_story_says_where_it_is_cut_and_goes_on(stored: Stored, visit: Vi
     page = visit.go("/#/correlations/c-1")
     expect(page.locator("main")).to_contain_text("first 1,000 records")
     page.get_by_role("button", name="More of the story").click()
-    expect(page.locator(".timeline")).to_contain_text("crucible_deployment.inference")
+    expect(page.locator(".timeline")).to_contain_text("inference")
     expect(page.get_by_role("button", name="More of the story")).to_have_count(0)
 
 

@@ -52,3 +52,10 @@ export function moment(text) {
   const clock = `${at.toLocaleTimeString("en-GB")}.${String(at.getMilliseconds()).padStart(3, "0")}`;
   return at.toDateString() === new Date().toDateString() ? clock : `${at.toISOString().slice(0, 10)} ${clock}`;
 }
+
+export function bytes(value) {
+  if (value === null) return "–";
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const power = value < 1000 ? 0 : Math.min(4, Math.floor(Math.log10(value) / 3));
+  return `${number(Number((value / 1000 ** power).toPrecision(3)))} ${units[power]}`;
+}

@@ -1,18 +1,17 @@
 // What a span is called where there is little room: what happened, and of what.
 
-const OF = ["crucible.stage.name", "crucible.pipeline.name", "crucible.attack.type", "crucible.explanation.method", "crucible.checkpoint.path", "crucible.deployment.action"];
+// By the first word of its name, what tells one of its kind from another.
+const OF = {
+  stage: ({ attributes }) => attributes?.["crucible.stage.name"],
+  pipeline: ({ attributes }) => attributes?.["crucible.pipeline.name"],
+  epoch: ({ epoch }) => epoch,
+  batch: ({ step }) => step,
+};
 
 export function called(span) {
-  const { name, attributes = {}, model, epoch, step } = span;
-  const short = name.replace(/^crucible_[a-z]+\./, "");
-  const of = OF.map((key) => attributes[key]).find((value) => typeof value === "string") ?? numbered(short, epoch, step) ?? model;
-  return of ? `${short} · ${of}` : short;
-}
-
-function numbered(short, epoch, step) {
-  if (short.startsWith("epoch") && epoch !== null && epoch !== undefined) return String(epoch);
-  if (short.startsWith("batch") && step !== null && step !== undefined) return String(step);
-  return null;
+  const short = span.name.replace(/^crucible_[a-z]+\./, "");
+  const of = OF[short.split(".")[0]]?.(span) ?? span.model;
+  return of === null || of === undefined ? short : `${short} · ${of}`;
 }
 
 // Without what only tells that something has begun, of which the span that tells all of it is there as well.

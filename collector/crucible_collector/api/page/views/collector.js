@@ -2,7 +2,7 @@
 
 import { ask } from "../parts/ask.js";
 import { element, show, table } from "../parts/dom.js";
-import { number, time, words } from "../parts/format.js";
+import { bytes, number, time, words } from "../parts/format.js";
 import { read, total } from "../parts/metrics_text.js";
 import { figure, section, told } from "../parts/places.js";
 import { badge } from "../parts/runs.js";
@@ -138,11 +138,4 @@ function finding({ check, level, says, remedy }) {
 
 function refusal({ labels, value }) {
   return element("li", {}, badge("warning"), `Requests answered ${words(labels.outcome ?? "")} over ${labels.transport ?? "?"}: ${number(value)}`);
-}
-
-function bytes(value) {
-  if (value === null) return "–";
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  const power = value < 1000 ? 0 : Math.min(4, Math.floor(Math.log10(value) / 3));
-  return `${number(Number((value / 1000 ** power).toPrecision(3)))} ${units[power]}`;
 }

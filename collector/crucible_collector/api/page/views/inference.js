@@ -135,7 +135,9 @@ export class View {
     const x = { label: "time", isTime: true };
     const of = (label, colour) => ({ label, colour, hasPoints: true });
     this.throughput.draw({ x, data: [xs, column("count"), column("error_count")], lines: [of("calls", 2), of("errors", "--bad")] });
-    this.latency.draw({ x, data: [xs, ...["p50_ms", "p95_ms", "p99_ms"].map(column)], lines: [of("median", 3), of("p95", 1), of("p99", 4)], unit: "ms" });
+    // By the minute there are no percentiles.
+    const [names, lines] = buckets.some((each) => typeof each.p50_ms === "number") ? [["p50_ms", "p95_ms", "p99_ms"], [of("median", 3), of("p95", 1), of("p99", 4)]] : [["duration_mean_ms"], [of("mean", 3)]];
+    this.latency.draw({ x, data: [xs, ...names.map(column)], lines, unit: "ms" });
   }
 
   async #levels(from) {
@@ -165,7 +167,7 @@ function share(rate) {
 }
 
 function percent(value) {
-  return value === null || value === undefined ? "–" : `${number(Number(value.toPrecision(5)))} %`;
+  return value === null || value === undefined ? "–" : `${number(Number(value.toPrecision(value > 90 ? 5 : 3)))} %`;
 }
 
 function whole(value) {

@@ -2,7 +2,7 @@
 
 import { ask, send } from "../parts/ask.js";
 import { element, show, table } from "../parts/dom.js";
-import { number, time } from "../parts/format.js";
+import { bytes, number, time, words } from "../parts/format.js";
 import { section, told } from "../parts/places.js";
 import { badge } from "../parts/runs.js";
 
@@ -87,15 +87,34 @@ async function simulated(text) {
   }
 }
 
-function result(data) {
-  const facts = Object.entries(data).filter(([, value]) => value === null || typeof value !== "object");
-  const lists = Object.entries(data).filter(([, value]) => Array.isArray(value) && value.length > 0 && typeof value[0] === "object");
+const EVENTS_MAX = 12;
+
+function result({ from_time: from, until_time: until, is_complete: isComplete, stopped_because: why, rules, totals, events }) {
+  const tried = `Tried on what was stored from ${time(from)} to ${time(until)}.${isComplete ? "" : ` It was stopped: ${words(why ?? "it took too long")}.`}`;
+  const kept = [...rules, ...totals.filter(({ seen_count: count }) => count > 0)].map((each) => [
+    each.rule ?? "all",
+    words(each.signal),
+    number(each.seen_count),
+    number(each.kept_count),
+    each.seen_count > 0 ? `${number(Number(((100 * each.kept_count) / each.seen_count).toPrecision(3)))} %` : "–",
+    `${bytes(each.seen_bytes)} → ${bytes(each.kept_bytes)}`,
+    `${number(each.seen_per_s_max)} → ${number(each.kept_per_s_max)}`,
+  ]);
+  const answers = events.slice(0, EVENTS_MAX).flatMap((each) => each.aggregates.filter(({ stored }) => stored !== null && stored !== 0).map((one) => [each.event ?? "all events", words(one.name), ...off(one)]));
   return element(
     "div",
     {},
-    table("What would have been", facts.map(([name]) => name.replaceAll("_", " ")), [facts.map(([, value]) => plain(value))]),
-    ...lists.map(([name, rows]) => element("div", { className: "wide", tabIndex: 0 }, table(name.replaceAll("_", " "), Object.keys(rows[0]).map((key) => key.replaceAll("_", " ")), rows.map((row) => Object.values(row).map(plain))))),
+    element("p", { className: "dim" }, tried),
+    table("What would be kept", ["Rule", "Signal", "Saw", "Keeps", "Share", "Bytes", "Most a second"], kept),
+    element("div", { className: "wide", tabIndex: 0, role: "region", ariaLabel: "How far off answers would be" }, table("How far off answers would be", ["Event", "Number", "As stored", "As estimated", "Off by", "95 % interval"], answers)),
+    events.length > EVENTS_MAX ? element("p", { className: "dim" }, `Of ${number(events.length - EVENTS_MAX)} more kinds of events the API tells.`) : null,
   );
+}
+
+function off({ stored, estimate, relative_error: error, low, high, covers }) {
+  const short = (value) => (typeof value === "number" ? number(Number(value.toPrecision(4))) : "–");
+  const interval = high === null ? `${short(low)} or more` : `${short(low)} to ${short(high)}`;
+  return [short(stored), short(estimate), typeof error === "number" ? `${number(Number((100 * error).toPrecision(2)))} %` : "–", covers ? interval : element("span", {}, interval, " ", badge("misses"))];
 }
 
 function rule({ name, strategy, ...settings }) {

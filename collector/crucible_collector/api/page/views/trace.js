@@ -5,7 +5,7 @@ import { ask } from "../parts/ask.js";
 import { element, show } from "../parts/dom.js";
 import { number } from "../parts/format.js";
 import { found } from "../parts/found.js";
-import { called } from "../parts/naming.js";
+import { called, withoutStarts } from "../parts/naming.js";
 import { told } from "../parts/places.js";
 import { details, timeline } from "../parts/timeline.js";
 
@@ -41,7 +41,7 @@ export class View {
     const { data, meta } = answer;
     const note = meta.has_more ? `The first ${number(SPANS_MAX)} spans; the API has all.` : `${number(data.length)} spans.`;
     show(this.place, [data.map((span) => [span.span_id, span.duration_ms, span.status]), note], () => {
-      return [timeline("Spans of the trace", rows(data), (row) => this.opened.replaceChildren(details(row.span))), element("p", { className: "dim" }, note)];
+      return [timeline("Spans of the trace", rows(withoutStarts(data)), (row) => this.opened.replaceChildren(details(row.span))), element("p", { className: "dim" }, note)];
     });
     const [run] = data.map((span) => span.run_id).filter(Boolean);
     const [correlation] = data.map((span) => span.correlation_id).filter(Boolean);

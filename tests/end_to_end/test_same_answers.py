@@ -118,7 +118,10 @@ def after(begin: Begin, **passed: float) -> str:
 
 
 def everything_kept(begin: Begin) -> Iterator[Asked]:
-    yield from map(asked, ("/healthz", "/readyz", "/metrics", "/api/v1/ledger", "/api/v1/doctor", "/api/v1/schema"))
+    yield from map(
+        asked,
+        ("/healthz", "/readyz", "/metrics", "/api/v1/ledger", "/api/v1/doctor", "/api/v1/schema"),
+    )
     event = {"event_name": "crucible_train.epoch.stop"}
     yield asked("/api/v1/schema/events/{event_name}", event)
     path = "/api/v1/experiments"

@@ -16,9 +16,10 @@ const REST = 9;
 const PALE = "66"; // of 255: seen, and not in the way
 
 export class Curve {
-  // `drawing` says how, and `marks` what is marked beside the numbers.
-  constructor(runId, { metric, event_name: event, unit: code }, drawing, marks) {
+  // `drawing` says how, `marks` what is marked beside the numbers, and `nodes` where ranks are.
+  constructor(runId, { metric, event_name: event, unit: code }, drawing, marks, nodes) {
     this.drawing = drawing;
+    this.nodes = nodes;
     this.marks = marks;
     this.points = new Points(runId, metric, event);
     this.flagged = new Flagged(runId, metric, event);
@@ -90,17 +91,17 @@ export class Curve {
   }
 
   draw() {
-    const { isLog, smoothing } = this.drawing;
-    const { bySteps, ranks, data, odd } = this.points.columns();
+    const { isLog, smoothing, split } = this.drawing;
+    const { bySteps, labels, ranks, data, odd } = this.points.columns(split, this.nodes);
     this.isDirty = false;
     this.bySteps = bySteps;
-    const shape = JSON.stringify([bySteps, ranks, isLog, smoothing > 0]);
+    const shape = JSON.stringify([bySteps, labels, isLog, smoothing > 0]);
     this.odd = odd;
     const lines = this.#lines(data.slice(0, LINES_MAX + 1), isLog, smoothing);
     if (this.plot === null || this.shape !== shape) {
       this.plot?.destroy();
       this.shape = shape;
-      this.plot = new uPlot(this.#options(bySteps, ranks), lines, this.box);
+      this.plot = new uPlot(this.#options(bySteps, labels, ranks), lines, this.box);
       this.zoom.follow(this.plot);
     } else {
       this.zoom.keep(() => this.plot.setData(lines, false));
@@ -108,6 +109,7 @@ export class Curve {
     this.root.dataset.lines = lines.length - 1;
     this.root.dataset.points = this.points.shown;
     this.root.dataset.stands = this.points.stands;
+    this.root.dataset.drawn = data[0].length;
     this.root.dataset.newest = data[0].at(-1) ?? "";
     this.root.dataset.flags = this.flagged.flags.length;
     this.root.dataset.band = this.flagged.bands.reduce((sum, band) => sum + band.rows.length, 0);
@@ -151,12 +153,13 @@ export class Curve {
       const zoom = this.points.finer ? "finer where it is zoomed." : "zoom in to see more.";
       remarks.push(`Down-sampled: ${number(this.points.shown)} of ${number(this.points.stands)} points are drawn, with the least and the largest of each stretch; ${zoom}`);
     }
-    if (ranks.length > LINES_MAX) remarks.push(`Only ${LINES_MAX} of ${ranks.length} ranks are drawn; the API has all.`);
+    if (ranks.length > LINES_MAX) remarks.push(`Only ${LINES_MAX} of ${ranks.length} lines are drawn; the API has all.`);
+    if (this.drawing.split && this.points.isThinned) remarks.push("Means are of the lines as they are drawn.");
     if (this.points.isRankLeftOut) remarks.push("Of more than 200 ranks only the first is drawn; the API has all.");
     return remarks;
   }
 
-  #options(bySteps, ranks) {
+  #options(bySteps, labels, ranks) {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(name).trim();
     const severities = { info: colour("--dim"), warning: colour("--warn"), critical: colour("--bad") };
@@ -172,11 +175,11 @@ export class Curve {
       cursor: { drag: { x: true, y: false } },
       series: [
         bySteps ? { label: "step", value: (_, x) => number(x) } : { label: "time" },
-        ...this.#series(ranks.slice(0, LINES_MAX), colour),
+        ...this.#series(labels.slice(0, LINES_MAX), colour),
       ],
       hooks: {
         drawClear: [
-          (plot) => this.flagged.drawBands(plot, this.bySteps, (rank) => colour(ranks.length > 1 ? `--line-${ranks.indexOf(rank) + 1}` : "--dim")),
+          (plot) => this.flagged.drawBands(plot, this.bySteps, (rank) => colour(ranks.length > 1 && ranks.includes(rank) ? `--line-${ranks.indexOf(rank) + 1}` : "--dim")),
           (plot) => this.marks.draw(plot, this.bySteps, colour("--dim")),
         ],
         draw: [(plot) => this.#markGaps(plot, colour("--bad")), (plot) => this.flagged.drawMarks(plot, this.bySteps, severities)],
@@ -184,17 +187,17 @@ export class Curve {
     };
   }
 
-  #series(ranks, colour) {
+  #series(labels, colour) {
     const isSmoothed = this.drawing.smoothing > 0;
-    const line = (rank, index, suffix, isPale) => ({
-      label: (rank === null ? this.metric : `rank ${rank}`) + suffix,
+    const line = (label, index, suffix, isPale) => ({
+      label: (label ?? this.metric) + suffix,
       stroke: colour(`--line-${index + 1}`) + (isPale ? PALE : ""),
       width: isPale ? 1 : 1.5,
       value: (_, y) => number(y),
       ...(isPale || suffix ? { points: { show: false } } : {}),
     });
-    const measured = ranks.map((rank, index) => line(rank, index, "", isSmoothed));
-    return isSmoothed ? [...measured, ...ranks.map((rank, index) => line(rank, index, " smoothed", false))] : measured;
+    const measured = labels.map((label, index) => line(label, index, "", isSmoothed));
+    return isSmoothed ? [...measured, ...labels.map((label, index) => line(label, index, " smoothed", false))] : measured;
   }
 
   // A gap of one point in a thousand is invisible; a mark at the foot of the chart is not.

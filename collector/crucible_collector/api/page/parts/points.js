@@ -93,12 +93,18 @@ export class Points {
     return true;
   }
 
-  // Columns as uPlot has them, over steps or time in seconds, a line a rank; `odd` are the points that are not finite.
-  columns() {
-    const entries = [...this.lines].sort(([, a], [, b]) => a.rank - b.rank);
-    const lines = entries.map(([id, line]) => this.#refined(id, line.points));
-    const odd = lines.flatMap((points) => points.filter((point) => typeof point.value === "string")).sort((a, b) => a.x - b.x);
-    return { bySteps: this.bySteps, ranks: entries.map(([, line]) => line.rank), data: aligned(lines), odd };
+  get ranks() {
+    return [...this.lines.values()].map((line) => line.rank);
+  }
+
+  // Columns as uPlot has them, over steps or time in seconds, with the label of each line and its rank; `odd` are the points that
+  // are not finite. `split` and `nodes` say which ranks are one line.
+  columns(split, nodes) {
+    const entries = [...this.lines].sort(([, a], [, b]) => a.rank - b.rank).map(([id, line]) => ({ rank: line.rank, points: this.#refined(id, line.points) }));
+    const odd = entries.flatMap(({ points }) => points.filter((point) => typeof point.value === "string")).sort((a, b) => a.x - b.x);
+    const isSplit = split === "" || entries.length < 2;
+    const lines = isSplit ? entries.map(({ rank, points }) => ({ rank, points, label: rank === null ? null : nodes.label(rank) })) : nodes.together(entries, split);
+    return { bySteps: this.bySteps, labels: lines.map((line) => line.label), ranks: lines.map((line) => line.rank), data: aligned(lines.map((line) => line.points)), odd };
   }
 
   rankOf(seriesId) {

@@ -9,9 +9,10 @@ import { Ingest } from "../parts/ingest.js";
 import { figure, section, told } from "../parts/places.js";
 import { badge } from "../parts/runs.js";
 
-const RUNS_MAX = 1000; // of the API
+const COUNTED_MAX = 1000; // of the API, each
 const PERIODS_MAX = 8;
 const STATUSES = ["running", "completed", "failed", "stalled"];
+const OTHERS = "pending,cancelled,early_stopped";
 const SELDOM_MS = 15_000;
 
 export class View {
@@ -48,16 +49,17 @@ export class View {
     this.seldomAt = performance.now() + SELDOM_MS;
   }
 
+  // One question a status: those that run or have failed are all counted, however many newer ones have ended well.
   async #runs() {
-    const { data, meta } = await ask("/runs", { limit: RUNS_MAX, fields: "run_id,status,anomaly_severity" });
-    const of = (status) => data.filter((run) => run.status === status).length;
-    const others = data.filter((run) => !STATUSES.includes(run.status)).length;
-    const suspect = data.filter((run) => run.anomaly_severity === "critical").length;
-    const newest = meta.has_more ? `of the newest ${number(RUNS_MAX)}` : `of ${number(data.length)}`;
-    show(this.figures, [data.map((run) => [run.status, run.anomaly_severity]), newest], () => [
-      ...STATUSES.map((status) => figure(WORDS[status], number(of(status)), newest)),
-      ...(others ? [figure("Other", number(others), "pending, cancelled or stopped early")] : []),
-      figure("Critical", number(suspect), "runs with a critical anomaly"),
+    const of = (query) => ask("/runs", { ...query, limit: COUNTED_MAX, fields: "run_id,anomaly_severity" });
+    const answers = await Promise.all([...STATUSES, OTHERS].map((status) => of({ status })));
+    const counts = answers.map(({ data, meta }) => `${number(data.length)}${meta.has_more ? " or more" : ""}`);
+    const suspect = answers.flatMap(({ data }) => data).filter((run) => run.anomaly_severity === "critical").length;
+    const isCut = answers.some(({ meta }) => meta.has_more);
+    show(this.figures, [counts, suspect], () => [
+      ...STATUSES.map((status, index) => figure(WORDS[status], counts[index])),
+      ...(counts.at(-1) === "0" ? [] : [figure("Other", counts.at(-1), "pending, cancelled or stopped early")]),
+      figure("Critical", `${number(suspect)}${isCut ? " or more" : ""}`, "runs with a critical anomaly that is not over"),
     ]);
   }
 
@@ -88,7 +90,7 @@ export class View {
     const { data } = await ask("/sampling");
     const rules = data.settings.rules;
     show(this.sampling, data, () => {
-      const said = rules.length === 0 ? "Everything is kept." : `${number(rules.length)} rules: ${rules.map((rule) => rule.name ?? rule.strategy).join(", ")}.`;
+      const said = rules.length === 0 ? "Everything is kept." : `${number(rules.length)} ${rules.length === 1 ? "rule" : "rules"}: ${rules.map((rule) => rule.name ?? rule.strategy).join(", ")}.`;
       return [element("p", {}, said, " ", element("a", { href: link(["sampling"]) }, "What they see and keep"))];
     });
   }

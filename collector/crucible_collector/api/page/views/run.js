@@ -9,6 +9,7 @@ import { Drawing } from "../parts/drawing.js";
 import { estimate as estimated } from "../parts/estimate.js";
 import { duration, money, number, time, unit, words } from "../parts/format.js";
 import { Marks } from "../parts/marks.js";
+import { Nodes } from "../parts/nodes.js";
 import { badge } from "../parts/runs.js";
 import { Story } from "../parts/story.js";
 
@@ -22,6 +23,7 @@ export class View {
     this.runId = this.title = runId;
     this.wish = { kinds: "run,points,anomaly,event", run: runId.replace(/[\\,]/g, "\\$&") };
     this.marks = new Marks(runId);
+    this.nodes = new Nodes(runId);
     this.path = `/runs/${encodeURIComponent(runId)}`;
     this.curves = new Map();
     this.newest = []; // of each metric, as the run told last
@@ -86,9 +88,10 @@ export class View {
     this.wasOver = OVER.has(run.status);
     this.newest = run.latest;
     run.latest.forEach((latest) => this.#curve(latest)); // so that those in view begin to fetch
-    const [, isMarked] = await Promise.all([this.anomalies.update(), this.marks.update()]);
-    if (isMarked) this.curves.forEach((curve) => curve.redraw());
+    const [, isMarked, isMoved] = await Promise.all([this.anomalies.update(), this.marks.update(), this.nodes.update()]);
+    if (isMarked || isMoved) this.curves.forEach((curve) => curve.redraw());
     for (const latest of run.latest) await this.#updated(latest);
+    this.drawing.offerSplit([...this.curves.values()].some((curve) => curve.points.ranks.length > 1));
     await this.story.update();
     await this.#count(run);
   }
@@ -96,7 +99,7 @@ export class View {
   #curve(latest) {
     const key = keyOf(latest);
     if (!this.curves.has(key)) {
-      const curve = new Curve(this.runId, latest, this.drawing, this.marks);
+      const curve = new Curve(this.runId, latest, this.drawing, this.marks, this.nodes);
       this.curves.set(key, curve);
       this.plots.append(curve.root);
       this.inView.observe(curve.root);

@@ -3,6 +3,7 @@
 
 import { address } from "./address.js";
 import { Live } from "./live.js";
+import { lastAnswerAt } from "./parts/ask.js";
 import { element } from "./parts/dom.js";
 import { offerToForget } from "./parts/key.js";
 import { Runs } from "./parts/runs.js";
@@ -25,7 +26,7 @@ let waiting = null;
 let isAsking = false;
 let isWanted = false;
 let askedAt = -Infinity;
-let lastAnswerAt = null;
+let failedAt = null; // null: all that was asked since has been answered
 
 function build() {
   const made = VIEWS.filter((each) => each.name).map((each) => element("a", { href: `#/${each.segment}` }, each.name));
@@ -105,14 +106,17 @@ async function tick() {
   askedAt = performance.now();
   const shown = view;
   try {
+    if (!live.isOpen) shown.unheard?.();
     if (BESIDE_RUNS.has(opened.segment)) await runs.update();
     await shown.update();
-    lastAnswerAt = new Date();
+    // There may have been nothing to ask: what failed before still does, as far as is known.
+    if (failedAt !== null && lastAnswerAt() > failedAt) failedAt = null;
     if (live.isOpen) tell("live", "live");
-    else if (live.source) tell("away", `not live: asked every ${EVERY_MS / 1000} s`);
+    else if (live.source && failedAt === null) tell("away", `not live: asked every ${EVERY_MS / 1000} s`);
   } catch (failure) {
     if (failure.name !== "Error") console.error(failure); // a fault of the page's own: whatever `ask` throws is an Error
-    const since = lastAnswerAt ? `since ${lastAnswerAt.toLocaleTimeString()}` : "yet";
+    failedAt = new Date();
+    const since = lastAnswerAt() ? `since ${lastAnswerAt().toLocaleTimeString()}` : "yet";
     tell("away", `not live ${since}: ${failure.message}`);
   } finally {
     isAsking = false;

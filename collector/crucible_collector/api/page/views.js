@@ -6,6 +6,7 @@
 //   wish                        what of /live it wants to hear, as {kinds, run}; absent: everything of runs and anomalies
 //   async update()              asks what is due and draws it; called after something was heard, and every few seconds
 //   heard(messages)             optional: what was told, {kind, data} each; null: something was missed, ask all anew
+//   unheard()                   optional: nothing can be heard at present; what would be told is to be asked for
 //   readdress(address)          optional: takes another address of the same first segment; false where it must be built anew
 //   recolour()                  optional: light has become dark, or the other way round
 //   close()                     optional: gives back what it holds

@@ -19,17 +19,35 @@ export function remove(path) {
   return answered(path, { method: "DELETE" });
 }
 
-async function answered(path, options = {}) {
-  let response;
-  try {
-    response = await fetch(`/api/v1${path}`, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
-  } catch (error) {
-    throw new Error(error.name === "TimeoutError" ? "the collector is too slow to answer" : "the collector does not answer");
-  }
+// What is beside the API (/readyz, /metrics): {isOk, text}, whatever its status.
+export async function askBeside(path) {
+  const response = await reached(path);
+  return { isOk: response.ok, text: await response.text() };
+}
+
+// When the collector last answered anything at all; null: not yet.
+export function lastAnswerAt() {
+  return answeredAt;
+}
+
+let answeredAt = null;
+
+async function answered(path, options) {
+  const response = await reached(`/api/v1${path}`, options);
   const answer = await response.json().catch(() => null);
   if (response.ok && answer) return answer;
   if (response.status === 401) askForKey();
   const failure = new Error(answer?.error?.message ?? `the collector answered ${response.status}`);
   failure.status = response.status;
   throw failure;
+}
+
+async function reached(path, options = {}) {
+  try {
+    const response = await fetch(path, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    answeredAt = new Date();
+    return response;
+  } catch (error) {
+    throw new Error(error.name === "TimeoutError" ? "the collector is too slow to answer" : "the collector does not answer");
+  }
 }

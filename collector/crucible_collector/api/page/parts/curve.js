@@ -155,7 +155,7 @@ export class Curve {
     }
     if (ranks.length > LINES_MAX) remarks.push(`Only ${LINES_MAX} of ${ranks.length} lines are drawn; the API has all.`);
     if (this.drawing.split && this.points.isThinned) remarks.push("Means are of the lines as they are drawn.");
-    if (this.points.isRankLeftOut) remarks.push("Of more than 200 ranks only the first is drawn; the API has all.");
+    if (this.points.isRankLeftOut) remarks.push(`Of more than 200 ranks only ${this.points.onlyRank === null ? "one line" : `rank ${this.points.onlyRank}`} is drawn; the API has all.`);
     return remarks;
   }
 

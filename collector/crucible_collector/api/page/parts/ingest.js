@@ -1,6 +1,6 @@
 // How much comes in, from the ledger, as often as it is looked at.
 
-import { ask } from "./ask.js";
+import { ask, askBeside } from "./ask.js";
 
 const OVER_MS = 10_000;
 const EVERY_MS = 1000;
@@ -32,11 +32,7 @@ function sum(lines, name) {
 
 // A process that only answers questions has none; a key that may only read may not see the metrics.
 async function lag() {
-  try {
-    const response = await fetch("/metrics");
-    const found = response.ok && /^crucible_lag_seconds (\S+)$/m.exec(await response.text());
-    return found ? Number(Number(found[1]).toPrecision(2)) : null;
-  } catch {
-    return null;
-  }
+  const { isOk, text } = await askBeside("/metrics");
+  const found = isOk && /^crucible_lag_seconds (\S+)$/m.exec(text);
+  return found ? Number(Number(found[1]).toPrecision(2)) : null;
 }

@@ -6,7 +6,11 @@ const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g;
 // A list of {name, labels, value}.
 export function read(text) {
   const matches = text.split("\n").map((line) => LINE.exec(line)).filter(Boolean);
-  return matches.map(([, name, labels = "", value]) => ({ name, labels: Object.fromEntries([...labels.matchAll(LABEL)].map(([, key, each]) => [key, each])), value: Number(value) }));
+  return matches.map(([, name, labels = "", value]) => ({ name, labels: Object.fromEntries([...labels.matchAll(LABEL)].map(([, key, each]) => [key, unescaped(each)])), value: Number(value) }));
+}
+
+function unescaped(text) {
+  return text.replace(/\\(.)/g, (_, each) => (each === "n" ? "\n" : each));
 }
 
 // Over all labels; null where there is no such metric.

@@ -22,6 +22,7 @@ export class Points {
     this.isFetched = false;
     this.lateSince = null;
     this.isRankLeftOut = false;
+    this.onlyRank = this.onlySeries = null; // what is drawn where not all can be
   }
 
   get shown() {
@@ -44,6 +45,7 @@ export class Points {
     this.bySteps = bySteps;
     this.lateSince = null;
     this.mark = markOf(latest);
+    if (!this.isRankLeftOut) [this.onlyRank, this.onlySeries] = [latest.rank, latest.series_id];
     const asked = performance.now();
     const found = await this.#ask({});
     if (this.bySteps !== bySteps) return false; // asked for otherwise meanwhile
@@ -78,7 +80,7 @@ export class Points {
   take({ series_id: id, rank, points }) {
     if (!this.isFetched) return false;
     if (!this.lines.has(id)) {
-      if (this.lines.size >= LINES_MAX || this.isRankLeftOut) return false;
+      if (this.lines.size >= LINES_MAX || this.isRankLeftOut) return false; // of what is not drawn
       this.lines.set(id, { rank, points: [], stands: 0, newest: -Infinity, heard: [] });
     }
     const line = this.lines.get(id);
@@ -159,7 +161,15 @@ export class Points {
     return lines;
   }
 
-  // Of very many ranks an answer has no room: the first stands for them, and it is said.
+  // Lines that nothing but attributes of OTLP tells apart: the first points of the one that was heard of last.
+  async #ofSeries() {
+    const { data } = await ask(`/series/${this.onlySeries}/points`, { limit: OF_SERIES });
+    const points = data.filter((point) => !this.bySteps || typeof point.step === "number");
+    const line = { series_id: this.onlySeries, rank: null, point_count: points.length };
+    return { data: points.map((point) => ({ ...point, series_id: this.onlySeries })), meta: { lines: [line] } };
+  }
+
+  // Of very many ranks an answer has no room: one stands for them, and it is said.
   async #fewEnough(asked) {
     if (!this.isRankLeftOut) {
       try {
@@ -169,9 +179,11 @@ export class Points {
         this.isRankLeftOut = true;
       }
     }
-    return ask("/curves", { ...asked, rank: 0 });
+    return this.onlyRank === null ? this.#ofSeries() : ask("/curves", { ...asked, rank: this.onlyRank });
   }
 }
+
+const OF_SERIES = 10_000; // of the API
 
 function markOf({ time, series_id: id, value }) {
   return `${time} ${id} ${value}`;

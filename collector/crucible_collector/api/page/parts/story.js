@@ -7,6 +7,7 @@ import { duration, number, time } from "./format.js";
 import { badge } from "./runs.js";
 
 const SHOWN = 30;
+const EVERY_MS = 2000; // where nothing is told
 
 export class Story {
   constructor(runId) {
@@ -14,6 +15,7 @@ export class Story {
     this.place = element("div", {});
     this.told = element("p", { className: "dim" });
     this.root = element("section", { className: "story", hidden: true }, element("h2", {}, "Events as they come"), this.told, this.place);
+    this.dueAt = 0;
     this.forget();
   }
 
@@ -23,10 +25,16 @@ export class Story {
     this.isFetched = false;
   }
 
+  // Nothing is told: the newest are asked for, now and then.
+  unheard() {
+    if (performance.now() >= this.dueAt) this.isFetched = false;
+  }
+
   // Once, and again after `forget`: the rest is told.
   async update() {
     if (this.isFetched) return;
     this.isFetched = true;
+    this.dueAt = performance.now() + EVERY_MS;
     try {
       const { data } = await ask("/events", { run: this.runId, limit: SHOWN });
       this.#add(data.toReversed());

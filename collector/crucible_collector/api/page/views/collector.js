@@ -1,6 +1,6 @@
 // How the collector itself is: its parts, what became of every record, what it could not take, and what works in the background.
 
-import { ask } from "../parts/ask.js";
+import { ask, askBeside } from "../parts/ask.js";
 import { element, show, table } from "../parts/dom.js";
 import { bytes, number, time, words } from "../parts/format.js";
 import { read, total } from "../parts/metrics_text.js";
@@ -50,10 +50,10 @@ export class View {
     await told(this.jobs, () => this.#jobs());
   }
 
-  // 503 with the same body where a part is not ready.
+  // Where a part is not ready it is a 503, which has the parts in its error.
   async #parts() {
-    const response = await fetch("/readyz");
-    const { data } = await response.json();
+    const answer = JSON.parse((await askBeside("/readyz")).text);
+    const data = answer.data ?? answer.error.details;
     show(this.parts, data, () => {
       const lines = Object.entries(data).map(([name, part]) => {
         return element("li", {}, badge(part.is_ready ? "healthy" : "critical"), element("strong", {}, name), element("span", { className: "dim" }, part.detail ?? ""));
@@ -73,8 +73,8 @@ export class View {
   }
 
   async #metrics() {
-    const response = await fetch("/metrics");
-    const samples = read(response.ok ? await response.text() : "");
+    const { isOk, text } = await askBeside("/metrics");
+    const samples = read(isOk ? text : "");
     const value = (name) => samples.find((sample) => sample.name === name)?.value ?? null;
     const shown = [value("crucible_lag_seconds"), value("crucible_journal_disk_bytes"), value("crucible_bytes_in_flight"), total(samples, "crucible_requests_total")];
     const troubles = Object.entries(TROUBLES).map(([name, text]) => [text, total(samples, name)]).filter(([, count]) => count > 0);

@@ -59,6 +59,10 @@ export class View {
     this.isNew = true;
   }
 
+  unheard() {
+    this.isNew = true;
+  }
+
   async update() {
     const isDue = this.isNew && !this.isPaused && performance.now() >= this.dueAt;
     if (!isDue && !this.isAsked) return;

@@ -35,6 +35,10 @@ export class View {
     this.isNew = true;
   }
 
+  unheard() {
+    this.isNew = true;
+  }
+
   async update() {
     const isDue = performance.now() >= this.seldomAt;
     if (this.isNew || isDue) {

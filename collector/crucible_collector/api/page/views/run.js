@@ -61,6 +61,10 @@ export class View {
     this.story.take(messages.filter((each) => each.kind === "event").map((each) => each.data));
   }
 
+  unheard() {
+    this.story.unheard();
+  }
+
   close() {
     this.anomalies.close();
     this.curves.forEach((curve) => curve.close());

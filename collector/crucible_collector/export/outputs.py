@@ -94,7 +94,9 @@ class _Counted(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         size = memoryview(data).nbytes
-        if not self._file.closed:  # the writer of an export that was given up ends whenever it is collected
+        if (
+            not self._file.closed
+        ):  # the writer of an export that was given up ends whenever it is collected
             self._file.write(data)
         self.byte_count += size
         return size

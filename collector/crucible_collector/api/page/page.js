@@ -53,6 +53,7 @@ async function route() {
   }
   live.follow(view.wish ?? WISH);
   isWanted = true;
+  askedAt = -Infinity; // whoever opens a view does not wait for what was asked for the one before
   tick();
 }
 
@@ -107,8 +108,7 @@ async function tick() {
   const shown = view;
   try {
     if (!live.isOpen) shown.unheard?.();
-    if (BESIDE_RUNS.has(opened.segment)) await runs.update();
-    await shown.update();
+    await Promise.all([BESIDE_RUNS.has(opened.segment) ? runs.update() : null, shown.update()]);
     // There may have been nothing to ask: what failed before still does, as far as is known.
     if (failedAt !== null && lastAnswerAt() > failedAt) failedAt = null;
     if (live.isOpen) tell("live", "live");

@@ -122,6 +122,7 @@ def _statistics(odd: dict[str, object], end: str) -> Iterator[Question]:
         yield f"{API}/{path}/statistics", place, last
         yield f"{API}/{path}/statistics", place, odd
         yield f"{API}/{path}/statistics", place, {**last, "experiment": "sweep"}
+    yield f"{API}/models/{{model}}/statistics", {"model": "large"}, {**last, "event": INFERENCE}
     path = f"{API}/experiments/{{experiment_id}}/summary"
     yield path, {"experiment_id": "sweep"}, {}
     yield path, {"experiment_id": "sweep"}, odd

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from crucible_collector.api.aggregates import Interval
 from crucible_collector.api.models import Model, Time
-from crucible_collector.api.parameters import Paged, Period, Text
+from crucible_collector.api.parameters import Paged, Period, Text, parted
 from crucible_collector.api.portrait import Described, Lying
 from crucible_collector.api.reliability import Reliability
 
@@ -19,6 +19,8 @@ _PERIODS = {
     "7d": timedelta(days=7),
     "30d": timedelta(days=30),
 }
+
+EVENTS_MAX = 20
 
 
 class StatisticsFilter(Period):
@@ -36,6 +38,18 @@ class StatisticsFilter(Period):
             return self.from_time, end
         width = _PERIODS[self.period]
         return (end - width if end - datetime.min.replace(tzinfo=UTC) > width else end), end
+
+
+class ModelStatisticsFilter(StatisticsFilter):
+    event: Annotated[list[Text], BeforeValidator(parted)] = Field(
+        [],
+        max_length=EVENTS_MAX,
+        description="Only events of these names: several with commas, or the parameter repeated. Without it whatever "
+        "names the model counts, its trainings and attacks as well as its calls.",
+        examples=[
+            ["crucible_deployment.inference.stop", "crucible_deployment.inference.exception"]
+        ],
+    )
 
 
 class ModelFilter(Paged, Period):

@@ -159,11 +159,15 @@ def test_a_long_line_keeps_its_spike_says_so_and_is_finer_where_one_zooms(
     expect(curve.locator(".u-axis").nth(1)).to_be_attached()
     assert _largest_drawn(page) == 50.0
     before = int(curve.get_attribute("data-drawn") or 0)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     curve.locator(".plot").focus()
     for _ in range(8):
         page.keyboard.press("+")
     expect(curve).to_contain_text("finer where it is zoomed")
     assert int(curve.get_attribute("data-drawn") or 0) > before
+    page.wait_for_timeout(1000)
+    assert sum("from_step" in url for url in asked) == 1
     page.keyboard.press("0")
     expect(curve).to_contain_text("zoom in to see more")
     page.keyboard.press("Tab")

@@ -166,6 +166,26 @@ def test_models_are_told_with_what_they_cost(stored: Stored, visit: Visit) -> No
     assert page.locator("main img").count() == 0
 
 
+def test_what_only_names_a_model_is_no_call_of_it(stored: Stored, visit: Visit) -> None:
+    now = datetime.now(UTC)
+    of = {"time": now, "duration_ns": 10**8}
+    for name in ("crucible_train.training.stop", "crucible_adversary.attack.executed"):
+        stored.span(name=name, model="trained", **of)
+        stored.span(name=name, model="asked", **of)
+    for ended, status in (("stop", 1), ("stop", 1), ("exception", 2)):
+        name = f"crucible_deployment.inference.{ended}"
+        stored.span(name=name, model="asked", status_code=status, **of)
+    stored.span(name="chat other.stop", model="of another client", input_tokens=7, **of)
+    page = visit.go("/#/inference?model=asked")
+    models = page.get_by_role("table", name="Calls by model")
+    rows = models.locator("tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.filter(has_text="asked").locator("td").nth(1)).to_have_text("3")
+    expect(rows.filter(has_text="asked").locator("td").nth(2)).to_have_text("1")
+    expect(rows.filter(has_text="of another client").locator("td").nth(1)).to_have_text("1")
+    expect(page.locator(".card").filter(has_text="Calls")).to_contain_text("3")
+
+
 def test_the_collector_tells_its_parts(visit: Visit) -> None:
     page = visit.go("/#/collector")
     expect(page.get_by_role("region", name="Parts")).to_contain_text("database")

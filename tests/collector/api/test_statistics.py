@@ -96,6 +96,16 @@ def test_a_model_is_described_by_version_and_provider(stored: Stored, api: Api) 
         assert_describes(each["statistics"], of_version)
 
 
+def test_a_models_calls_are_told_from_what_else_names_it(stored: Stored, api: Api) -> None:
+    rows = some_calls(stored)
+    stored.span(name="crucible_train.training.stop", model="large", time=at(60))
+    names = sorted({row["name"] for row in rows})
+    for event in (names[:1], names):
+        answer = api.ask("/models/large/statistics", **PERIOD, event=",".join(event))
+        of_them = [row for row in rows if row["model"] == "large" and row["name"] in event]
+        assert_describes(answer, of_them)
+
+
 def test_models_are_listed_with_their_calls(stored: Stored, api: Api) -> None:
     rows = some_calls(stored, 60)
     found = api.ask("/models")

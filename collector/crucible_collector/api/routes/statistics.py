@@ -28,6 +28,7 @@ from crucible_collector.api.statistics import (
     ExperimentStatistics,
     ModelFilter,
     ModelStatistics,
+    ModelStatisticsFilter,
     StatisticsFilter,
     SummaryFilter,
 )
@@ -115,9 +116,10 @@ def _add_models(router: APIRouter, reads: Reads) -> None:
         tags=["models"],
         summary="How often a model was called, how fast, how well, how dear, by version and provider",
     )
-    def of_model(model: ModelPath, filters: Annotated[StatisticsFilter, Query()]) -> Response:
+    def of_model(model: ModelPath, filters: Annotated[ModelStatisticsFilter, Query()]) -> Response:
         """Of the last day, unless another period is asked for."""
-        chosen, bounds = _chosen(filters, model=[model]), filters.bounds()
+        events = list(map(canonical_event, filters.event))
+        chosen, bounds = _chosen(filters, model=[model], event=events), filters.bounds()
         found = _statistics(reads, chosen, bounds)
         first_token, versions = None, None
         if found["is_read_whole"]:

@@ -6,6 +6,7 @@ const POINTS_A_LINE = 1500; // about one a pixel
 const LINES_MAX = 64; // of them only some are drawn
 // What the stream adds is kept whole, up to this many times what a line was asked for; then it is asked for anew.
 const GROWN_MAX = 3;
+const HEARD_MAX = 10_000; // of a line, for what is told while an answer is made
 const LATE_MS = 1000; // what the run has and the stream has not told by then is asked for
 
 export class Points {
@@ -92,6 +93,7 @@ export class Points {
       line.stands += 1;
       line.heard.push({ told, at: performance.now() });
     }
+    if (line.heard.length > HEARD_MAX) line.heard.splice(0, line.heard.length - HEARD_MAX / 2);
     return true;
   }
 

@@ -10,6 +10,9 @@ import { figure, section, told } from "../parts/places.js";
 import { badge } from "../parts/runs.js";
 
 const EVERY_MS = 10_000;
+// What the SDK sends of a call; other clients' calls are found by their tokens.
+const CALLS = ["crucible_deployment.inference.stop", "crucible_deployment.inference.exception"];
+const MODELS_MAX = 500;
 const PERIODS = { "1h": ["Last hour", 3_600_000, "1m"], "24h": ["Last day", 86_400_000, "1h"], "7d": ["Last 7 days", 7 * 86_400_000, "1h"], "30d": ["Last 30 days", 30 * 86_400_000, "1d"] };
 
 export class View {
@@ -77,18 +80,24 @@ export class View {
     await told(this.sla, () => this.#levels(from));
   }
 
+  // A training, an attack or an explanation names a model, too, and is no call.
   async #list(from) {
-    const [models, costs] = await Promise.all([ask("/models", { from }), ask("/cost", { from, group_by: "model" })]);
+    const of = (event) => ask("/models", { from, event, limit: MODELS_MAX }).then(({ data }) => data);
+    const [all, costs, ...ended] = await Promise.all([of(null), ask("/cost", { from, group_by: "model" }), ...CALLS.map(of)]);
     const byModel = new Map(costs.data.map((cost) => [cost.model, cost]));
-    this.model ??= models.data[0]?.model ?? null;
-    show(this.models, [models.data, costs.data, this.model], () => {
-      if (models.data.length === 0) return [element("p", { className: "hint" }, "No model was called in this time. A span with gen_ai attributes is a call, as is an inference event of the SDK.")];
+    this.own = together(ended.flat());
+    const models = all.map((each) => this.own.get(each.model) ?? each).filter((each) => this.own.has(each.model) || byModel.has(each.model));
+    this.model ??= models[0]?.model ?? null;
+    show(this.models, [models, costs.data, this.model], () => {
+      if (models.length === 0) return [element("p", { className: "hint" }, "No model was called in this time. An inference of the SDK is a call, as is a span that tells tokens.")];
       const heads = ["Model", "Calls", "Errors", "Tokens in", "Tokens out", "Cost", "Last"];
-      return [
-        table("Calls by model", heads, models.data.map((each) => this.#line(each, byModel.get(each.model)))),
-        element("p", { className: "dim" }, "Whatever names a model counts: also its trainings, attacks and explanations."),
-      ];
+      return [table("Calls by model", heads, models.map((each) => this.#line(each, byModel.get(each.model))))];
     });
+  }
+
+  // The events that are calls of the model; none: whatever names it.
+  get #events() {
+    return this.own.has(this.model) ? CALLS : [];
   }
 
   #line(each, cost) {
@@ -107,7 +116,7 @@ export class View {
   }
 
   async #figures(from) {
-    const { data } = await ask(`/models/${encodeURIComponent(this.model)}/statistics`, { from });
+    const { data } = await ask(`/models/${encodeURIComponent(this.model)}/statistics`, { from, event: this.#events.join(",") || null });
     const heading = this.one.previousElementSibling;
     heading.textContent = this.model;
     const { latency_ms: latency, time_to_first_token_ms: first, cost_usd: cost } = data;
@@ -127,8 +136,9 @@ export class View {
   }
 
   async #draw(from, interval) {
-    const { data } = await ask("/events/aggregate", { from, interval, model: this.model, limit: 1000 });
-    const buckets = data.toSorted((a, b) => (a.time < b.time ? -1 : 1));
+    const summed = (event) => ask("/events/aggregate", { from, interval, event, model: this.model, limit: 1000 }).then(({ data }) => data);
+    const [first, second = []] = await Promise.all((this.#events.length ? this.#events : [null]).map(summed));
+    const buckets = byTime(first, second);
     // From end to end of the period, also where nothing was called.
     const column = (name) => [null, ...buckets.map((each) => (typeof each[name] === "number" ? each[name] : null)), null];
     const xs = [Date.parse(from) / 1000, ...buckets.map((each) => Date.parse(each.time) / 1000), Date.now() / 1000].sort((a, b) => a - b);
@@ -153,6 +163,38 @@ export class View {
     });
   }
 }
+
+// Rows of /models of several events as one a model. The ends of intervals add up to one that is too wide, never too narrow.
+function together(rows) {
+  const found = new Map();
+  for (const row of rows) {
+    const before = found.get(row.model);
+    found.set(row.model, before ? { ...row, ...sums(before, row), last_time: before.last_time > row.last_time ? before.last_time : row.last_time } : row);
+  }
+  return found;
+}
+
+function sums(one, other) {
+  const interval = (name) => [0, 1].map((end) => one[name][end] + other[name][end]);
+  return {
+    count: one.count + other.count,
+    count_interval: interval("count_interval"),
+    error_count: one.error_count + other.error_count,
+    error_count_interval: interval("error_count_interval"),
+  };
+}
+
+// Buckets of calls that ended well, with the counts of those that failed; latencies are of the former.
+function byTime(ended, failed) {
+  const found = new Map(ended.map((each) => [each.time, each]));
+  for (const each of failed) {
+    const beside = found.get(each.time);
+    found.set(each.time, beside ? { ...beside, ...sums(beside, each) } : { time: each.time, ...sums(each, NOTHING) });
+  }
+  return [...found.values()].sort((a, b) => (a.time < b.time ? -1 : 1));
+}
+
+const NOTHING = { count: 0, count_interval: [0, 0], error_count: 0, error_count_interval: [0, 0] };
 
 const PERCENTILES = [["Median", "median"], ["p95", "p95"], ["p99", "p99"]];
 

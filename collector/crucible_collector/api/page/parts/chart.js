@@ -59,7 +59,7 @@ export class Chart {
       height: this.height,
       scales: { x: { time: Boolean(x.isTime) }, y: isLog ? { distr: 3 } : {} },
       axes: [
-        { ...axis, size: 34 },
+        { ...axis, size: x.isTime ? 50 : 34 }, // a date stands below the first time
         { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : number(tick))) },
       ],
       cursor: { drag: { x: true, y: false } },

@@ -169,7 +169,7 @@ export class Curve {
       height: HEIGHT,
       scales: { x: { time: !bySteps }, y: this.drawing.isLog ? { distr: 3 } : {} },
       axes: [
-        { ...axis, size: 34, ...(bySteps ? { incrs: WHOLE_STEPS } : {}) },
+        { ...axis, size: bySteps ? 34 : 50, ...(bySteps ? { incrs: WHOLE_STEPS } : {}) },
         { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : number(tick))) },
       ],
       cursor: { drag: { x: true, y: false } },

@@ -198,3 +198,29 @@ def test_what_the_stream_tells_while_an_answer_is_made_is_not_drawn_twice(visit:
         " return [...points.lines.values()].map((line) => line.points.map((point) => point.x))",
     )
     assert found == [[0, 1, 2, 3]]
+
+
+def test_of_a_thinned_line_earlier_points_are_not_counted_again(visit: Visit) -> None:
+    page = visit.go()
+    found = _in_page(
+        page,
+        'const { Points } = await import("/assets/parts/points.js");'
+        ' const points = new Points("none", "loss", null);'
+        " points.isFetched = points.bySteps = true;"
+        " const line = { rank: 0, points: [{ x: 0, value: 1 }, { x: 9, value: 1 }], stands: 10, newest: 0, heard: [] };"
+        ' points.lines.set("1", line);'
+        ' const told = (...steps) => ({ series_id: "1", rank: 0, points: steps.map((step) => ('
+        ' { step, time: "2026-11-23T10:00:00Z", value: 1 })) });'
+        " points.take(told(4, 9, 10, 11));"
+        " return [line.stands, line.points.map((point) => point.x)]",
+    )
+    assert found == [12, [0, 9, 10, 11]]
+
+
+def test_over_time_is_drawn_at_once(stored: Stored, visit: Visit) -> None:
+    _trained(stored)
+    page = visit.go("/#/runs/run-1")
+    curve = page.locator('section.curve[aria-label="loss"]')
+    expect(curve).to_have_attribute("data-newest", "4")
+    page.get_by_label("Over").select_option("time")
+    expect(curve).to_have_attribute("data-newest", str(int(at(4).timestamp())))

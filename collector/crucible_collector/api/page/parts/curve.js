@@ -74,11 +74,16 @@ export class Curve {
   }
 
   async #zoomed(from, to) {
-    const hasChanged = from === null ? this.points.whole() : await this.points.zoom(from, to);
-    if (hasChanged) this.draw();
+    try {
+      const hasChanged = from === null ? this.points.whole() : await this.points.zoom(from, to);
+      if (hasChanged) this.draw();
+    } catch {
+      // The page says that the collector does not answer; what is drawn stays as fine as it was.
+    }
   }
 
   close() {
+    this.isClosed = true;
     clearTimeout(this.due);
     this.zoom.close();
     this.plot?.destroy();
@@ -91,6 +96,7 @@ export class Curve {
   }
 
   draw() {
+    if (this.isClosed) return; // while an answer was on its way
     const { isLog, smoothing, split } = this.drawing;
     const { bySteps, labels, ranks, data, odd } = this.points.columns(split, this.nodes);
     this.isDirty = false;

@@ -35,7 +35,7 @@ export class View {
     this.anomalies = new Anomalies(runId);
     this.story = new Story(runId);
     const form = element("div", {});
-    this.drawing = new Drawing(form, () => this.curves.forEach((curve) => curve.redraw()));
+    this.drawing = new Drawing(form, () => this.#redraw());
     root.replaceChildren(this.head, this.anomalies.root, form, this.plots, this.latest, this.events, this.story.root);
     this.inView = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "200px" });
     this.resized = new ResizeObserver(() => this.curves.forEach((curve) => curve.resize()));
@@ -46,8 +46,14 @@ export class View {
   readdress({ segments: [, runId] }) {
     if (runId !== this.runId) return false;
     this.drawing.read();
-    this.curves.forEach((curve) => curve.redraw());
+    this.#redraw();
     return true;
+  }
+
+  // Over time instead of steps there are other points to ask for.
+  #redraw() {
+    this.curves.forEach((curve) => curve.redraw());
+    document.dispatchEvent(new Event("ask-now"));
   }
 
   // Points are drawn as they are told, and events listed; all else is asked.

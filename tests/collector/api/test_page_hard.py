@@ -242,7 +242,9 @@ STORE_LATER: dict[str, Callable[[Stored], object]] = {
     "run": _store_metric_later,
     "compare": _store_run_later,
     "anomalies": lambda stored: stored.period(9, metric="later"),
-    "inference": lambda stored: stored.span(name="later", model="later", time=datetime.now(UTC)),
+    "inference": lambda stored: stored.span(
+        name="crucible_deployment.inference.stop", model="later", time=datetime.now(UTC)
+    ),
     "sampling": _store_decision_later,
     "collector": lambda stored: reject(stored, "later"),
     "trace": lambda stored: stored.span(name="later", trace_id=TRACE),

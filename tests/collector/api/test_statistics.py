@@ -96,6 +96,13 @@ def test_a_model_is_described_by_version_and_provider(stored: Stored, api: Api) 
         assert_describes(each["statistics"], of_version)
 
 
+def test_a_period_of_long_ago_is_told_as_any_other(api: Api) -> None:
+    answer = api.ask(
+        "/models/large/statistics", from_="0968-01-07T00:00:00Z", to="1968-01-07T00:00:00Z"
+    )
+    assert answer["from"] == "0968-01-07T00:00:00.000000000Z"
+
+
 def test_a_models_calls_are_told_from_what_else_names_it(stored: Stored, api: Api) -> None:
     rows = some_calls(stored)
     stored.span(name="crucible_train.training.stop", model="large", time=at(60))

@@ -131,7 +131,7 @@ def price_of(
     return {
         "model": model,
         "provider": provider,
-        "at": at.strftime("%Y-%m-%dT%H:%M:%S.000000000Z"),
+        "at": f"{at.isoformat(timespec='seconds')[:19]}.000000000Z",
         "is_priced": source is not None,
         "price_of": None if source is None else _named(source),
         "from_table": source is not None and bool(source.table_entry),

@@ -152,7 +152,8 @@ def _statistics(reads: Reads, chosen: Chosen, bounds: tuple[datetime, datetime])
 
 
 def _told(time: datetime) -> str:
-    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}000Z"
+    # strftime writes the year 968 in three digits.
+    return f"{time.astimezone(UTC).isoformat(timespec='microseconds')[:26]}000Z"
 
 
 def _summary(reads: Reads, experiment: dict[str, Any], bounds: Bounds) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import { address, change, link } from "../address.js";
 import { ask } from "../parts/ask.js";
-import { Chart } from "../parts/chart.js";
+import { Chart, colour } from "../parts/chart.js";
 import { element, show, table } from "../parts/dom.js";
 import { estimate } from "../parts/estimate.js";
 import { duration, money, number, time } from "../parts/format.js";
@@ -143,8 +143,9 @@ export class View {
     const column = (name) => [null, ...buckets.map((each) => (typeof each[name] === "number" ? each[name] : null)), null];
     const xs = [Date.parse(from) / 1000, ...buckets.map((each) => Date.parse(each.time) / 1000), Date.now() / 1000].sort((a, b) => a - b);
     const x = { label: "time", isTime: true };
-    const of = (label, colour) => ({ label, colour, hasPoints: true });
-    this.throughput.draw({ x, data: [xs, column("count"), column("error_count")], lines: [of("calls", 2), of("errors", "--bad")] });
+    const of = (label, lineColour) => ({ label, colour: lineColour, hasPoints: true });
+    this.intervals = buckets.map((each) => ({ x: Date.parse(each.time) / 1000, interval: each.count_interval }));
+    this.throughput.draw({ x, data: [xs, column("count"), column("error_count")], lines: [of("calls", 2), of("errors", "--bad")], hooks: { draw: [(plot) => errorBars(plot, this.intervals, colour(2))] } });
     // By the minute there are no percentiles.
     const [names, lines] = buckets.some((each) => typeof each.p50_ms === "number") ? [["p50_ms", "p95_ms", "p99_ms"], [of("median", 3), of("p95", 1), of("p99", 4)]] : [["duration_mean_ms"], [of("mean", 3)]];
     this.latency.draw({ x, data: [xs, ...names.map(column)], lines, unit: "ms" });
@@ -175,7 +176,7 @@ function together(rows) {
 }
 
 function sums(one, other) {
-  const interval = (name) => [0, 1].map((end) => one[name][end] + other[name][end]);
+  const interval = (name) => (one[name] && other[name] ? [0, 1].map((end) => one[name][end] + other[name][end]) : null);
   return {
     count: one.count + other.count,
     count_interval: interval("count_interval"),
@@ -192,6 +193,32 @@ function byTime(ended, failed) {
     found.set(each.time, beside ? { ...beside, ...sums(beside, each) } : { time: each.time, ...sums(each, NOTHING) });
   }
   return [...found.values()].sort((a, b) => (a.time < b.time ? -1 : 1));
+}
+
+// From end to end of each interval that has a width, within the drawing.
+function errorBars(plot, intervals, stroke) {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.strokeStyle = stroke;
+  ctx.lineWidth = devicePixelRatio;
+  const half = 4 * devicePixelRatio;
+  for (const { x, interval } of intervals) {
+    if (!interval || interval[0] === interval[1]) continue;
+    const at = plot.valToPos(x, "x", true);
+    const [low, high] = interval.map((y) => (typeof y === "number" ? plot.valToPos(y, "y", true) : bbox.top));
+    ctx.beginPath();
+    ctx.moveTo(at, low);
+    ctx.lineTo(at, high);
+    for (const end of [low, high]) {
+      ctx.moveTo(at - half, end);
+      ctx.lineTo(at + half, end);
+    }
+    ctx.stroke();
+  }
+  ctx.restore();
 }
 
 const NOTHING = { count: 0, count_interval: [0, 0], error_count: 0, error_count_interval: [0, 0] };
